@@ -1,0 +1,91 @@
+# Two commands for a newcomer: `make run` and `make test`. Both do their whole set-up.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+ARGS ?=
+# Where every branch must be tested: what is counted, and what is decoded.
+EXACT := rules/*,drivers/planner.py,drivers/payloads.py,drivers/registers.py
+
+# A checkout that was moved leaves a venv that no longer starts: make it anew.
+ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
+$(STAMP): FORCE
+endif
+
+.PHONY: help run test check check-code check-types check-floors check-tests example lock format bench \
+	clean servers FORCE
+
+help:
+	@printf '%s\n' \
+	  '' \
+	  '  make run       the demo: a simulated building, the daemon and the page (Ctrl-C ends all)' \
+	  '  make test      every test, against real servers (installed from Debian when that is allowed)' \
+	  '' \
+	  '  make check     format, lint, types, import floors, unit and property tests: under a minute' \
+	  '  make example   Taipei City Hall: build the store from its ledgers, print the summary' \
+	  '  make bench     measurements beside peers' \
+	  '  make format    put the code in order' \
+	  '  make lock      requirements.lock from pyproject.toml' \
+	  '  make clean     remove what these commands made (never a store of yours)' \
+	  '' \
+	  '  ARGS="..." is handed on, as in  make run ARGS="--port 9000"  or  make test ARGS="-k modbus"' \
+	  ''
+
+$(STAMP): pyproject.toml requirements.lock tools/venv.sh
+	@sh tools/venv.sh $(VENV) requirements.lock
+	@printf '%s\n' '$(CURDIR)' > $@
+
+run: $(STAMP)
+	@$(BIN)/energy-monitor demo $(ARGS)
+
+servers:
+	@sh tools/servers.sh
+
+test: $(STAMP) servers
+	@$(BIN)/coverage erase
+	$(BIN)/pytest --cov --cov-report=term $(ARGS)
+	@test -n "$(ARGS)" || $(BIN)/coverage report --fail-under=100 --include='$(EXACT)' > /dev/null || \
+	  { $(BIN)/coverage report -m --include='$(EXACT)'; printf '%s\n' 'The arithmetic and the decoder want every branch tested.'; exit 1; }
+
+# The types are checked beside the tests: two cores, half the time.
+check: $(STAMP)
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target \
+	  check-code check-types check-floors check-tests
+
+check-code:
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+check-types:
+	$(BIN)/mypy
+
+check-floors:
+	$(BIN)/lint-imports
+
+check-tests:
+	QUICK=1 $(BIN)/pytest -q -n auto --dist worksteal tests/unit tests/property $(ARGS)
+
+example: $(STAMP)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/taipei-city-hall/build.sh $(ARGS)
+
+format: $(STAMP)
+	$(BIN)/ruff check --quiet --fix-only .
+	$(BIN)/ruff format .
+
+# For every supported Python and system; a package index is never named in it.
+lock: $(STAMP)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(ARGS) \
+	  pyproject.toml --output-file requirements.lock
+	@printf '%s\n' 'requirements.lock is made; the next command installs it.'
+
+bench: $(STAMP) servers
+	@if [ -f benchmarks/run.py ]; then $(BIN)/python benchmarks/run.py $(ARGS); \
+	else printf '%s\n' 'benchmarks/run.py is not there yet: nothing to measure.'; fi
+
+clean:
+	rm -rf $(VENV) build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+	  .import_linter_cache facility_energy_monitor.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,87 @@
+"""Measure the hot path beside what people use otherwise, in one run: medians of five, and ratios.
+
+The speed of a machine drifts; trust the ratio inside a row. ``make bench`` runs this; a word filters, as
+``make bench ARGS=decode``.
+"""
+
+import statistics
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import measures
+
+ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison: operations a second of ours and of a peer's way, in the same unit."""
+
+    name: str
+    unit: str
+    ours: Callable[[], float]
+    peer_name: str
+    peer: Callable[[], float]
+
+
+ROWS = (
+    Row(
+        "decode: 30 float32 of one block",
+        "blocks/s",
+        measures.decode_ours,
+        "pymodbus convert_from_registers",
+        measures.decode_pymodbus,
+    ),
+    Row(
+        "poll: 76 registers, decoded, 32 connections",
+        "polls/s",
+        measures.poll_ours,
+        "pymodbus block read",
+        measures.poll_pymodbus_blocks,
+    ),
+    Row(
+        "poll: 26 points, 32 connections",
+        "polls/s",
+        measures.poll_ours,
+        "pymodbus, a call a point",
+        measures.poll_pymodbus_points,
+    ),
+    Row(
+        "validate, count, close, store: 30-value scans",
+        "scans/s",
+        measures.pipeline_ours,
+        "a commit a scan, a row a value",
+        measures.pipeline_usual,
+    ),
+    Row(
+        "line protocol: 30-value scans",
+        "lines/s",
+        measures.lines_ours,
+        "influxdb-client Point",
+        measures.lines_point,
+    ),
+)
+
+
+def main() -> int:
+    """Print the table."""
+    words = sys.argv[1:]
+    print("| what | unit | ours | peer | ratio | peer's way |\n| --- | --- | --- | --- | --- | --- |")
+    with measures.server():
+        for row in ROWS:
+            if words and not any(word in row.name for word in words):
+                continue
+            pairs = [(row.ours(), row.peer()) for _ in range(ROUNDS)]  # in turn: drift hits both alike
+            ours, peer = (statistics.median(column) for column in zip(*pairs, strict=True))
+            ratio = statistics.median(a / b for a, b in pairs)
+            print(f"| {row.name} | {row.unit} | {ours:,.0f} | {peer:,.0f} | {ratio:.1f} | {row.peer_name} |")
+            sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,393 @@
+"""What no model of one value can see: ids, profiles, points and units that must fit each other.
+
+The checks read the file's nodes, not the finished models, so that they speak even where something else
+is wrong too, and every complaint has its place.
+"""
+
+import math
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from config.hosts import host_fault
+from config.positions import Node, Scalar, Source
+from config.problems import LOGIN, Hint, Problem, did_you_mean
+from config.shapes import Shape, visit
+from config.site import COMMODITY_UNITS, Commodity, Site
+from drivers.profile import ModbusProfile, MqttProfile
+from drivers.settings import Secret
+from rules.quantities import QUANTITIES, Kind
+
+Profiles = Mapping[str, ModbusProfile | MqttProfile]
+
+# The rate that goes with a counter's unit.
+RATE_UNITS = {"kWh": "kW", "m3": "m3/h"}
+_DEFAULT_PORTS = {"modbus_tcp": 502, "mqtt": 1883}
+
+
+def points_of(profile: ModbusProfile | MqttProfile) -> tuple[str, ...]:
+    """Names of everything that a profile reads."""
+    if isinstance(profile, ModbusProfile):
+        return tuple(profile.points)
+    return tuple(dict.fromkeys(name for part in profile.parts.values() for name in part.points))
+
+
+def check_values(root: Node, shape: Shape, source: Source) -> list[Problem]:
+    """Find numbers that pydantic would let through: ``true`` as 1, and infinity."""
+    problems = []
+    for node, wanted in visit(root, shape):
+        if not wanted.wants_number() or not node.is_scalar:
+            continue
+        code = "config.number_wanted" if isinstance(node.value, bool) else ""
+        if not code and _is_endless(node.value):
+            code = "config.not_finite"
+        if code:
+            node.broken = True
+            problems.append(Problem(code, source.place(node.span), node.path, {"value": node.raw}))
+    return problems
+
+
+def check_site(root: Node, source: Source, base: Path, profiles: Profiles) -> list[Problem]:
+    """Everything in a site file that does not fit together.
+
+    Parameters
+    ----------
+    base : folder from which relative paths count.
+    profiles : those that could be read, by the name that devices use; others are not judged again.
+    """
+    checks = _SiteChecks(root, source, base, profiles)
+    return [problem for check in checks.all() for problem in check()]
+
+
+class _SiteChecks:
+    def __init__(self, root: Node, source: Source, base: Path, profiles: Profiles) -> None:
+        self.root = root
+        self.source = source
+        self.base = base
+        self.profiles = profiles
+        self.buses = root.entries("buses")
+        self.devices = [
+            (bus, device)
+            for bus in self.buses
+            for device in bus.entries("devices")
+            if device.mapping is not None
+        ]
+        self.meters = root.entries("meters")
+
+    def all(self) -> tuple[Callable[[], Iterator[Problem]], ...]:
+        return (
+            self.ids,
+            self.facts,
+            self.hosts,
+            self.secrets,
+            self.transports,
+            self.device_points,
+            self.addresses,
+            self.topics,
+            self.broker_logins,
+            self.meter_points,
+            self.shared_counters,
+            self.commodities,
+            self.sinks,
+        )
+
+    def at(self, code: str, node: Node, hint: Hint | None = None, **data: Any) -> Problem:
+        span = node.span if node.is_scalar and node.raw else node.label
+        return Problem(code, self.source.place(span), node.path, data, hint)
+
+    def warn(self, code: str, node: Node, **data: Any) -> Problem:
+        return Problem(code, self.source.place(node.span), node.path, data, warning=True)
+
+    def ids(self) -> Iterator[Problem]:
+        yield from self._unique(self.buses)
+        yield from self._unique(device for _, device in self.devices)
+        yield from self._unique(self.meters)
+        yield from self._unique(self.root.entries("sinks"))
+        for meter in self.meters:
+            if meter.word("id") in set(Commodity):
+                yield self.at("config.meter_named_as_commodity", meter.mapping["id"])  # type: ignore[index]
+
+    def _unique(self, entries: Iterable[Node]) -> Iterator[Problem]:
+        first: dict[str, int] = {}
+        for entry in entries:
+            node = entry.get("id")
+            if node is None or node.text is None:
+                continue
+            if node.text in first:
+                yield self.at("config.duplicate_id", node, id=node.text, line=first[node.text])
+            else:
+                first[node.text] = node.span.line
+
+    def facts(self) -> Iterator[Problem]:
+        site = self.root.get("site")
+        zone = site.get("timezone") if site else None
+        if zone is not None and zone.text is not None and not is_zone(zone.text):
+            yield self.at(
+                "config.unknown_zone", zone, _nearest(zone.text, available_timezones()), zone=zone.text
+            )
+        interval = self.root.get("interval_s")
+        length = interval.number if interval else None
+        if interval is not None and length is not None and 1 <= length <= 3600 and 3600 % length:
+            near = min((n for n in range(1, 3601) if 3600 % n == 0), key=lambda n: abs(n - length))
+            yield self.at("config.interval_not_in_hour", interval, interval_s=interval.raw, near=near)
+        store = self.root.get("store")
+        path = store.get("path") if store else None
+        if path is not None and path.text is not None:
+            if not path.text.strip():
+                yield self.at("config.empty", path)
+            elif "\0" not in path.text and (self.base / path.text).is_dir():
+                yield self.at("config.store_is_folder", path, path=path.text)
+
+    def hosts(self) -> Iterator[Problem]:
+        page = self.root.get("page")
+        for holder in (*self.buses, *(device for _, device in self.devices), *([page] if page else [])):
+            host = holder.get("host")
+            if host is not None and host.text is not None:
+                code = host_fault(host.text)
+                if code:
+                    yield self.at(code, host, host=host.text)
+        for bus, device in self.devices:
+            if bus.word("kind") == "modbus_tcp" and bus.get("host") is None and device.get("host") is None:
+                place = self.source.place(device.span)
+                yield Problem("config.no_host", place, (*device.path, "host"))
+
+    def secrets(self) -> Iterator[Problem]:
+        for node, shape in visit(self.root, Shape.of(Site)):
+            if node.mapping is None or shape.model(node) is not Secret:
+                continue
+            env, file = node.word("env"), node.word("file")
+            if (node.get("env") is None) == (node.get("file") is None):
+                yield self.at("config.secret_one_of", node)
+            elif env is not None and not os.environ.get(env, ""):
+                yield self.warn("config.secret_env_missing", node.mapping["env"], name=env)
+            elif file is not None and "\0" not in file and not (self.base / file).is_file():
+                yield self.warn("config.secret_file_missing", node.mapping["file"], path=file)
+
+    def transports(self) -> Iterator[Problem]:
+        for bus, device in self.devices:
+            profile, kind = self._profile(device), bus.word("kind")
+            if profile is None or kind not in _DEFAULT_PORTS:
+                continue
+            if not kind.startswith(profile.transport):
+                node = device.mapping["profile"]  # type: ignore[index]
+                data: dict[str, Any] = {"profile": node.raw, "transport": profile.transport, "kind": kind}
+                yield self.at("config.transport_differs", node, **data)
+
+    def device_points(self) -> Iterator[Problem]:
+        for _, device in self.devices:
+            profile, chosen = self._profile(device), device.get("points")
+            if chosen is None or chosen.sequence is None or isinstance(profile, MqttProfile):
+                continue
+            if not chosen.sequence:
+                yield self.at("config.no_points", chosen)
+            seen: set[str] = set()
+            for point in chosen.sequence:
+                name = point.text
+                if name is not None and name in seen:
+                    yield self.at("config.point_twice", point, point=name)
+                elif name is not None and profile is not None and name not in points_of(profile):
+                    hint = did_you_mean(name, points_of(profile))
+                    yield self.at("config.unknown_point", point, hint, point=name, profile=profile.profile)
+                seen.add(name or "")
+
+    def addresses(self) -> Iterator[Problem]:
+        """One Modbus unit named twice: the same profile is a copy that was not changed."""
+        first: dict[tuple[str, float, float], Node] = {}
+        for bus, device in self.devices:
+            host = device.word("host") or bus.word("host")
+            if bus.word("kind") != "modbus_tcp" or host is None:
+                continue
+            port = _number(device, "port") or _number(bus, "port") or _DEFAULT_PORTS["modbus_tcp"]
+            unit = _number(device, "unit", 1)
+            other = first.setdefault((host.lower(), port, unit), device)
+            if other is device:
+                continue
+            data: dict[str, Any] = {
+                "address": f"{host}:{port:g}",
+                "unit": f"{unit:g}",
+                "other": other.word("id") or "?",
+            }
+            node = device.get("unit") or device.get("host") or device
+            if other.word("profile") == device.word("profile"):
+                yield self.at("config.same_address", node, **data)
+            else:
+                yield self.warn("config.same_address_other_profile", node, **data)
+
+    def topics(self) -> Iterator[Problem]:
+        first: dict[tuple[Any, ...], Node] = {}
+        for bus, device in self.devices:
+            topic = device.get("topic")
+            if topic is None or topic.text is None:
+                continue
+            if re.search(r"[#+\0]", topic.text):
+                yield self.at("config.topic_wildcard", topic, topic=topic.text)
+            broker = (bus.word("host"), _number(bus, "port", _DEFAULT_PORTS["mqtt"]))
+            other = first.setdefault((*broker, topic.text, device.word("profile")), device)
+            if other is not device:
+                yield self.at("config.same_topic", topic, topic=topic.text, other=other.word("id") or "?")
+
+    def broker_logins(self) -> Iterator[Problem]:
+        first: dict[tuple[Any, ...], Node] = {}
+        for bus in self.buses:
+            password, client = bus.get("password"), bus.get("client_id")
+            if password is not None and bus.get("username") is None:
+                yield self.at("config.password_without_user", password)
+            if client is not None and client.text is not None:
+                broker = (bus.word("host"), _number(bus, "port", _DEFAULT_PORTS["mqtt"]))
+                if first.setdefault((*broker, client.text), client) is not client:
+                    yield self.at("config.same_client_id", client, id=client.text)
+
+    def meter_points(self) -> Iterator[Problem]:
+        for meter in self.meters:
+            commodity = meter.word("commodity")
+            unit = COMMODITY_UNITS[Commodity(commodity)] if commodity in set(Commodity) else None
+            counter, rate = meter.get("counter"), meter.get("rate")
+            if counter is not None and counter.text is not None:
+                yield from self._reference(counter, unit, commodity, is_counter=True)
+            if rate is not None and rate.text is not None:
+                wanted = RATE_UNITS.get(unit or "") if unit else None
+                yield from self._reference(rate, wanted, commodity, is_counter=False)
+                yield from self._beside(rate, counter)
+
+    def _reference(
+        self, node: Node, unit: str | None, commodity: str | None, *, is_counter: bool
+    ) -> Iterator[Problem]:
+        """``device.point`` of a meter: does it lead to a point of the right kind and unit?"""
+        device_id, dot, point = (node.text or "").partition(".")
+        if not (device_id and dot and point):
+            yield self.at("config.not_a_reference", node, value=node.raw)
+            return
+        known = {device.word("id") or "": device for _, device in reversed(self.devices)}
+        device = known.get(device_id)
+        if device is None:
+            yield self.at("config.unknown_device", node, did_you_mean(device_id, known), device=device_id)
+            return
+        profile = self._profile(device)
+        if profile is None:
+            return
+        if point not in points_of(profile):
+            hint = did_you_mean(point, _fitting(profile, unit, is_counter))
+            yield self.at("config.unknown_point", node, hint, point=point, profile=profile.profile)
+            return
+        chosen = device.get("points") if isinstance(profile, ModbusProfile) else None
+        if chosen is not None and chosen.sequence and point not in [child.text for child in chosen.sequence]:
+            yield self.at("config.point_not_read", node, point=point, device=device_id)
+        quantity, fitting = QUANTITIES[point], _fitting(profile, unit, is_counter)
+        hint = Hint("config.known", {"known": fitting}) if fitting else None
+        if is_counter and quantity.kind is not Kind.COUNTER:
+            yield self.at("config.not_a_counter", node, hint, point=point)
+        elif not is_counter and quantity.kind is not Kind.GAUGE:
+            yield self.at("config.not_a_rate", node, hint, point=point)
+        elif unit is not None and quantity.unit != unit:
+            data: dict[str, Any] = {
+                "point": point,
+                "unit": quantity.unit or "-",
+                "commodity": commodity,
+                "wanted": unit,
+            }
+            yield self.at("config.unit_differs", node, hint, **data)
+
+    def _beside(self, rate: Node, counter: Node | None) -> Iterator[Problem]:
+        """A rate is taken from the counter's own message: otherwise the two belong to different instants."""
+        device_id, _, point = (rate.text or "").partition(".")
+        counter_device, _, counter_point = ((counter.text if counter else None) or "").partition(".")
+        devices = {device.word("id"): device for _, device in reversed(self.devices)}
+        if not (point and counter_point and device_id in devices and counter_device in devices):
+            return
+        if device_id != counter_device:
+            yield self.at("config.rate_elsewhere", rate, rate=rate.raw, device=counter_device)
+            return
+        profile = self._profile(devices[device_id])
+        if not isinstance(profile, MqttProfile):
+            return
+        # As the wiring does: the first part that has the counter.
+        part = next((part for part in profile.parts.values() if counter_point in part.points), None)
+        if part is not None and point not in part.points and point in points_of(profile):
+            yield self.at("config.rate_in_other_part", rate, rate=point, counter=counter_point)
+
+    def shared_counters(self) -> Iterator[Problem]:
+        first: dict[str, Node] = {}
+        for meter in self.meters:
+            counter = meter.get("counter")
+            if counter is not None and counter.text is not None:
+                other = first.setdefault(counter.text, meter)
+                if other is not meter:
+                    other_id = other.word("id") or "?"
+                    yield self.warn("config.counter_twice", counter, counter=counter.text, other=other_id)
+
+    def commodities(self) -> Iterator[Problem]:
+        known = {meter.word("id") or "": meter.word("commodity") for meter in reversed(self.meters)}
+        section = self.root.get("commodities")
+        for name, settings in ((section.mapping if section else None) or {}).items():
+            seen: set[str] = set()
+            for meter in settings.entries("meters"):
+                if meter.text is None:
+                    continue
+                if meter.text not in known:
+                    fitting = tuple(other for other, of in known.items() if of == name)
+                    yield self.at(
+                        "config.unknown_meter", meter, did_you_mean(meter.text, fitting), meter=meter.text
+                    )
+                elif meter.text in seen:
+                    yield self.at("config.meter_twice", meter, meter=meter.text)
+                elif name in set(Commodity) and known[meter.text] != name:
+                    data: dict[str, Any] = {
+                        "meter": meter.text,
+                        "is_of": known[meter.text],
+                        "commodity": name,
+                    }
+                    yield self.at("config.meter_of_other_commodity", meter, **data)
+                seen.add(meter.text)
+
+    def sinks(self) -> Iterator[Problem]:
+        for sink in self.root.entries("sinks"):
+            url = sink.get("url")
+            if url is None or url.text is None:
+                continue
+            if LOGIN.search(url.text):
+                yield self.at("config.login_in_url", url)
+            elif re.fullmatch(r"https?://[/:]*", url.text):
+                yield self.at("config.bad_url", url, value=url.raw)
+
+    def _profile(self, device: Node) -> ModbusProfile | MqttProfile | None:
+        return self.profiles.get(device.word("profile") or "")
+
+
+def is_zone(name: str) -> bool:
+    """Whether a time zone of this name is known here."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return bool(name)
+
+
+def _is_endless(value: Scalar) -> bool:
+    """Whether it is, or would be read as, infinity, not-a-number or more than any register holds."""
+    if isinstance(value, str):
+        return value.strip().lower().lstrip("+-") in ("nan", "inf", "infinity")
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    return isinstance(value, int) and abs(value) >= 1 << 64
+
+
+def _fitting(profile: ModbusProfile | MqttProfile, unit: str | None, is_counter: bool) -> tuple[str, ...]:
+    kind = Kind.COUNTER if is_counter else Kind.GAUGE
+    names: Iterable[str] = points_of(profile)
+    return tuple(n for n in names if QUANTITIES[n].kind is kind and unit in (None, QUANTITIES[n].unit))
+
+
+def _nearest(word: str, known: Iterable[str]) -> Hint | None:
+    """As did_you_mean, also for the last part of a name: ``Taipei`` for ``Asia/Taipei``."""
+    names = sorted(known)
+    tails = [name for name in names if name.rpartition("/")[2].casefold() == word.casefold()]
+    return Hint("config.did_you_mean", {"guess": tails[0]}) if tails else did_you_mean(word, names)
+
+
+def _number(node: Node, key: str, default: float = 0) -> float:
+    child = node.get(key)
+    number = child.number if child is not None else None
+    return default if number is None else number

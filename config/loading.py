@@ -1,0 +1,121 @@
+"""Reading ``site.yaml``: everything that is wrong at once, or a site that can be run."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from config.concealment import conceal
+from config.crosschecks import check_site, check_values
+from config.explanations import covered, explain
+from config.positions import Node, Source
+from config.problems import ConfigurationError, Problem, did_you_mean
+from config.profiles import load_profile, profile_names, profile_path
+from config.shapes import Shape
+from config.site import Site
+from config.syntax import read_tree
+from drivers.profile import ModbusProfile, MqttProfile
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSite:
+    """A site file that holds together, with everything that it names.
+
+    Attributes
+    ----------
+    path : the site file.
+    site : what it says.
+    profiles : the profiles that its devices use, by the name that the devices use.
+    store_path : file of the store; a relative path counts from the site file's folder.
+    digest : SHA-256 of the site file's bytes, hexadecimal.
+    warnings : what may be wrong but hinders nothing, such as a secret that is not there yet.
+    """
+
+    path: Path
+    site: Site
+    profiles: dict[str, ModbusProfile | MqttProfile]
+    store_path: Path
+    digest: str
+    warnings: tuple[Problem, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths of the site file count from."""
+        return self.path.parent
+
+
+def load_site(path: Path) -> LoadedSite:
+    """Read a site file and the profiles that it names.
+
+    Raises
+    ------
+    ConfigurationError
+        With everything that is wrong in the site file and in its profiles, each with its place.
+    """
+    source = _site_source(path)
+    root, problems = read_tree(source)
+    if root is None:
+        raise ConfigurationError(problems)
+    conceal(root, Shape.of(Site), source)
+    problems += check_values(root, Shape.of(Site), source)
+    profiles, found = _profiles_of(root, source, path.parent)
+    problems += found + check_site(root, source, path.parent, profiles)
+    site = None
+    try:
+        site = Site.model_validate(root.data())
+    except ValidationError as error:
+        explained = explain(error, root, Site, source)
+        problems += [problem for problem in explained if not covered(problem, problems + explained)]
+    if site is None or any(not problem.warning for problem in problems):
+        raise ConfigurationError(_site_first(problems, source))
+    return LoadedSite(
+        path=path,
+        site=site,
+        profiles=profiles,
+        store_path=path.parent / site.store.path,
+        digest=source.digest,
+        warnings=tuple(problems),
+    )
+
+
+def _site_source(path: Path) -> Source:
+    try:
+        return Source.read(path)
+    except ConfigurationError as error:
+        # Where it is the site file that is missing, there is more to say than of any file.
+        cures = {"config.no_file": "config.no_site_file", "config.is_folder": "config.site_is_folder"}
+        problems = [
+            replace(problem, code=cures.get(problem.code, problem.code)) for problem in error.problems
+        ]
+        raise ConfigurationError(problems) from None
+
+
+def _site_first(problems: Iterable[Problem], source: Source) -> list[Problem]:
+    return sorted(problems, key=lambda problem: problem.place.file != source.file)
+
+
+def _profiles_of(
+    root: Node, source: Source, base: Path
+) -> tuple[dict[str, ModbusProfile | MqttProfile], list[Problem]]:
+    """The profiles that devices name, and what is wrong with them. A bad profile is reported once."""
+    profiles: dict[str, ModbusProfile | MqttProfile] = {}
+    problems: list[Problem] = []
+    tried: set[str] = set()
+    for device in (device for bus in root.entries("buses") for device in bus.entries("devices")):
+        node = device.get("profile")
+        name = node.text if node is not None else None
+        if node is None or not name:
+            continue
+        path = profile_path(name, base)
+        if path is None or not path.is_file():
+            code = "config.unknown_profile" if path is None else "config.no_profile_file"
+            hint = did_you_mean(name, profile_names()) if path is None else None
+            problems.append(Problem(code, source.place(node.span), node.path, {"profile": name}, hint))
+        elif name not in tried:
+            tried.add(name)
+            try:
+                profiles[name] = load_profile(name, base)
+            except ConfigurationError as error:
+                problems += error.problems
+    return profiles, problems

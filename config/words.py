@@ -1,0 +1,44 @@
+"""Every text that a person reads, in Traditional Chinese and English.
+
+The catalogues are ``words/<language>/<topic>.toml``, one line a text, with ``{name}`` for what is filled
+in; the key is ``topic.text``. A test holds both languages to the same keys and the same names.
+"""
+
+import os
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent / "words"
+LANGUAGES = ("zh-TW", "en")
+
+
+@cache
+def catalogue(language: str) -> dict[str, str]:
+    """All texts of one language by dotted key, as ``cli.run_help``."""
+    texts: dict[str, str] = {}
+    for path in sorted((FOLDER / language).glob("*.toml")):
+        with path.open("rb") as file:
+            texts |= {f"{path.stem}.{key}": str(text) for key, text in tomllib.load(file).items()}
+    return texts
+
+
+def say(key: str, language: str, /, **data: Any) -> str:
+    """The text of ``key`` with ``data`` filled in.
+
+    Raises KeyError for an unknown key: a test checks that both catalogues hold the same keys.
+    """
+    return catalogue(language)[key].format(**data)
+
+
+def preferred_language() -> str:
+    """The language of a terminal: ENERGY_MONITOR_LANGUAGE, else the locale's, else English."""
+    wish = os.environ.get("ENERGY_MONITOR_LANGUAGE")
+    if wish in LANGUAGES:
+        return wish
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        locale = os.environ.get(name)
+        if locale:
+            return "zh-TW" if locale.lower().startswith("zh") else "en"
+    return "en"

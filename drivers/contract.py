@@ -1,0 +1,146 @@
+"""The driver contract: what a driver promises to the collector, and how it says what went wrong.
+
+A driver serves one bus (a gateway, a broker). It is started once and runs until it is cancelled; while
+it runs it hands over scans and news of its devices, and it never gives up: a dead far end means
+backing off, for ever. To add a driver, write one file that satisfies ``Driver``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from rules.scan import Layout, Scan
+
+
+class DeviceCondition(StrEnum):
+    """How a device is doing."""
+
+    ONLINE = "online"
+    DEGRADED = "degraded"
+    OFFLINE = "offline"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceNews:
+    """A change in a device's condition.
+
+    ``error`` is None when the device is online.
+    """
+
+    device: str
+    condition: DeviceCondition
+    error: "DriverError | None" = None
+
+
+class Delivery(Protocol):
+    """Where a driver puts what it got. Called on the event loop; neither call blocks."""
+
+    def scan(self, scan: Scan, on_commit: Callable[[], None] | None = None) -> None:
+        """Hand over a reading; ``on_commit`` is called once it is safe on disk (MQTT acknowledges then)."""
+
+    def news(self, news: DeviceNews) -> None:
+        """Tell that a device's condition changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """Answer of a device to its profile's probe: does the profile fit?
+
+    ``raw`` holds the words that came, for people who look for off-by-one and word-order errors.
+    """
+
+    device: str
+    fits: bool
+    expected: str
+    found: str
+    raw: tuple[int, ...] = ()
+
+
+class Driver(Protocol):
+    """One bus and its devices."""
+
+    @property
+    def layouts(self) -> tuple[Layout, ...]:
+        """What its scans look like: one layout for each part of each device."""
+
+    async def run(self, delivery: Delivery) -> None:
+        """Deliver scans and news until cancelled. Raises only on a programming error."""
+
+    async def read(self, device: str) -> list[Scan]:
+        """Read one device now, once. Raises ``DriverError``."""
+
+    async def probe(self, device: str) -> ProbeResult:
+        """Ask one device whether its profile fits. Raises ``DriverError``."""
+
+    async def close(self) -> None:
+        """Hang up. Safe to call twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The place of a failure, for people: ``10.0.0.7:502 unit 3``."""
+
+    address: str
+    device: str = ""
+
+
+class DriverError(Exception):
+    """Something between us and a device went wrong.
+
+    ``code`` names the text in the word catalogue; ``data`` fills it. Which subclass it is says what to do.
+    """
+
+    code = "driver.failed"
+
+    def __init__(self, where: Where, /, code: str | None = None, **data: Any) -> None:
+        self.where = where
+        self.code = code or type(self).code
+        self.data = {"address": where.address, "device": where.device, **data}
+        super().__init__(f"{self.code}: {self.data}")
+
+
+class Unreachable(DriverError):
+    """Nobody answers: back off and dial again."""
+
+    code = "driver.unreachable"
+
+
+class NoAnswer(Unreachable):
+    """Connected, but this device stays silent: back off this device alone."""
+
+    code = "driver.no_answer"
+
+
+class Refused(DriverError):
+    """The device answered with an exception: the points are bad, the others go on."""
+
+    code = "driver.refused"
+
+
+class Garbled(DriverError):
+    """An answer that cannot be what was asked for: discard it, never book it."""
+
+    code = "driver.wrong_size"
+
+
+@dataclass(slots=True)
+class Backoff:
+    """Capped exponential backoff with jitter, for ever.
+
+    ``delay_s`` doubles from ``first_s`` to ``cap_s``; the caller gives the random number in [0, 1).
+    """
+
+    first_s: float = 0.5
+    cap_s: float = 60.0
+    _failures: int = field(default=0, init=False)
+
+    def failed(self, random: float) -> float:
+        """Seconds to wait after one more failure: 50 to 100 % of the step."""
+        step = min(self.cap_s, self.first_s * 2.0 ** min(self._failures, 30))
+        self._failures += 1
+        return step * (0.5 + 0.5 * random)
+
+    def succeeded(self) -> None:
+        """Start again from ``first_s``."""
+        self._failures = 0

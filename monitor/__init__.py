@@ -1,0 +1,1 @@
+"""The running program: collector, pipeline, store, sinks, page, reports and command line."""

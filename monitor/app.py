@@ -1,0 +1,190 @@
+"""The daemon: the one place where everything is wired, started and ended."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Sequence
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from config.loading import LoadedSite
+from monitor.clock import Clock
+from monitor.collector import Collector
+from monitor.pipeline import Pipeline
+from monitor.reports.results import SiteResults
+from monitor.sinks.contract import Sink, SinkState
+from monitor.sinks.influx import InfluxDelivery
+from monitor.store.database import StoreError, WriterLock, open_writer
+from monitor.store.ledgers import WriterEngine
+from monitor.store.reader import StoreReader
+from monitor.store.requests import RequestBox
+from monitor.store.retention import delete_old_scans
+from monitor.store.rows import Commit, ConditionRow
+from monitor.store.writer import Writer, register_layouts
+from monitor.wiring import build_drivers, build_meters, revealed
+
+log = logging.getLogger(__name__)
+
+
+class Daemon:
+    """Reads the meters of one site, keeps every reading and delivers what was committed.
+
+    Raises
+    ------
+    StoreError, ConfigurationError : from the constructor, when it cannot be started as configured.
+    """
+
+    def __init__(self, loaded: LoadedSite, clock: Clock) -> None:
+        self._loaded = loaded
+        self._clock = clock
+        self._site = loaded.site.site.id
+        loaded.store_path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = WriterLock(loaded.store_path)
+        self._lock.acquire()
+        self._engine = open_writer(loaded.store_path)
+        self._reader = StoreReader.open(loaded.store_path, self._site)
+        self._writer = Writer(self._engine, self._site)
+        self._drivers = build_drivers(loaded, clock)
+        self._pipeline = self._build_pipeline()
+        self._requests = RequestBox(loaded.store_path)
+        self._committed = asyncio.Event()
+        self._sinks = self._build_sinks()
+        self._sinks_told: dict[str, tuple[SinkState, int, str | None]] = {}
+
+    def _build_pipeline(self) -> Pipeline:
+        layouts = [layout for driver in self._drivers.values() for layout in driver.layouts]
+        ids = register_layouts(self._engine, self._site, layouts)
+        return Pipeline(
+            {layout.key: (ids[layout.key], layout) for layout in layouts},
+            build_meters(self._loaded, layouts),
+            self._writer.submit,
+            clock_ms=self._clock.now_ms,
+            interval_s=self._loaded.site.interval_s,
+        )
+
+    def _build_sinks(self) -> Sequence[Sink]:
+        meters = {meter.id: meter.commodity for meter in self._loaded.site.meters}
+        return [
+            InfluxDelivery(
+                settings,
+                self._site,
+                self._reader,
+                self._writer,
+                revealed(self._loaded, settings.token),
+                self._clock,
+                meters,
+                committed=self._committed,
+            )
+            for settings in self._loaded.site.sinks
+        ]
+
+    async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
+        """Run until SIGTERM, SIGINT or cancellation; then commit what is waiting and end.
+
+        Raises
+        ------
+        StoreError : at the end, when the store did not take all that was read.
+        """
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        self._writer.start()
+        replayed = self._pipeline.restore(self._reader)
+        log.info("%s: %d scans taken again from the store", self._site, replayed)
+        scheduler = self._scheduler()
+        scheduler.start()
+        collector = Collector(self._drivers, self._pipeline, self._writer.submit, self._clock)
+        tasks = [asyncio.create_task(collector.run(), name="collector")]
+        tasks += [asyncio.create_task(sink.run(), name=f"sink {i}") for i, sink in enumerate(self._sinks)]
+        tasks.append(asyncio.create_task(self._heartbeat(), name="heartbeat"))
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        on_ready()
+        try:
+            # A task that ends by itself is a defect: end as a whole, loudly, and be started again.
+            await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            ended = [task for task in tasks if task.done()]
+        finally:
+            scheduler.shutdown(wait=False)
+            for task in (stopping, *tasks):
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._close()
+        for task in ended:
+            task.result()
+            raise RuntimeError(f"{task.get_name()} ended by itself")
+
+    def _scheduler(self) -> AsyncIOScheduler:
+        """What belongs to the calendar. Each job asks the store what is due; a missed one harms nothing."""
+        scheduler = AsyncIOScheduler(timezone=self._loaded.site.site.timezone)
+        results = SiteResults(self._loaded.site, self._reader)
+        every_s = min(60, max(1, self._loaded.site.interval_s // 5))
+        scheduler.add_job(
+            self._update_results, "interval", seconds=every_s, args=[results], max_instances=1, coalesce=True
+        )
+        scheduler.add_job(self._forget_scans, "cron", hour=3, minute=20, max_instances=1, coalesce=True)
+        return scheduler
+
+    async def _update_results(self, results: SiteResults) -> None:
+        rows = await asyncio.to_thread(results.due, self._clock.now_ms() // 1000)
+        if rows:
+            self._writer.submit(Commit(results=rows))
+
+    async def _forget_scans(self) -> None:
+        days = self._loaded.site.store.keep_scans_days
+        before_ms = self._clock.now_ms() - days * 86_400_000
+        sinks = [settings.id for settings in self._loaded.site.sinks]
+        count = await asyncio.to_thread(delete_old_scans, self._reader, self._writer, before_ms, sinks)
+        log.info("retention: %d scans older than %d days deleted", count, days)
+
+    async def _heartbeat(self) -> None:
+        """Twice a second: sinks look for new rows, and the writer for what other processes want written."""
+        while True:
+            await asyncio.sleep(0.5)
+            self._committed.set()
+            await self._tell_sinks()
+            self._writer.call(self._take_up_requests)
+
+    async def _tell_sinks(self) -> None:
+        """Write down how the sinks are doing, where page and ``status`` find it; only what changed."""
+        for sink in self._sinks:
+            state, since_ms, trouble = sink.standing()
+            standing = (state, since_ms, trouble.code if trouble else None)
+            if self._sinks_told.get(sink.id) == standing:
+                continue
+            self._sinks_told[sink.id] = standing
+            error = None
+            if trouble is not None and state is not SinkState.OK:
+                error = {"code": trouble.code, "data": {k: str(v) for k, v in trouble.data.items()}}
+            row = ConditionRow(f"sink/{sink.id}", state.value, since_ms, error)
+            self._writer.submit(Commit(conditions=[row]))
+
+    def _take_up_requests(self, engine: WriterEngine) -> None:
+        if count := self._requests.take_up(engine, self._site):
+            log.info("%d requests of other processes carried out", count)
+
+    def _close(self) -> None:
+        # The last snapshot makes the next start quick; without it the scans would be taken again.
+        self._writer.submit(Commit(snapshot=self._pipeline.snapshot()))
+        whole = self._writer.close()
+        self._requests.close()
+        self._reader.close()
+        self._engine.dispose()
+        self._lock.release()
+        if not whole:
+            facts = {"commits": self._writer.waiting(), "reason": self._writer.last_error or ""}
+            raise StoreError("store.not_all_written", path=str(self._loaded.store_path), **facts)
+
+
+def run_daemon(loaded: LoadedSite, clock: Clock, on_ready: Callable[[], None] = lambda: None) -> None:
+    """Run the daemon on uvloop where there is one, until a signal ends it."""
+
+    async def main() -> None:
+        await Daemon(loaded, clock).run(on_ready)
+
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(main())
+    else:
+        uvloop.run(main())

@@ -1,0 +1,187 @@
+"""``energy-monitor status``: how daemon, devices, meters and sinks are doing, from the store alone."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from config.loading import LoadedSite, load_site
+from config.words import say
+from monitor.cli.words import plain
+from monitor.clock import SystemClock
+from monitor.store.database import WriterLock
+from monitor.store.reader import StoreReader
+from monitor.store.rows import ConditionRow
+from monitor.timestamps import iso_utc, local_text
+from rules.quality import Quality
+
+DAY_MS = 86_400_000
+
+
+def run_status(path: Path, language: str, *, as_json: bool) -> int:
+    """Show; exit code 1 when anything wants attention."""
+    loaded = load_site(path)
+    reader = StoreReader.open(loaded.store_path, loaded.site.site.id)
+    try:
+        facts = _facts(loaded, reader, SystemClock().now_ms())
+    finally:
+        reader.close()
+    if as_json:
+        sys.stdout.write(json.dumps(facts, ensure_ascii=False, indent=2) + "\n")
+    else:
+        _show(facts, loaded, language)
+    return 1 if facts["attention"] else 0
+
+
+def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, Any]:
+    pid = WriterLock(loaded.store_path).holder()
+    conditions = {row.device: row for row in reader.conditions()}
+    devices = []
+    for bus in loaded.site.buses:
+        for settings in bus.devices:
+            row = conditions.get(settings.id)
+            devices.append(
+                {
+                    "device": settings.id,
+                    "condition": row.condition if row else "unknown",
+                    "since": iso_utc(row.since_ms) if row else None,
+                    "error": row.error if row else None,
+                }
+            )
+    refused = reader.refusal_counts(now_ms - DAY_MS)
+    meters = [_meter(reader, meter.id, refused) for meter in loaded.site.meters]
+    sinks = [_sink(reader, sink.id, conditions.get(f"sink/{sink.id}")) for sink in loaded.site.sinks]
+    attention = (
+        pid is None
+        or any(device["condition"] != "online" for device in devices)
+        or any(sink["dead_letters"] or sink["state"] not in ("ok", None) for sink in sinks)
+    )
+    return {
+        "site": loaded.site.site.id,
+        "at": iso_utc(now_ms),
+        "daemon_pid": pid,
+        "devices": devices,
+        "meters": meters,
+        "sinks": sinks,
+        "attention": attention,
+    }
+
+
+def _meter(reader: StoreReader, meter: str, refused: dict[str, int]) -> dict[str, Any]:
+    span = reader.interval_span(meter)
+    facts: dict[str, Any] = {"meter": meter, "refused_24h": refused.get(meter, 0), "last_interval": None}
+    if span is not None:
+        last = reader.intervals(meter, span[1] - 3600, span[1])
+        facts["last_interval"] = {
+            "start": iso_utc(int(last.start[-1].astype("int64")) * 1000),
+            "quantity": float(last.quantity[-1]),
+            "coverage": float(last.coverage[-1]),
+            "quality": Quality(int(last.quality[-1])).name.lower(),
+        }
+    return facts
+
+
+def _sink(reader: StoreReader, sink: str, row: ConditionRow | None) -> dict[str, Any]:
+    cursors = reader.cursors(sink)
+    streams = ("scans", "intervals", "results")
+    return {
+        "sink": sink,
+        "state": row.condition if row else None,
+        "since": iso_utc(row.since_ms) if row else None,
+        "error": row.error if row else None,
+        "behind": {stream: reader.count_after(stream, cursors.get(stream, 0)) for stream in streams},
+        "dead_letters": reader.dead_letter_count(sink),
+    }
+
+
+def _show(facts: dict[str, Any], loaded: LoadedSite, language: str) -> None:
+    console = Console()
+    zone = ZoneInfo(loaded.site.site.timezone)
+    name = loaded.site.site.name.in_language("en" if language == "en" else "zh-TW")
+    pid = facts["daemon_pid"]
+    daemon = say("cli.daemon_up", language, pid=pid) if pid else say("cli.daemon_down", language)
+    console.print(Text.assemble((name, "bold"), "  ", daemon))
+    console.print(_device_table(facts, zone, language))
+    if pid and any(device["condition"] == "offline" for device in facts["devices"]):
+        console.print(plain(say("cli.keeps_trying", language)))
+    console.print(_meter_table(facts, zone, language))
+    for sink in facts["sinks"]:
+        behind = ", ".join(f"{stream} {rows:,}" for stream, rows in sink["behind"].items())
+        state = say(f"cli.sink_{sink['state'] or 'unknown'}", language)
+        facts_ = {"sink": sink["sink"], "behind": behind, "dead": sink["dead_letters"], "state": state}
+        text = say("cli.sink_line", language, **facts_)
+        console.print(plain(text))
+        if sink["error"]:
+            console.print(Text("  ").append_text(_error(sink["error"], language)), style="red")
+
+
+def _error(error: dict[str, Any], language: str) -> Text:
+    return plain(say(error["code"], language, **error["data"]))
+
+
+def _plain_table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column)
+    return table
+
+
+def _device_table(facts: dict[str, Any], zone: ZoneInfo, language: str) -> Table:
+    table = _plain_table(
+        say("cli.col_device", language),
+        say("cli.col_condition", language),
+        say("cli.col_since", language),
+        say("cli.col_error", language),
+    )
+    styles = {"online": "green", "degraded": "yellow", "offline": "red"}
+    marks = {"online": "●", "degraded": "▲", "offline": "■"}
+    for device in facts["devices"]:
+        condition = device["condition"]
+        error = device["error"]
+        style = styles.get(condition, "dim")
+        word = say(f"cli.condition_{condition}", language)
+        table.add_row(
+            plain(device["device"]),
+            f"[{style}]{marks.get(condition, '○')} {word}[/{style}]",
+            _local(device["since"], zone),
+            _error(error, language) if error else "",
+        )
+    return table
+
+
+def _meter_table(facts: dict[str, Any], zone: ZoneInfo, language: str) -> Table:
+    table = _plain_table(
+        say("cli.col_meter", language),
+        say("cli.col_interval", language),
+        say("cli.col_value", language),
+        say("cli.col_coverage", language),
+        say("cli.col_quality", language),
+        say("cli.col_refused", language),
+    )
+    for meter in facts["meters"]:
+        last = meter["last_interval"]
+        if last is None:
+            table.add_row(plain(meter["meter"]), "-", "-", "-", "-", str(meter["refused_24h"]))
+            continue
+        table.add_row(
+            plain(meter["meter"]),
+            _local(last["start"], zone),
+            f"{last['quantity']:,.2f}",
+            f"{last['coverage']:.0%}",
+            say(f"cli.quality_{last['quality']}", language),
+            str(meter["refused_24h"]),
+        )
+    return table
+
+
+def _local(text: str | None, zone: ZoneInfo) -> str:
+    if text is None:
+        return "-"
+    from datetime import datetime
+
+    return local_text(round(datetime.fromisoformat(text).timestamp() * 1000), zone)

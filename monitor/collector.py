@@ -1,0 +1,88 @@
+"""Runs the drivers: one supervised task a bus, scans into the pipeline, news into the store."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+
+from drivers.contract import Backoff, Delivery, DeviceNews, Driver
+from monitor.clock import Clock
+from monitor.pipeline import Pipeline
+from monitor.store.rows import Commit, ConditionRow
+from rules.scan import Scan
+
+log = logging.getLogger(__name__)
+
+
+STEADY_S = 300.0
+"""A driver that ran for so long before it failed is started again at once."""
+
+
+class _Intake:
+    """Where drivers put what they got."""
+
+    def __init__(self, pipeline: Pipeline, submit: Callable[[Commit], None], clock: Clock) -> None:
+        self._pipeline = pipeline
+        self._submit = submit
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+
+    def scan(self, scan: Scan, on_commit: Callable[[], None] | None = None) -> None:
+        self._pipeline.accept(scan, None if on_commit is None else partial(self._on_loop, on_commit))
+
+    def _on_loop(self, on_commit: Callable[[], None]) -> None:
+        """Called in the writer's thread; drivers live on the loop."""
+        with suppress(RuntimeError):  # the loop has ended: what is not acknowledged comes again
+            self._loop.call_soon_threadsafe(on_commit)
+
+    def news(self, news: DeviceNews) -> None:
+        error = None
+        if news.error is not None:
+            error = {"code": news.error.code, "data": {k: str(v) for k, v in news.error.data.items()}}
+        row = ConditionRow(news.device, news.condition.value, self._clock.now_ms(), error)
+        self._submit(Commit(conditions=[row]))
+        log.info("%s is %s%s", news.device, news.condition, f": {news.error}" if news.error else "")
+
+
+class Collector:
+    """All buses of a site."""
+
+    def __init__(
+        self,
+        drivers: Mapping[str, Driver],
+        pipeline: Pipeline,
+        submit: Callable[[Commit], None],
+        clock: Clock,
+    ) -> None:
+        self._drivers = drivers
+        self._pipeline = pipeline
+        self._submit = submit
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Read every bus until cancelled; one bus's trouble never reaches another."""
+        intake = _Intake(self._pipeline, self._submit, self._clock)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(asyncio.Event().wait(), name="a site without buses is no end")
+                for bus, driver in self._drivers.items():
+                    tasks.create_task(self._supervise(bus, driver, intake), name=f"bus {bus}")
+        finally:
+            for driver in self._drivers.values():
+                await driver.close()
+
+    async def _supervise(self, bus: str, driver: Driver, intake: Delivery) -> None:
+        backoff = Backoff()
+        while True:
+            began_s = self._clock.monotonic_s()
+            try:
+                await driver.run(intake)
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                # A defect in one driver: the others go on, this one is started again.
+                log.exception("bus %s: the driver failed and is started again", bus)
+            if self._clock.monotonic_s() - began_s > STEADY_S:
+                backoff.succeeded()
+            await asyncio.sleep(backoff.failed(0.5))

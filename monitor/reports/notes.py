@@ -1,0 +1,51 @@
+"""Footnotes in words."""
+
+from typing import Any
+
+from config.words import say
+from monitor.reports.numbers import days_text, exact, figure_text, period_text
+from monitor.reports.summary import FigureSource, Note, Saving, Summary
+from monitor.store.booked import LedgerEntry
+
+
+def note_text(note: Note, saving: Saving, summary: Summary) -> str:
+    """A footnote in the summary's language."""
+    language = summary.language
+    data: dict[str, Any] = {"name": say(f"report.commodity_{saving.commodity}", language)}
+    if note.figure is not None:
+        period = saving.base_period if note.figure == "base" else summary.period
+        data["figure"] = say(f"report.figure_{note.figure}", language)
+        data["period"] = period_text(period, language)
+    for name, value in note.data.items():
+        if isinstance(value, FigureSource):
+            data |= _of_row(value, saving, summary)
+        elif isinstance(value, LedgerEntry):
+            data |= _of_readings(value, saving, summary)
+        else:
+            data[name] = value
+    return say(note.code, language, **data)
+
+
+def _of_row(source: FigureSource, saving: Saving, summary: Summary) -> dict[str, Any]:
+    """What a footnote says of a ledger's row that lies only partly inside."""
+    language = summary.language
+    if source.entry is None or source.days is None or source.counted is None:
+        raise AssertionError("only a ledger's row is apportioned")
+    first, last = source.days
+    return {
+        "row_period": days_text(source.entry.start, source.entry.end, language),
+        "quantity": figure_text(exact(source.entry.quantity), language),
+        "unit": say(f"report.unit_{saving.commodity}", language),
+        "days": (last - first).days + 1,
+        "total": (source.entry.end - source.entry.start).days + 1,
+        "counted": figure_text(source.counted, language),
+    }
+
+
+def _of_readings(entry: LedgerEntry, saving: Saving, summary: Summary) -> dict[str, Any]:
+    """What a footnote says of readings that gave way to the ledger."""
+    text = entry.source
+    if entry.subject != saving.commodity:
+        meter = summary.meters[entry.subject]
+        text = say("report.subject_meter", summary.language, meter=meter, text=text)
+    return {"row_period": days_text(entry.start, entry.end, summary.language), "text": text}

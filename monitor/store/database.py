@@ -1,0 +1,176 @@
+"""Opening the store: one writer with durable settings, readers that can only read, versions that match."""
+
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.pool import NullPool, StaticPool
+
+from monitor.store.schema import metadata
+
+APPLICATION_ID = 0x454E4D4F  # "ENMO": tells our files from other people's
+
+
+class StoreError(Exception):
+    """The store cannot be used as asked; ``code`` names the text in the word catalogue."""
+
+    def __init__(self, code: str, **data: Any) -> None:
+        self.code = code
+        self.data = data
+        super().__init__(f"{code}: {data}")
+
+
+def _create_all(connection: Connection) -> None:
+    metadata.create_all(connection)
+
+
+# One step a version, in order; a step never changes once it has been released.
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_create_all,)
+VERSION = len(MIGRATIONS)
+
+
+ATTEMPTS = 10
+
+
+class WriterLock:
+    """The right to write to a store: one process has it, and the kernel gives it back when that dies."""
+
+    def __init__(self, store_path: Path) -> None:
+        self._path = store_path.with_name(store_path.name + ".lock")
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock. Raises ``StoreError`` when another process holds it."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        if not self._taken(descriptor):
+            holder = os.read(descriptor, 32).decode(errors="replace").strip() or "?"
+            os.close(descriptor)
+            raise StoreError("store.in_use", path=str(self._path), pid=holder)
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode())
+        self._descriptor = descriptor
+
+    @staticmethod
+    def _taken(descriptor: int) -> bool:
+        """Try a few times: somebody who only asks for the holder has it for an instant."""
+        for _ in range(ATTEMPTS):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                threading.Event().wait(0.02)
+            else:
+                return True
+        return False
+
+    def holder(self) -> int | None:
+        """Process id of the one that writes now, or None when nobody does."""
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            text = os.read(descriptor, 32).decode(errors="replace").strip()
+            return int(text) if text.isdigit() else 0
+        else:
+            return None
+        finally:
+            os.close(descriptor)
+
+    def release(self) -> None:
+        """Give it back; the file stays, for unlinking it would let two holders in."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def open_writer(path: Path) -> Engine:
+    """Open, create or migrate the store for its one writer.
+
+    Raises
+    ------
+    StoreError : not a store of ours, a newer version, or a folder that cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(path, check_same_thread=False, timeout=10.0),
+        poolclass=StaticPool,
+    )
+    event.listen(engine, "connect", _prepare_writer)
+    try:
+        with engine.begin() as connection:
+            _migrate(connection, path)
+    except StoreError:
+        engine.dispose()
+        raise
+    except Exception as error:
+        engine.dispose()
+        raise _unusable(path, error) from error
+    return engine
+
+
+def _prepare_writer(connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    # A large import would otherwise leave a WAL file of its own size behind.
+    connection.execute("PRAGMA journal_size_limit=67108864")
+
+
+def _migrate(connection: Connection, path: Path) -> None:
+    application = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
+    version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    tables = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
+    if application != APPLICATION_ID and tables:
+        raise StoreError("store.foreign", path=str(path))
+    if version > VERSION:
+        raise StoreError("store.newer", path=str(path), found=version, known=VERSION)
+    for step in MIGRATIONS[version:]:
+        step(connection)
+    connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}")
+    connection.exec_driver_sql(f"PRAGMA user_version={VERSION}")
+
+
+def open_reader(path: Path) -> Engine:
+    """Open the store for reading only; never creates, never checkpoints.
+
+    Raises
+    ------
+    StoreError : there is none yet, it is not ours, or its version differs.
+    """
+    if not path.exists():
+        raise StoreError("store.missing", path=str(path))
+    engine = create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False, timeout=10.0
+        ),
+        poolclass=NullPool,
+    )
+    try:
+        with engine.connect() as connection:
+            application = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
+            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+            tables = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
+    except Exception as error:
+        raise _unusable(path, error) from error
+    if not tables:  # a writer is about to make it
+        raise StoreError("store.missing", path=str(path))
+    if application != APPLICATION_ID:
+        raise StoreError("store.foreign", path=str(path))
+    if version != VERSION:
+        raise StoreError("store.newer", path=str(path), found=version, known=VERSION)
+    return engine
+
+
+def _unusable(path: Path, error: Exception) -> StoreError:
+    cause = error.__cause__ if isinstance(error.__cause__, sqlite3.Error) else error
+    if "not a database" in str(cause):
+        return StoreError("store.foreign", path=str(path))
+    return StoreError("store.unusable", path=str(path), reason=str(cause))

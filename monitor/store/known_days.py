@@ -1,0 +1,72 @@
+"""What the store knows of each day of a commodity, for whoever compares days: the page and the results."""
+
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+from config.site import Commodity, CommoditySettings
+from monitor.store.reader import StoreReader
+from rules.calendar import ReportingPeriod, day_start_s
+from rules.daily import (
+    ComparedDays,
+    DailyUse,
+    MeterDays,
+    MeteredDays,
+    compare_days,
+    metered_by_day,
+    use_by_day,
+)
+from rules.savings import ONE_DAY, Days, days_without
+
+LONGEST_INTERVAL_S = 3600  # one may begin before local midnight and end after it
+DAYS_AT_ONCE = timedelta(days=31)
+"""Half a year of intervals at once would be most of the page's memory."""
+
+
+def known_days(
+    reader: StoreReader,
+    commodity: Commodity,
+    settings: CommoditySettings,
+    period: ReportingPeriod,
+    zone: ZoneInfo,
+) -> tuple[DailyUse, DailyUse, ComparedDays]:
+    """Each day of a period, each day of its base period, and those that both know."""
+    actual = _use(reader, commodity, settings.meters, (period.start, period.end), zone)
+    twin = period.baseline(settings.base_year)
+    base = _use(reader, commodity, settings.meters, (twin.start, twin.end), zone)
+    return actual, base, compare_days(actual, base, settings.base_year)
+
+
+def _use(
+    reader: StoreReader, commodity: Commodity, meters: tuple[str, ...], days: Days, zone: ZoneInfo
+) -> DailyUse:
+    """Ask the ledgers first, and the intervals only for the days on which they are silent."""
+    start, end = days
+    ledger = reader.ledger(commodity, start, end)
+    left = days_without([(row.start, row.end) for row in ledger], start, end)
+    records = []
+    for meter in meters:
+        own = reader.ledger(meter, start, end)
+        booked = [(row.start, row.end) for row in own]
+        metered = MeteredDays.silent((end - start).days + 1)
+        for first, last in (run for free in left for run in days_without(booked, *free)):
+            _put_metered(reader, meter, first, last, zone, metered, start)
+        records.append(MeterDays(own, metered))
+    return use_by_day(start, end, zone, ledger, records)
+
+
+def _put_metered(
+    reader: StoreReader,
+    meter: str,
+    first: date,
+    last: date,
+    zone: ZoneInfo,
+    metered: MeteredDays,
+    start: date,
+) -> None:
+    while first <= last:
+        until = min(last, first + DAYS_AT_ONCE - ONE_DAY)
+        # One interval more before the block, so that the first one is known to follow another.
+        from_s = day_start_s(first, zone) - 2 * LONGEST_INTERVAL_S
+        series = reader.intervals(meter, from_s, day_start_s(until + ONE_DAY, zone))
+        metered.put((first - start).days, metered_by_day(series, first, until, zone))
+        first = until + ONE_DAY

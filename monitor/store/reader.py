@@ -1,0 +1,322 @@
+"""Reading the store, from any process, while the daemon writes."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Engine, Select, func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from monitor.store import schema
+from monitor.store.booked import LedgerEntry, booked_days
+from monitor.store.database import open_reader
+from monitor.store.rows import ConditionRow, layout_from_json, unpack_scan
+from monitor.store.sites import check_site
+from rules.intervals import IntervalSeries
+from rules.scan import Layout, Scan
+
+FOLLOW_LIMIT = 20_000
+
+UNREADABLE: tuple[type[Exception], ...] = (SQLAlchemyError, OSError)
+"""What a call raises when the disk or the file is in trouble: it may pass, and trying again is right."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedInterval:
+    """An interval row as sinks get it."""
+
+    seq: int
+    meter: str
+    start_s: int
+    duration_s: int
+    quantity: float
+    coverage: float
+    quality: int
+    rate_avg: float | None
+    rate_max: float | None
+    rate_min: float | None
+    rev: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedResult:
+    """A result row as sinks get it."""
+
+    seq: int
+    kind: str
+    subject: str
+    at_s: int
+    data: dict[str, Any]
+    rev: int
+
+
+class StoreReader:
+    """Read-only view of one site's rows. Every call is one short read transaction.
+
+    Safe to use from several threads; opens no connection until it is asked something.
+    """
+
+    def __init__(self, engine: Engine, site: str) -> None:
+        self._engine = engine
+        self._site = site
+        self._layouts: dict[int, Layout] = {}
+
+    @classmethod
+    def open(cls, path: Path, site: str) -> "StoreReader":
+        """Open for reading only. Raises ``StoreError``, also for the store of another site."""
+        engine = open_reader(path)
+        check_site(engine, path, site)
+        return cls(engine, site)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _connect(self) -> Iterator[Connection]:
+        with self._engine.connect() as connection:
+            yield connection
+
+    # -- scans ------------------------------------------------------------------------------------
+
+    def layout(self, layout_id: int) -> Layout:
+        """The layout with this id. KeyError when there is none."""
+        if layout_id not in self._layouts:
+            table = schema.layouts
+            with self._connect() as connection:
+                rows = connection.execute(select(table).where(table.c.site == self._site))
+                self._layouts |= {row.id: layout_from_json(row.device, row.part, row.spec) for row in rows}
+        return self._layouts[layout_id]
+
+    def snapshot_position(self) -> int:
+        """The last scan that the stored snapshot includes; 0 before the first."""
+        table = schema.snapshots
+        query = select(table.c.scan_id).where(table.c.site == self._site, table.c.meter == "")
+        with self._connect() as connection:
+            return connection.scalar(query) or 0
+
+    def snapshot_states(self) -> dict[str, bytes]:
+        """State of each meter at the snapshot."""
+        table = schema.snapshots
+        query = select(table.c.meter, table.c.state).where(table.c.site == self._site)
+        with self._connect() as connection:
+            return {row.meter: row.state for row in connection.execute(query) if row.meter}
+
+    def snapshot_latest(self) -> dict[int, Scan]:
+        """Newest scan of each layout at the snapshot, by layout id; then follow from its position."""
+        with self._connect() as connection:
+            rows = connection.execute(select(schema.latest)).all()
+        return {
+            row.layout_id: unpack_scan(self.layout(row.layout_id), row.at_ms, row.vals, row.quality)
+            for row in rows
+        }
+
+    def last_scan_id(self) -> int:
+        """Id of the newest scan; 0 when there is none."""
+        with self._connect() as connection:
+            return connection.scalar(select(func.max(schema.scans.c.id))) or 0
+
+    def follow(self, after_id: int, limit: int = FOLLOW_LIMIT) -> list[tuple[int, int, Scan]]:
+        """Committed scans after an id, in the order of commitment: (id, layout id, scan)."""
+        table = schema.scans
+        query = select(table).where(table.c.id > after_id).order_by(table.c.id).limit(limit)
+        with self._connect() as connection:
+            rows = connection.execute(query).all()
+        return [
+            (id_, layout_id, unpack_scan(self.layout(layout_id), at_ms, values, quality))
+            for id_, layout_id, at_ms, values, quality in rows
+        ]
+
+    def scan_ids_before(self, instant_ms: int) -> tuple[int, int] | None:
+        """First and last id of the scans that were committed before the first one at or after an instant.
+
+        None when there are none. Scans stand in the order of commitment, so that this reads no more than
+        the scans that it names.
+        """
+        table = schema.scans
+        first_kept = select(table.c.id).where(table.c.at_ms >= instant_ms).order_by(table.c.id).limit(1)
+        with self._connect() as connection:
+            oldest, newest = connection.execute(select(func.min(table.c.id), func.max(table.c.id))).one()
+            kept = connection.scalar(first_kept)
+        if oldest is None:
+            return None
+        last = newest if kept is None else kept - 1
+        return (oldest, last) if last >= oldest else None
+
+    # -- intervals and results ----------------------------------------------------------------------
+
+    def intervals(self, meter: str, start_s: int, end_s: int) -> IntervalSeries:
+        """Closed intervals of a meter that start in [start_s, end_s), seconds UTC."""
+        table = schema.intervals
+        query = (
+            select(
+                table.c.start_s,
+                table.c.duration_s,
+                table.c.quantity,
+                table.c.coverage,
+                table.c.quality,
+                table.c.rate_avg,
+                table.c.rate_max,
+                table.c.caught_up,
+            )
+            .where(table.c.site == self._site, table.c.meter == meter)
+            .where(table.c.start_s >= start_s, table.c.start_s < end_s)
+            .order_by(table.c.start_s)
+        )
+        with self._connect() as connection:
+            rows = connection.execute(query).all()
+        columns = list(zip(*rows, strict=True)) if rows else [()] * 8
+        return IntervalSeries(
+            start=np.array(columns[0], dtype="datetime64[s]"),
+            duration_s=np.array(columns[1], dtype=np.int64),
+            quantity=np.array(columns[2], dtype=np.float64),
+            coverage=np.array(columns[3], dtype=np.float64),
+            quality=np.array(columns[4], dtype=np.uint8),
+            rate_avg=np.array(columns[5], dtype=np.float64),
+            rate_max=np.array(columns[6], dtype=np.float64),
+            caught_up=np.array(columns[7], dtype=bool),
+        )
+
+    def interval_span(self, meter: str) -> tuple[int, int] | None:
+        """Start of the first and end of the last closed interval, seconds UTC; None without any."""
+        table = schema.intervals
+        query = select(func.min(table.c.start_s), func.max(table.c.start_s + table.c.duration_s)).where(
+            table.c.site == self._site, table.c.meter == meter
+        )
+        with self._connect() as connection:
+            first, last = connection.execute(query).one()
+        return None if first is None else (first, last)
+
+    def changed_intervals(self, after_seq: int, limit: int) -> list[ChangedInterval]:
+        """Interval rows that came or changed after ``seq``, in order."""
+        table = schema.intervals
+        columns = [table.c[name] for name in ChangedInterval.__dataclass_fields__]
+        return [ChangedInterval(*row) for row in self._changed(select(*columns), table, after_seq, limit)]
+
+    def changed_results(self, after_seq: int, limit: int) -> list[ChangedResult]:
+        """Result rows that came or changed after ``seq``, in order."""
+        table = schema.results
+        columns = [table.c[name] for name in ChangedResult.__dataclass_fields__]
+        rows = self._changed(select(*columns), table, after_seq, limit)
+        return [ChangedResult(s, kind, subject, at_s, json.loads(data), rev)
+                for s, kind, subject, at_s, data, rev in rows]  # fmt: skip
+
+    def _changed(self, query: Select[Any], table: Any, after_seq: int, limit: int) -> list[Any]:
+        query = query.where(table.c.site == self._site, table.c.seq > after_seq)
+        with self._connect() as connection:
+            return list(connection.execute(query.order_by(table.c.seq).limit(limit)).all())
+
+    def newest_result(self, kind: str, subject: str) -> ChangedResult | None:
+        """The latest result of a kind about a subject."""
+        table = schema.results
+        columns = [table.c[name] for name in ChangedResult.__dataclass_fields__]
+        query = (
+            select(*columns)
+            .where(table.c.site == self._site, table.c.kind == kind, table.c.subject == subject)
+            .order_by(table.c.at_s.desc())
+            .limit(1)
+        )
+        with self._connect() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        return ChangedResult(row[0], row[1], row[2], row[3], json.loads(row[4]), row[5])
+
+    def newest_seqs(self) -> dict[str, int]:
+        """The last change in each stream that is followed by ``seq``."""
+        with self._connect() as connection:
+            return {
+                table.name: connection.scalar(select(func.max(table.c.seq))) or 0
+                for table in (schema.intervals, schema.results)
+            }
+
+    # -- devices, refusals, sinks -------------------------------------------------------------------
+
+    def conditions(self) -> list[ConditionRow]:
+        """How each device is doing, by device id."""
+        table = schema.device_conditions
+        query = select(table).where(table.c.site == self._site).order_by(table.c.device)
+        with self._connect() as connection:
+            return [
+                ConditionRow(
+                    row.device, row.condition, row.since_ms, json.loads(row.error) if row.error else None
+                )
+                for row in connection.execute(query)
+            ]
+
+    def refusal_counts(self, since_ms: int) -> dict[str, int]:
+        """How many readings were refused since an instant, by meter."""
+        table = schema.refusals
+        query = (
+            select(table.c.meter, func.count())
+            .where(table.c.site == self._site, table.c.at_ms >= since_ms)
+            .group_by(table.c.meter)
+        )
+        with self._connect() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+    def cursors(self, sink: str) -> dict[str, int]:
+        """A sink's position in each stream."""
+        table = schema.cursors
+        query = select(table.c.stream, table.c.position).where(
+            table.c.site == self._site, table.c.sink == sink
+        )
+        with self._connect() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+    def count_after(self, stream: str, position: int) -> int:
+        """Rows of a stream (scans, intervals, results) that lie before a cursor at ``position``."""
+        if stream == "scans":
+            return self._scans_after(position)
+        table = {"intervals": schema.intervals, "results": schema.results}[stream]
+        query = select(func.count()).where(table.c.site == self._site, table.c.seq > position)
+        with self._connect() as connection:
+            return connection.scalar(query) or 0
+
+    def _scans_after(self, position: int) -> int:
+        # Ids are given without gaps, and to count the rows of a long outage would take seconds.
+        ids = schema.scans.c.id
+        with self._connect() as connection:
+            first = connection.scalar(select(func.min(ids)))
+            last = connection.scalar(select(func.max(ids)))
+        return 0 if first is None or last is None else max(0, last - max(position, first - 1))
+
+    def dead_letter_count(self, sink: str) -> int:
+        """How many lines a sink's server will never take."""
+        table = schema.dead_letters
+        query = select(func.count()).where(table.c.site == self._site, table.c.sink == sink)
+        with self._connect() as connection:
+            return connection.scalar(query) or 0
+
+    # -- ledgers ------------------------------------------------------------------------------------
+
+    def ledger(self, subject: str, first: date, last: date) -> list[LedgerEntry]:
+        """What is booked on a commodity or meter and touches [first, last], by start; no day stands twice.
+
+        These are the ledger's rows, and what was used between two manual readings. A span between readings
+        that shares a day with a ledger row is left out as a whole.
+        """
+        with self._connect() as connection:
+            return booked_days(connection, self._site, subject, first, last).counting
+
+    def readings_left_out(self, subject: str, first: date, last: date) -> list[LedgerEntry]:
+        """Spans between manual readings that touch [first, last] and give way to a ledger row, by start."""
+        with self._connect() as connection:
+            return booked_days(connection, self._site, subject, first, last).left_out
+
+    def reasons(self, subject: str, first: date, last: date) -> list[str]:
+        """The operator's reasons for a subject whose period lies in [first, last], in order."""
+        table = schema.reasons
+        query = (
+            select(table.c.text)
+            .where(table.c.site == self._site, table.c.subject == subject)
+            .where(table.c.start_day >= first.isoformat(), table.c.end_day <= last.isoformat())
+            .order_by(table.c.start_day, table.c.position)
+        )
+        with self._connect() as connection:
+            return list(connection.scalars(query))

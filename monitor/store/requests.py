@@ -1,0 +1,201 @@
+"""The request box: what other processes want written, while the daemon alone writes.
+
+A small file of its own beside the store. Anybody puts a request in; the daemon takes it up within a second,
+carries it out in its writer's thread and leaves the answer. A request survives a restart of either side.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    select,
+)
+from sqlalchemy import insert as insert_into
+from sqlalchemy import update as update_of
+from sqlalchemy.pool import NullPool
+
+from config.ledger import LedgerRow, ReadingRow, ReasonRow
+from monitor.store.database import StoreError
+from monitor.store.ledgers import (
+    ImportOutcome,
+    LedgerRefused,
+    Progress,
+    import_ledger,
+    import_reasons,
+)
+from monitor.store.readings import import_readings
+
+_metadata = MetaData()
+
+_requests = Table(
+    "requests",
+    _metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("answer", Text),  # NULL until the daemon has dealt with it
+)
+
+
+ImportKind = Literal["base", "actuals", "readings", "reasons"]
+LONGEST_REASON = 120
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """A file's rows, whole or not at all: those of its kind, the other two are empty."""
+
+    kind: ImportKind
+    file_name: str
+    sha256: str
+    at_ms: int
+    replace: bool
+    ledger: tuple[LedgerRow, ...] = ()
+    readings: tuple[ReadingRow, ...] = ()
+    reasons: tuple[ReasonRow, ...] = ()
+
+
+def carry_out(
+    engine: Engine, site: str, request: ImportRequest, progress: Progress | None = None
+) -> ImportOutcome:
+    """Import into the store; the engine is the writer's. Raises ``StoreError``."""
+    facts: dict[str, Any] = {
+        "file_name": request.file_name,
+        "sha256": request.sha256,
+        "at_ms": request.at_ms,
+        "replace": request.replace,
+    }
+    if request.kind == "reasons":
+        return import_reasons(engine, site, request.reasons, **facts)
+    if request.kind == "readings":
+        return import_readings(engine, site, request.readings, **facts, progress=progress)
+    return import_ledger(engine, site, request.ledger, kind=request.kind, **facts, progress=progress)
+
+
+class RequestBox:
+    """The box of one store. Every call is one short transaction."""
+
+    def __init__(self, store_path: Path) -> None:
+        self.path = store_path.with_name(store_path.name + ".requests")
+        self._engine = create_engine(
+            "sqlite://",
+            creator=lambda: sqlite3.connect(self.path, check_same_thread=False, timeout=10.0),
+            poolclass=NullPool,
+        )
+
+    @contextmanager
+    def _begin(self) -> Iterator[Connection]:
+        with self._engine.begin() as connection:
+            _metadata.create_all(connection)
+            yield connection
+
+    def put(self, request: ImportRequest) -> int:
+        """Put a request in; returns its number."""
+        values = {"kind": "import", "payload": json.dumps(_as_data(request), ensure_ascii=False)}
+        with self._begin() as connection:
+            return int(connection.execute(insert_into(_requests).values(**values)).inserted_primary_key[0])  # type: ignore[index]
+
+    def answer_to(self, number: int) -> ImportOutcome | None:
+        """What became of a request; None while nobody has dealt with it.
+
+        Raises
+        ------
+        StoreError : it was refused, with everything that speaks against it.
+        """
+        with self._begin() as connection:
+            text = connection.scalar(select(_requests.c.answer).where(_requests.c.id == number))
+        if text is None:
+            return None
+        answer = json.loads(text)
+        if "outcome" in answer:
+            return ImportOutcome(**answer["outcome"])
+        raise LedgerRefused([StoreError(one["code"], **one["data"]) for one in answer["problems"]])
+
+    def take_up(self, store: Engine, site: str) -> int:
+        """Carry out what waits, oldest first, and leave the answers; returns how many there were.
+
+        For the writer's thread alone. A request that was carried out and not answered when the power
+        went is carried out again: an import that stands already changes nothing.
+        """
+        if not self.path.exists():
+            return 0
+        query = select(_requests.c.id, _requests.c.payload).where(_requests.c.answer.is_(None))
+        with self._begin() as connection:
+            waiting = connection.execute(query.order_by(_requests.c.id)).all()
+        for number, payload in waiting:
+            answer = _answer(store, site, payload)
+            done = update_of(_requests).where(_requests.c.id == number)
+            with self._begin() as connection:
+                # The rows are in the store now; the box keeps what was asked, not the file again.
+                connection.execute(done.values(answer=json.dumps(answer, ensure_ascii=False), payload=""))
+        return len(waiting)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._engine.dispose()
+
+
+def _answer(store: Engine, site: str, payload: str) -> dict[str, Any]:
+    try:
+        outcome = carry_out(store, site, _request(payload))
+    except StoreError as error:
+        problems = error.problems if isinstance(error, LedgerRefused) else (error,)
+        return {"problems": [{"code": one.code, "data": one.data} for one in problems]}
+    return {"outcome": {"added": outcome.added, "unchanged": outcome.unchanged, "replaced": outcome.replaced}}
+
+
+def _request(payload: str) -> ImportRequest:
+    """Read a request. Raises ``StoreError`` for one of another version, or of nobody that we know.
+
+    An unreadable request stays unreadable: it must not stand in the way of those behind it.
+    """
+    try:
+        request = _from_data(json.loads(payload))
+        return TypeAdapter(ImportRequest).validate_python(asdict(request))
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_REASON]
+        raise StoreError("store.request_unreadable", reason=reason) from error
+
+
+def _as_data(request: ImportRequest) -> dict[str, Any]:
+    return {
+        "kind": request.kind,
+        "file_name": request.file_name,
+        "sha256": request.sha256,
+        "at_ms": request.at_ms,
+        "replace": request.replace,
+        "ledger": [
+            [r.subject, r.start.isoformat(), r.end.isoformat(), r.quantity, r.unit, r.source, r.row]
+            for r in request.ledger
+        ],
+        "readings": [
+            [r.subject, r.day.isoformat(), r.reading, r.unit, r.source, r.row] for r in request.readings
+        ],
+        "reasons": [
+            [r.subject, r.start.isoformat(), r.end.isoformat(), r.reason, r.row] for r in request.reasons
+        ],
+    }
+
+
+def _from_data(data: Mapping[str, Any]) -> ImportRequest:
+    days = date.fromisoformat
+    ledger = tuple(LedgerRow(s, days(a), days(b), *rest) for s, a, b, *rest in data["ledger"])
+    readings = tuple(ReadingRow(s, days(day), *rest) for s, day, *rest in data["readings"])
+    reasons = tuple(ReasonRow(s, days(a), days(b), *rest) for s, a, b, *rest in data["reasons"])
+    return ImportRequest(**{**data, "ledger": ledger, "readings": readings, "reasons": reasons})

@@ -1,0 +1,139 @@
+"""What goes into the store and comes out of it: rows, and their packing."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from rules.intervals import Interval
+from rules.quantities import Kind
+from rules.scan import Layout, PointSpec, Scan
+
+ScanRow = tuple[int, int, int, bytes, bytes]
+"""id, layout_id, at_ms, values as little-endian float64, qualities."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalRow:
+    """A closed interval of a meter, ready for the store."""
+
+    meter: str
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRow:
+    """What a rule found: ``data`` is a flat JSON object of numbers and texts."""
+
+    kind: str
+    subject: str
+    at_s: int
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionRow:
+    """How a device is doing, since when; ``error`` is {code, data} or None."""
+
+    device: str
+    condition: str
+    since_ms: int
+    error: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalRow:
+    """A reading that was not believed."""
+
+    meter: str
+    at_ms: int
+    code: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The pipeline's state after every scan up to ``scan_id``: bytes a meter, newest scan a layout."""
+
+    scan_id: int
+    meters: dict[str, bytes]
+    latest: dict[int, Scan]
+
+
+@dataclass(slots=True)
+class Commit:
+    """What belongs into one transaction. ``done`` are called once it is on disk, in the writer's thread."""
+
+    scans: list[ScanRow] = field(default_factory=list)
+    intervals: list[IntervalRow] = field(default_factory=list)
+    results: list[ResultRow] = field(default_factory=list)
+    conditions: list[ConditionRow] = field(default_factory=list)
+    refusals: list[RefusalRow] = field(default_factory=list)
+    cursors: dict[tuple[str, str], int] = field(default_factory=dict)
+    dead_letters: list[tuple[str, int, bytes, str]] = field(default_factory=list)
+    snapshot: Snapshot | None = None
+    forget_scans_to: int = 0  # every scan up to this id may go
+    done: list[Callable[[], None]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to write or to answer."""
+        return bool(
+            self.scans
+            or self.intervals
+            or self.results
+            or self.conditions
+            or self.refusals
+            or self.cursors
+            or self.dead_letters
+            or self.snapshot
+            or self.forget_scans_to
+            or self.done
+        )
+
+
+def pack_scan(scan: Scan) -> tuple[bytes, bytes]:
+    """Values and qualities as the store keeps them."""
+    return scan.values.astype("<f8", copy=False).tobytes(), scan.quality.tobytes()
+
+
+def unpack_scan(layout: Layout, at_ms: int, values: bytes, quality: bytes) -> Scan:
+    """Make a scan of a stored row."""
+    return Scan(layout, at_ms, np.frombuffer(values, dtype="<f8"), np.frombuffer(quality, dtype=np.uint8))
+
+
+def layout_to_json(layout: Layout) -> str:
+    """What a scan's blobs mean, as text; stable, for it is part of a key."""
+    points = [
+        [p.name, p.unit, p.kind.value, _finite(p.low), _finite(p.high), p.rolls_over_at]
+        for p in layout.points
+    ]
+    return json.dumps({"family": layout.family, "points": points}, separators=(",", ":"))
+
+
+def layout_from_json(device: str, part: str, text: str) -> Layout:
+    """Inverse of ``layout_to_json``."""
+    spec = json.loads(text)
+    points = tuple(
+        PointSpec(
+            name,
+            unit,
+            Kind(kind),
+            -math.inf if low is None else low,
+            math.inf if high is None else high,
+            rolls,
+        )
+        for name, unit, kind, low, high, rolls in spec["points"]
+    )
+    return Layout(device, part, spec["family"], points)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def null_if_nan(value: float) -> float | None:
+    """NaN is NULL in the store."""
+    return None if math.isnan(value) else value

@@ -1,0 +1,198 @@
+"""The store's tables, described once for SQLite and PostgreSQL.
+
+Keys begin with the site and hold the time, so that a city's database can shard them. Raw scans are
+append-only and local; intervals, results, ledgers and imports are kept for good.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+# SQLite makes only INTEGER PRIMARY KEY the row's own id.
+RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+layouts = Table(
+    "layouts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("site", String, nullable=False),
+    Column("device", String, nullable=False),
+    Column("part", String, nullable=False),
+    Column("spec", Text, nullable=False),  # JSON of rules.scan.Layout: what the blobs of its scans mean
+    UniqueConstraint("site", "device", "part", "spec"),
+)
+
+# One row a scan: values as little-endian float64, qualities as bytes, in the layout's order.
+scans = Table(
+    "scans",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("layout_id", Integer, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("vals", LargeBinary, nullable=False),
+    Column("quality", LargeBinary, nullable=False),
+)
+
+# The newest scan of each layout at the last snapshot: a reader starts here and follows scans.id.
+latest = Table(
+    "latest",
+    metadata,
+    Column("layout_id", Integer, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("vals", LargeBinary, nullable=False),
+    Column("quality", LargeBinary, nullable=False),
+)
+
+intervals = Table(
+    "intervals",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("meter", String, primary_key=True),
+    Column("start_s", BigInteger, primary_key=True),
+    Column("duration_s", Integer, nullable=False),
+    Column("quantity", Double, nullable=False),
+    Column("coverage", Double, nullable=False),
+    Column("quality", SmallInteger, nullable=False),
+    Column("rate_avg", Double),
+    Column("rate_max", Double),
+    Column("rate_min", Double),
+    Column("caught_up", SmallInteger, nullable=False),
+    Column("register_start", Double),
+    Column("register_end", Double),
+    Column("epoch", Integer, nullable=False),
+    Column("rev", Integer, nullable=False),  # 0 at first, +1 whenever the row's figures changed
+    Column("seq", BigInteger, nullable=False),  # order of change: sinks follow it
+    Index("intervals_seq", "seq", unique=True),
+)
+
+# What the rules found, one row a subject and instant: demand, savings.
+results = Table(
+    "results",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("subject", String, primary_key=True),
+    Column("at_s", BigInteger, primary_key=True),
+    Column("data", Text, nullable=False),  # JSON object of numbers and texts
+    Column("rev", Integer, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Index("results_seq", "seq", unique=True),
+)
+
+# The pipeline's state at its last snapshot; together with the scans after scan_id it is the state now.
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("meter", String, primary_key=True),
+    Column("scan_id", BigInteger, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+)
+
+device_conditions = Table(
+    "device_conditions",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("device", String, primary_key=True),
+    Column("condition", String, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("error", Text),  # JSON {code, data}; the words are made where a person looks
+)
+
+# Readings that were not believed: kept, counted, visible.
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("site", String, nullable=False),
+    Column("meter", String, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("code", String, nullable=False),
+    Column("value", Double, nullable=False),
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("sink", String, primary_key=True),
+    Column("stream", String, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+)
+
+# Lines that a server will never take, with its words.
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("site", String, nullable=False),
+    Column("sink", String, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("line", LargeBinary, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+# What bills, totals and logs say: base year, periods without meters, vehicle fuel.
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("subject", String, primary_key=True),  # commodity, or a meter's id
+    Column("start_day", String, primary_key=True),  # first day, ISO, local to the site
+    Column("end_day", String, nullable=False),  # last day, inclusive, as bills print it
+    Column("quantity", Double, nullable=False),
+    Column("unit", String, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("import_id", Integer, nullable=False),
+)
+
+# What a person read off a register's display: how it stood at the beginning of the day.
+manual_readings = Table(
+    "manual_readings",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("subject", String, primary_key=True),  # commodity, or a meter's id
+    Column("day", String, primary_key=True),  # ISO, local to the site
+    Column("reading", Double, nullable=False),
+    Column("unit", String, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("import_id", Integer, nullable=False),
+)
+
+# Why a figure is what it is, in the operator's words.
+reasons = Table(
+    "reasons",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("subject", String, primary_key=True),
+    Column("start_day", String, primary_key=True),
+    Column("end_day", String, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("import_id", Integer, nullable=False),
+)
+
+imports = Table(
+    "imports",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("site", String, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("file", Text, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("rows", Integer, nullable=False),
+)

@@ -1,0 +1,366 @@
+"""The one writer: a thread that commits as soon as it is free, with everything that came meanwhile."""
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from itertools import repeat
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, delete, func, insert, literal_column, select
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from monitor.store import schema
+from monitor.store.rows import Commit, IntervalRow, Snapshot, layout_to_json, null_if_nan, pack_scan
+from rules.quality import Quality
+from rules.scan import Layout
+
+log = logging.getLogger(__name__)
+
+RETRY_FIRST_S, RETRY_CAP_S = 0.25, 10.0
+
+_FIGURES = (
+    "duration_s",
+    "quantity",
+    "coverage",
+    "quality",
+    "rate_avg",
+    "rate_max",
+    "rate_min",
+    "caught_up",
+    "register_start",
+    "register_end",
+    "epoch",
+)
+_INTERVAL_COLUMNS = ("site", "meter", "start_s", *_FIGURES, "rev", "seq")
+
+
+def _guarded_upsert(table: Table, columns: Sequence[str], figures: Sequence[str]) -> str:
+    """SQL that inserts, or raises ``rev`` and takes the new ``seq`` only where a figure changed.
+
+    Closing an interval twice is therefore no change at all, and no sink hears of it.
+    """
+    statement = upsert(table).values(dict.fromkeys(columns))
+    changed = [table.c[name].is_distinct_from(statement.excluded[name]) for name in figures]
+    differs = changed[0]
+    for one in changed[1:]:
+        differs = differs | one
+    statement = statement.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns),
+        set_={
+            **{name: statement.excluded[name] for name in figures},
+            "rev": table.c.rev + literal_column("1"),
+            "seq": statement.excluded.seq,
+        },
+        where=differs,
+    )
+    dialect = sqlite.dialect(paramstyle="qmark")
+    compiled = statement.compile(dialect=dialect, column_keys=list(columns))
+    if list(compiled.positiontup or ()) != list(columns):
+        raise AssertionError(f"unexpected parameter order: {compiled.positiontup}")
+    return str(compiled)
+
+
+_INTERVAL_SQL = _guarded_upsert(schema.intervals, _INTERVAL_COLUMNS, _FIGURES)
+_RESULT_COLUMNS = ("site", "kind", "subject", "at_s", "data", "rev", "seq")
+_RESULT_SQL = _guarded_upsert(schema.results, _RESULT_COLUMNS, ("data",))
+_SCAN_SQL = "INSERT INTO scans (id, layout_id, at_ms, vals, quality) VALUES (?, ?, ?, ?, ?)"
+
+
+class Writer:
+    """Writes commits in the order in which they came.
+
+    A commit that fails (a full disk) is kept and tried again for ever: nothing is given up here.
+    ``submit`` may be called from any thread.
+    """
+
+    def __init__(self, engine: Engine, site: str) -> None:
+        self._engine = engine
+        self._site = site
+        self._waiting: list[Commit] = []
+        self._calls: list[Callable[[Engine], object]] = []
+        self._wake = threading.Condition()
+        self._closing = False
+        self.last_error: str | None = None
+        with engine.connect() as connection:
+            self._seq = max(
+                connection.scalar(select(func.max(table.c.seq))) or 0
+                for table in (schema.intervals, schema.results)
+            )
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def submit(self, commit: Commit) -> None:
+        """Hand over; returns at once. ``commit.done`` are called when it is safe."""
+        with self._wake:
+            self._waiting.append(commit)
+            self._wake.notify()
+
+    def call(self, work: Callable[[Engine], object]) -> None:
+        """Have ``work`` done in the writer's thread, between two transactions; returns at once."""
+        with self._wake:
+            self._calls.append(work)
+            self._wake.notify()
+
+    def ended(self) -> bool:
+        """Whether it was closed, so that nothing more gets to disk."""
+        return self._closing and not self._thread.is_alive()
+
+    def waiting(self) -> int:
+        """How many commits are not on disk yet."""
+        return len(self._waiting)
+
+    def close(self, timeout_s: float = 8.0) -> bool:
+        """Write what is waiting and end. Returns whether all of it got to disk."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+        return not self._waiting
+
+    def _run(self) -> None:
+        delay_s = RETRY_FIRST_S
+        while True:
+            with self._wake:
+                while not (self._waiting or self._calls or self._closing):
+                    self._wake.wait()
+                group, calls = list(self._waiting), list(self._calls)
+                self._calls.clear()
+                closing = self._closing
+            self._do(calls)
+            if not group:
+                if closing:
+                    return
+                continue
+            try:
+                self._write(group)
+            except Exception as error:  # noqa: BLE001  whatever the disk says, the rows are kept
+                self._complain(error)
+                if closing:
+                    return
+                with self._wake:  # whatever comes meanwhile waits too: only an ending is a reason to hurry
+                    self._wake.wait_for(lambda: self._closing, delay_s)
+                delay_s = min(RETRY_CAP_S, delay_s * 2)
+                continue
+            delay_s = RETRY_FIRST_S
+            self.last_error = None
+            with self._wake:
+                del self._waiting[: len(group)]
+            for commit in group:
+                for callback in commit.done:
+                    callback()
+
+    def _do(self, calls: Sequence[Callable[[Engine], object]]) -> None:
+        for work in calls:
+            try:
+                work(self._engine)
+            except Exception:
+                # Whoever asked looks for the answer; what is read from the meters must go on.
+                log.exception("a request to the store's writer failed")
+
+    def _complain(self, error: Exception) -> None:
+        text = str(error.__cause__ or error)
+        if text != self.last_error:
+            log.error("the store cannot be written, %d commits wait: %s", len(self._waiting), text)
+        self.last_error = text
+
+    def _write(self, group: Sequence[Commit]) -> None:
+        seq = self._seq
+        with self._engine.begin() as connection:
+            scans = [row for commit in group for row in commit.scans]
+            if scans:
+                connection.exec_driver_sql(_SCAN_SQL, scans)
+            for commit in group:
+                seq = write_intervals(connection, self._site, commit.intervals, seq)
+                seq = self._write_results(connection, commit, seq)
+                self._write_rest(connection, commit)
+        self._seq = seq
+
+    def _write_results(self, connection: Connection, commit: Commit, seq: int) -> int:
+        rows = []
+        for row in commit.results:
+            seq += 1
+            data = json.dumps(row.data, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+            rows.append((self._site, row.kind, row.subject, row.at_s, data, 0, seq))
+        if rows:
+            connection.exec_driver_sql(_RESULT_SQL, rows)
+        return seq
+
+    def _write_rest(self, connection: Connection, commit: Commit) -> None:
+        site = self._site
+        for row in commit.conditions:
+            error = None if row.error is None else json.dumps(row.error, ensure_ascii=False)
+            _put(
+                connection,
+                schema.device_conditions,
+                {"site": site, "device": row.device},
+                {"condition": row.condition, "since_ms": row.since_ms, "error": error},
+            )
+        if commit.refusals:
+            connection.execute(
+                insert(schema.refusals),
+                [
+                    {"site": site, "meter": r.meter, "at_ms": r.at_ms, "code": r.code, "value": r.value}
+                    for r in commit.refusals
+                ],
+            )
+        for (sink, stream), position in commit.cursors.items():
+            _put(
+                connection,
+                schema.cursors,
+                {"site": site, "sink": sink, "stream": stream},
+                {"position": position},
+            )
+        if commit.dead_letters:
+            connection.execute(
+                insert(schema.dead_letters),
+                [
+                    {"site": site, "sink": sink, "at_ms": at_ms, "line": line, "reason": reason}
+                    for sink, at_ms, line, reason in commit.dead_letters
+                ],
+            )
+        if commit.forget_scans_to:
+            connection.execute(delete(schema.scans).where(schema.scans.c.id <= commit.forget_scans_to))
+        if commit.snapshot is not None:
+            _write_snapshot(connection, site, commit.snapshot)
+
+
+def write_intervals(connection: Connection, site: str, rows: Sequence[IntervalRow], seq: int) -> int:
+    """Upsert closed intervals; returns the last ``seq`` used. Unchanged rows keep theirs."""
+    values = []
+    for row in rows:
+        seq += 1
+        one = row.interval
+        values.append(
+            (
+                site,
+                row.meter,
+                one.start_s,
+                one.duration_s,
+                one.quantity,
+                one.coverage,
+                int(one.quality),
+                null_if_nan(one.rate_avg),
+                null_if_nan(one.rate_max),
+                null_if_nan(one.rate_min),
+                int(one.caught_up),
+                null_if_nan(one.register_start),
+                null_if_nan(one.register_end),
+                one.epoch,
+                0,
+                seq,
+            )
+        )
+    if values:
+        connection.exec_driver_sql(_INTERVAL_SQL, values)
+    return seq
+
+
+MEASURED_COLUMNS = (
+    "start_s",
+    "duration_s",
+    "quantity",
+    "rate_avg",
+    "rate_max",
+    "rate_min",
+    "register_start",
+    "register_end",
+)
+
+
+def write_measured(
+    connection: Connection, site: str, meter: str, columns: Mapping[str, Sequence[float]], seq: int
+) -> int:
+    """Upsert wholly measured intervals from columns, as an import has them; returns the last ``seq``.
+
+    Parameters
+    ----------
+    columns : the ``MEASURED_COLUMNS``, equally long; no NaN.
+    """
+    count = len(columns["start_s"])
+    good, whole = int(Quality.GOOD), 1.0
+    rows = zip(
+        repeat(site),
+        repeat(meter),
+        columns["start_s"],
+        columns["duration_s"],
+        columns["quantity"],
+        repeat(whole),
+        repeat(good),
+        columns["rate_avg"],
+        columns["rate_max"],
+        columns["rate_min"],
+        repeat(0),
+        columns["register_start"],
+        columns["register_end"],
+        repeat(0),
+        repeat(0),
+        range(seq + 1, seq + 1 + count),
+        strict=False,
+    )
+    connection.exec_driver_sql(_INTERVAL_SQL, list(rows))
+    return seq + count
+
+
+def _put(connection: Connection, table: Table, key: dict[str, Any], rest: dict[str, Any]) -> None:
+    statement = upsert(table).values(**key, **rest)
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=rest)
+    )
+
+
+def _write_snapshot(connection: Connection, site: str, snapshot: Snapshot) -> None:
+    states = {**snapshot.meters, "": b""}  # the empty name holds the pipeline's own position
+    for meter, state in states.items():
+        _put(
+            connection,
+            schema.snapshots,
+            {"site": site, "meter": meter},
+            {"scan_id": snapshot.scan_id, "state": state},
+        )
+    for layout_id, scan in snapshot.latest.items():
+        values, quality = pack_scan(scan)
+        _put(
+            connection,
+            schema.latest,
+            {"layout_id": layout_id},
+            {"at_ms": scan.at_ms, "vals": values, "quality": quality},
+        )
+
+
+def register_layouts(engine: Engine, site: str, layouts: Sequence[Layout]) -> dict[str, int]:
+    """Ids of the layouts as they are now, by ``Layout.key``; a changed layout gets a new id."""
+    ids: dict[str, int] = {}
+    with engine.begin() as connection:
+        for layout in layouts:
+            key = {
+                "site": site,
+                "device": layout.device,
+                "part": layout.part,
+                "spec": layout_to_json(layout),
+            }
+            connection.execute(upsert(schema.layouts).values(**key).on_conflict_do_nothing())
+            found = select(schema.layouts.c.id).filter_by(**key)
+            ids[layout.key] = connection.execute(found).scalar_one()
+    return ids
+
+
+def submit_and_wait(writer: Writer, commit: Commit, timeout_s: float = 30.0) -> bool:
+    """Submit and block until it is on disk; for worker threads and commands, never on the event loop.
+
+    Returns False when the time is over, or the writer has ended without it.
+    """
+    safe = threading.Event()
+    commit.done.append(safe.set)
+    writer.submit(commit)
+    waited_s = 0.0
+    while not safe.wait(0.5):
+        waited_s += 0.5
+        if waited_s >= timeout_s or writer.ended():
+            return safe.is_set()
+    return True

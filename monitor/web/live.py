@@ -1,0 +1,338 @@
+"""The page's live state: starts from the store's snapshot and follows what is committed, once a second."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from config.loading import LoadedSite
+from config.site import Commodity
+from monitor.store.database import StoreError
+from monitor.store.reader import UNREADABLE, StoreReader
+from monitor.web.day import day_curve, same_weekday
+from monitor.web.halfyear import HalfYear, compare
+from monitor.web.plan import MeterPlan, SitePlan, plan_site
+from monitor.web.plant import air, plant_state
+from monitor.web.readings import (
+    Board,
+    Reading,
+    combined,
+    estimated,
+    first_scan_since,
+    missing,
+)
+from monitor.web.snapshot import DayCurve, DeviceState, OpenWindow, Snapshot
+from rules.calendar import day_start_s
+from rules.counters import MS_AN_HOUR
+from rules.demand import SECONDS_AN_HOUR, DemandWindow, window_start_s
+from rules.intervals import IntervalSeries
+from rules.metering import MeterRules, MeterTrack
+from rules.quality import Quality
+
+REPLAY_MARGIN_MS = 120_000
+"""Read before a window's edge, so that the register is bracketed there."""
+
+FOLLOW_AT_ONCE = 2_000
+
+STOPPED_AFTER_MS = 30_000
+"""Nothing new from any device for this long, and longer than the quickest of them should take."""
+
+SHORTEST_MEAN_MS = 10_000
+"""A mean over less than this says less than the power of now."""
+
+HALF_YEAR_EVERY_MS = 900_000
+HALF_YEAR_EMPTY_EVERY_MS = 10_000
+
+
+@dataclass(slots=True)
+class _Closed:
+    """What is closed since local midnight, by meter, and what was known of it last."""
+
+    seq: int = -1
+    day: date | None = None
+    series: dict[str, IntervalSeries] | None = None
+    curve: DayCurve | None = None
+    base_curve: DayCurve | None = None
+
+
+class LiveState:
+    """Follows one store for one page. ``step`` blocks: it belongs in a worker thread.
+
+    Parameters
+    ----------
+    loaded : the site.
+    reader : its store; None to look for it, each second, until it is there.
+    """
+
+    def __init__(self, loaded: LoadedSite, reader: StoreReader | None = None) -> None:
+        self.plan: SitePlan = plan_site(loaded)
+        self._path = loaded.store_path
+        self._reader = reader
+        self._board = Board(self.plan)
+        self._position: int | None = None
+        self._closed = _Closed()
+        self._half_years: dict[Commodity, HalfYear] = {}
+        self._half_years_at: tuple[date, int] | None = None
+
+    def step(self, now_ms: int) -> Snapshot:
+        """Take up what was committed since the last step, and tell how things are."""
+        try:
+            reader = self._open()
+            self._follow(reader, now_ms)
+            self._look_at_closed(reader, now_ms)
+            self._look_at_half_years(reader, now_ms)
+            devices = self._devices(reader)
+        except StoreError as error:
+            return self._snapshot(now_ms, (), {"code": error.code, "data": error.data})
+        except UNREADABLE as error:
+            reason = str(error.__cause__ or error)
+            data = {"path": str(self._path), "reason": reason}
+            return self._snapshot(now_ms, (), {"code": "store.unusable", "data": data})
+        return self._snapshot(now_ms, devices, None)
+
+    def power_trace(self) -> dict[int, float]:
+        """Power of the building over the last minutes, kW by instant in steps of a few seconds."""
+        return dict(self._board.power)
+
+    def day_curves(self) -> tuple[DayCurve | None, DayCurve | None]:
+        """Today, and the same weekday of the base year."""
+        return self._closed.curve, self._closed.base_curve
+
+    def close(self) -> None:
+        """Let go of the store."""
+        if self._reader is not None:
+            self._reader.close()
+
+    # -- taking up ----------------------------------------------------------------------------------
+
+    def _open(self) -> StoreReader:
+        if self._reader is not None and self._reader.last_scan_id() < (self._position or 0):
+            # Another store has taken this one's place: what is known of the old one no longer counts.
+            self._reader.close()
+            self._reader, self._position, self._board = None, None, Board(self.plan)
+            self._closed, self._half_years_at = _Closed(), None
+        if self._reader is None:
+            self._reader = StoreReader.open(self._path, self.plan.site.site.id)
+        return self._reader
+
+    def _follow(self, reader: StoreReader, now_ms: int) -> None:
+        begins = self._position is None
+        if begins:
+            self._begin_traces(reader)
+        position = self._replay_from(reader, now_ms) if self._position is None else self._position
+        while True:
+            rows = reader.follow(position, FOLLOW_AT_ONCE)
+            for id_, _, scan in rows:
+                position = id_
+                if scan.layout.device in self.plan.devices:
+                    self._board.take(scan, now_ms)
+            if len(rows) < FOLLOW_AT_ONCE:
+                break
+        if begins:
+            for scan in reader.snapshot_latest().values():
+                if scan.layout.device in self.plan.devices:
+                    self._board.fill(scan, now_ms)
+        self._position = position
+
+    def _begin_traces(self, reader: StoreReader) -> None:
+        """Take over what the daemon remembers of the open interval: its scans may be gone."""
+        states = reader.snapshot_states()
+        for trace in self._board.traces.values():
+            state = states.get(trace.plan.id)
+            if state is None:
+                continue
+            rules = MeterRules(trace.plan.limits, self.plan.site.interval_s, self.plan.interval_ms)
+            track = MeterTrack.restore(rules, state)
+            if track.counter is not None:
+                trace.begin(track.counter, track.open_readings())
+
+    def _replay_from(self, reader: StoreReader, now_ms: int) -> int:
+        """The scan after which the last window begins, seen from the newest one."""
+        newest = reader.follow(reader.last_scan_id() - 1, limit=1)
+        until_ms = min(now_ms, newest[-1][2].at_ms) if newest else now_ms
+        found = first_scan_since(reader, until_ms - self.plan.interval_ms - REPLAY_MARGIN_MS)
+        snapshot = reader.snapshot_position()
+        return min(found, snapshot) if snapshot else found
+
+    def _look_at_closed(self, reader: StoreReader, now_ms: int) -> None:
+        day, closed = self._day(now_ms), self._closed
+        seq = reader.newest_seqs()["intervals"]
+        if seq == closed.seq and day == closed.day:
+            return
+        meters = self._building(Commodity.ELECTRICITY) + self._building(Commodity.WATER)
+        start_s, end_s = self._edges(day)
+        series = {meter.id: reader.intervals(meter.id, start_s, end_s) for meter in meters}
+        curve = self._curve(series, day)
+        base_curve = closed.base_curve
+        if day != closed.day or base_curve is None:
+            electricity = self.plan.site.commodities.get(Commodity.ELECTRICITY)
+            base_day = same_weekday(day, electricity.base_year) if electricity else None
+            base_curve = self._base_curve(reader, base_day)
+        self._closed = _Closed(seq, day, series, curve, base_curve)
+
+    def _look_at_half_years(self, reader: StoreReader, now_ms: int) -> None:
+        day = self._day(now_ms)
+        at = self._half_years_at
+        empty = not any(half.compared for half in self._half_years.values())
+        every_ms = HALF_YEAR_EMPTY_EVERY_MS if empty else HALF_YEAR_EVERY_MS
+        if at is not None and at[0] == day and now_ms - at[1] < every_ms:
+            return
+        self._half_years = {
+            commodity: compare(reader, commodity, settings, today=day, zone=self.plan.zone)
+            for commodity, settings in self.plan.site.commodities.items()
+            if commodity in (Commodity.ELECTRICITY, Commodity.WATER)
+        }
+        self._half_years_at = (day, now_ms)
+
+    def _devices(self, reader: StoreReader) -> tuple[DeviceState, ...]:
+        conditions = {row.device: row for row in reader.conditions()}
+        states = []
+        for device in self.plan.devices.values():
+            row = conditions.get(device.id)
+            states.append(
+                DeviceState(
+                    id=device.id,
+                    model=device.model,
+                    meters=device.meters,
+                    condition=row.condition if row else "waiting",
+                    since_ms=row.since_ms if row else None,
+                    error=row.error if row else None,
+                    heard_ms=self._board.device_at_ms(device.id),
+                )
+            )
+        return tuple(states)
+
+    # -- telling ------------------------------------------------------------------------------------
+
+    def _snapshot(
+        self, now_ms: int, devices: tuple[DeviceState, ...], trouble: dict[str, Any] | None
+    ) -> Snapshot:
+        temperature, humidity, wet_bulb = air(self._board, self.plan)
+        power = self._power(now_ms)
+        recent = self._board.power
+        newest_power = next(reversed(recent.items())) if recent else None
+        return Snapshot(
+            now_ms=now_ms,
+            interval_s=self.plan.site.interval_s,
+            contract_kw=self.plan.contract_kw,
+            trouble=trouble,
+            newest_ms=self._board.newest_ms,
+            stopped_ms=self._stopped_ms(now_ms),
+            window=self._window(now_ms, power),
+            power=power,
+            power_point=newest_power,
+            today=self._today(Commodity.ELECTRICITY, "kWh", now_ms),
+            today_curve=self._closed.curve,
+            half_years=self._half_years,
+            plant=plant_state(self._board, self.plan, now_ms),
+            flow=self._sum_of_rates(Commodity.WATER, "m3/h", now_ms),
+            water_today=self._today(Commodity.WATER, "m3", now_ms),
+            temperature=temperature,
+            humidity=humidity,
+            wet_bulb=wet_bulb,
+            devices=devices,
+            charts_version=f"{self._closed.seq} {self._half_years_at}",
+        )
+
+    def _stopped_ms(self, now_ms: int) -> int | None:
+        newest = self._board.newest_ms
+        quickest_ms = min((device.stale_after_ms for device in self.plan.devices.values()), default=0)
+        if newest is None or now_ms - newest <= max(STOPPED_AFTER_MS, quickest_ms):
+            return None
+        return newest
+
+    def _power(self, now_ms: int) -> Reading:
+        return self._sum_of_rates(Commodity.ELECTRICITY, "kW", now_ms)
+
+    def _sum_of_rates(self, commodity: Commodity, unit: str, now_ms: int) -> Reading:
+        meters = self._building(commodity)
+        if not meters:
+            return missing(unit, "page.note_no_meters")
+        return combined([self._board.rate(meter, unit, now_ms) for meter in meters], unit, sum)
+
+    def _window(self, now_ms: int, power: Reading) -> OpenWindow | None:
+        duration_s = self.plan.site.interval_s
+        start_s = window_start_s(now_ms / 1000, duration_s)
+        meters = self._building(Commodity.ELECTRICITY)
+        parts = [self._window_part(meter, start_s * 1000, now_ms) for meter in meters]
+        if not parts or any(part is None for part in parts) or not power.known:
+            return None
+        total = combined([part for part in parts if part is not None], "kWh", sum)
+        elapsed_s = min(now_ms / 1000 - start_s, duration_s)
+        mean_kw = total.value * SECONDS_AN_HOUR / elapsed_s if elapsed_s > 0 else power.value
+        if elapsed_s * 1000 < SHORTEST_MEAN_MS:
+            mean_kw = power.value
+        return OpenWindow(DemandWindow(start_s, duration_s, elapsed_s, mean_kw, power.value), total)
+
+    def _window_part(self, meter: MeterPlan, start_ms: int, now_ms: int) -> Reading | None:
+        """Energy of one meter since the window began: register, then its rate up to now."""
+        found = self._board.advance_since(meter, start_ms, now_ms)
+        rate = self._board.rate(meter, "kW", now_ms)
+        if found is None:
+            # The window is younger than a poll: nothing is measured in it, but the power is known.
+            if not rate.known or rate.is_stale(now_ms):
+                return None
+            guess = rate.value * max(0, now_ms - start_ms) / MS_AN_HOUR
+            return estimated(Reading(guess, "kWh", rate.quality, rate.at_ms, rate.stale_after_ms), "")
+        measured_ms = found.to_ms - found.from_ms
+        rate_kw = rate.value if rate.known else found.quantity / max(1, measured_ms) * MS_AN_HOUR
+        unmeasured_ms = (found.from_ms - start_ms) + max(0, now_ms - found.to_ms)
+        reading = Reading(
+            found.quantity + rate_kw * unmeasured_ms / MS_AN_HOUR,
+            "kWh",
+            found.quality,
+            found.to_ms,
+            self.plan.stale_after_ms(meter.counter.device),
+        )
+        return reading if found.whole else estimated(reading, "page.note_window_part")
+
+    def _today(self, commodity: Commodity, unit: str, now_ms: int) -> Reading:
+        meters = self._building(commodity)
+        if not meters:
+            return missing(unit, "page.note_no_meters")
+        return combined([self._today_of(meter, unit, now_ms) for meter in meters], unit, sum)
+
+    def _today_of(self, meter: MeterPlan, unit: str, now_ms: int) -> Reading:
+        """Closed intervals since midnight, and what the register did after them."""
+        closed = self._closed
+        if closed.day is None or closed.series is None:
+            return missing(unit)
+        series = closed.series[meter.id]
+        midnight = day_start_s(closed.day, self.plan.zone)
+        last_s = int(series.start[-1].astype(np.int64) + series.duration_s[-1]) if len(series) else midnight
+        found = self._board.advance_since(meter, last_s * 1000, now_ms)
+        if not len(series) and found is None:
+            return missing(unit)
+        total = float(np.nansum(series.quantity)) + (found.quantity if found else 0.0)
+        at_ms = found.to_ms if found else last_s * 1000
+        stale_ms = self.plan.stale_after_ms(meter.counter.device)
+        quality = found.quality if found else Quality.GOOD
+        quality = max(quality, Quality(int(series.quality.max()))) if len(series) else quality
+        reading = Reading(total, unit, quality, at_ms, stale_ms)
+        known_s = float((series.coverage * series.duration_s).sum())
+        gap = last_s - midnight - known_s > self.plan.site.interval_s
+        late = found is not None and not found.whole
+        return estimated(reading, "page.note_day_part") if gap or late else reading
+
+    # -- days ---------------------------------------------------------------------------------------
+
+    def _building(self, commodity: Commodity) -> tuple[MeterPlan, ...]:
+        return self.plan.building.get(commodity, ())
+
+    def _day(self, now_ms: int) -> date:
+        return datetime.fromtimestamp(now_ms / 1000, tz=self.plan.zone).date()
+
+    def _edges(self, day: date) -> tuple[int, int]:
+        return day_start_s(day, self.plan.zone), day_start_s(day + timedelta(days=1), self.plan.zone)
+
+    def _curve(self, series: dict[str, IntervalSeries], day: date) -> DayCurve | None:
+        meters = [series[meter.id] for meter in self._building(Commodity.ELECTRICITY)]
+        return day_curve(meters, day, self.plan.zone, self.plan.site.interval_s)
+
+    def _base_curve(self, reader: StoreReader, day: date | None) -> DayCurve | None:
+        if day is None:
+            return None
+        read = partial(reader.intervals, start_s=self._edges(day)[0], end_s=self._edges(day)[1])
+        return self._curve({m.id: read(m.id) for m in self._building(Commodity.ELECTRICITY)}, day)

@@ -1,0 +1,172 @@
+"""What the page shows of a site: which meters are the building, which are chillers, how often each speaks."""
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from config.loading import LoadedSite
+from config.site import Commodity, LocalName, MeterSettings, Site
+from drivers.profile import ModbusProfile, MqttProfile
+from drivers.settings import ModbusTcpBus
+from rules.counters import CounterLimits
+
+STALE_AFTER_POLLS = 3
+STALE_AT_LEAST_S = 5.0
+"""The way over store and page takes up to two seconds of its own."""
+
+POWER_SUFFIX = "-power"
+"""The meter ``ch-1-power`` measures the power of the chiller ``ch-1``."""
+
+
+@dataclass(frozen=True, slots=True)
+class PointAt:
+    """One point of one device."""
+
+    device: str
+    point: str
+
+    @classmethod
+    def of(cls, text: str) -> "PointAt":
+        """Read ``device.point``."""
+        device, _, point = text.partition(".")
+        return cls(device, point)
+
+
+@dataclass(frozen=True, slots=True)
+class MeterPlan:
+    """A meter as the page reads it."""
+
+    id: str
+    name: LocalName
+    counter: PointAt
+    rate: PointAt | None
+    limits: CounterLimits
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePlan:
+    """A device and what it stands for; silent for longer than ``stale_after_ms`` its values are old."""
+
+    id: str
+    model: str
+    family: str
+    stale_after_ms: int
+    meters: tuple[LocalName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChillerPlan:
+    """A chiller and the meter of its power, where there is one."""
+
+    device: str
+    power: MeterPlan | None
+
+
+@dataclass(frozen=True, slots=True)
+class SitePlan:
+    """Everything the page needs to know before the first reading."""
+
+    site: Site
+    zone: ZoneInfo
+    devices: dict[str, DevicePlan]
+    building: dict[Commodity, tuple[MeterPlan, ...]]
+    chillers: tuple[ChillerPlan, ...]
+    headers: tuple[str, ...]
+    weather: tuple[str, ...]
+
+    @property
+    def interval_ms(self) -> int:
+        """Length of the billing interval."""
+        return self.site.interval_s * 1000
+
+    @property
+    def contract_kw(self) -> float | None:
+        """The contract capacity, where one is configured."""
+        return self.site.contract.capacity_kw if self.site.contract else None
+
+    def traced(self) -> tuple[MeterPlan, ...]:
+        """Every meter whose register and rate the page follows."""
+        meters = {meter.id: meter for group in self.building.values() for meter in group}
+        meters |= {chiller.power.id: chiller.power for chiller in self.chillers if chiller.power}
+        return tuple(meters.values())
+
+    def stale_after_ms(self, device: str) -> int:
+        """How long a device may be silent."""
+        return self.devices[device].stale_after_ms
+
+
+def plan_site(loaded: LoadedSite) -> SitePlan:
+    """Read off a site file what the page shows."""
+    site = loaded.site
+    meters = {meter.id: _meter(meter, loaded) for meter in site.meters}
+    devices = _devices(loaded)
+    chillers = tuple(
+        ChillerPlan(device.id, meters.get(device.id + POWER_SUFFIX))
+        for device in devices.values()
+        if device.family == "chiller"
+    )
+    return SitePlan(
+        site=site,
+        zone=ZoneInfo(site.site.timezone),
+        devices=devices,
+        building={
+            commodity: tuple(meters[id_] for id_ in settings.meters)
+            for commodity, settings in site.commodities.items()
+        },
+        chillers=chillers,
+        headers=_of_family(devices, "chilled_water"),
+        weather=_of_family(devices, "weather"),
+    )
+
+
+def _of_family(devices: dict[str, DevicePlan], family: str) -> tuple[str, ...]:
+    return tuple(device.id for device in devices.values() if device.family == family)
+
+
+def _meter(settings: MeterSettings, loaded: LoadedSite) -> MeterPlan:
+    counter = PointAt.of(settings.counter)
+    return MeterPlan(
+        id=settings.id,
+        name=settings.name,
+        counter=counter,
+        rate=PointAt.of(settings.rate) if settings.rate else None,
+        limits=CounterLimits(settings.max_rate, _rolls_over_at(counter, loaded)),
+    )
+
+
+def _rolls_over_at(counter: PointAt, loaded: LoadedSite) -> float | None:
+    for bus in loaded.site.buses:
+        for device in bus.devices:
+            if device.id == counter.device:
+                return _points(loaded.profiles[device.profile]).get(counter.point)
+    return None
+
+
+def _points(profile: ModbusProfile | MqttProfile) -> dict[str, float | None]:
+    if isinstance(profile, ModbusProfile):
+        return {name: point.rolls_over_at for name, point in profile.points.items()}
+    return {
+        name: point.rolls_over_at for part in profile.parts.values() for name, point in part.points.items()
+    }
+
+
+def _devices(loaded: LoadedSite) -> dict[str, DevicePlan]:
+    names: dict[str, list[LocalName]] = {}
+    for meter in loaded.site.meters:
+        names.setdefault(PointAt.of(meter.counter).device, []).append(meter.name)
+    plans = {}
+    for bus in loaded.site.buses:
+        for device in bus.devices:
+            profile = loaded.profiles[device.profile]
+            if isinstance(bus, ModbusTcpBus):
+                every_s = getattr(device, "every_s", None) or bus.every_s
+                stale_s = max(STALE_AT_LEAST_S, STALE_AFTER_POLLS * every_s)
+            else:
+                stale_s = getattr(device, "stale_after_s", 300.0)
+            plans[device.id] = DevicePlan(
+                id=device.id,
+                model=f"{profile.maker} {profile.model}" if profile.maker != "any" else profile.model,
+                family=profile.family,
+                stale_after_ms=int(stale_s * 1000),
+                meters=tuple(names.get(device.id, ())),
+            )
+    return plans

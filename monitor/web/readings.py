@@ -1,0 +1,291 @@
+"""What the page knows of the present: the newest scan of everything, and a short trace of the meters."""
+
+import math
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from monitor.store.reader import StoreReader
+from monitor.web.plan import MeterPlan, PointAt, SitePlan
+from rules.counters import MS_AN_HOUR, CounterState, Verdict, advance, first_reading
+from rules.quality import Quality
+from rules.scan import Scan
+
+POWER_STEP_MS = 5_000
+SLOPE_OVER_MS = 60_000
+
+AHEAD_MS = 10_000
+"""A reading dated further ahead than this of the page's clock tells a wrong time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A value with everything a person needs to trust it.
+
+    Attributes
+    ----------
+    value : in ``unit``; NaN = not known.
+    at_ms : instant of the oldest reading in it; None when there is none.
+    stale_after_ms : how old it may become.
+    note : key of a text that explains it, empty for none.
+    """
+
+    value: float
+    unit: str
+    quality: Quality = Quality.GOOD
+    at_ms: int | None = None
+    stale_after_ms: int = 0
+    note: str = ""
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a value at all."""
+        return math.isfinite(self.value)
+
+    def is_stale(self, now_ms: int) -> bool:
+        """Whether it is older than it may be."""
+        return self.at_ms is not None and now_ms - self.at_ms > self.stale_after_ms
+
+
+def missing(unit: str, note: str = "") -> Reading:
+    """A value that nobody gave."""
+    return Reading(math.nan, unit, Quality.MISSING, note=note)
+
+
+def combined(parts: list[Reading], unit: str, rule: Callable[[list[float]], float]) -> Reading:
+    """One value of several: the worst quality and the oldest instant win; one unknown makes all unknown.
+
+    It is stale as soon as the first of them is.
+    """
+    if not parts or not all(part.known for part in parts):
+        return missing(unit)
+    dated = [part for part in parts if part.at_ms is not None]
+    oldest_ms = min((part.at_ms or 0 for part in dated), default=None)
+    expires_ms = min(((part.at_ms or 0) + part.stale_after_ms for part in dated), default=0)
+    return Reading(
+        rule([part.value for part in parts]),
+        unit,
+        max(part.quality for part in parts),
+        oldest_ms,
+        max(0, expires_ms - (oldest_ms or 0)),
+        next((part.note for part in parts if part.note), ""),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """How far a register came between two instants inside a period, and the worst quality in it.
+
+    ``whole`` when the period's beginning is bracketed.
+    """
+
+    quantity: float
+    from_ms: int
+    to_ms: int
+    whole: bool
+    quality: Quality = Quality.GOOD
+
+
+class MeterTrace:
+    """The register of one meter over the last windows, without rollovers and resets."""
+
+    def __init__(self, plan: MeterPlan, keep_ms: int) -> None:
+        self.plan = plan
+        self._keep_ms = keep_ms
+        self._state: CounterState | None = None
+        self._at: deque[int] = deque()
+        self._totals: deque[float] = deque()
+        self._quality: deque[Quality] = deque()
+
+    def begin(self, state: CounterState, readings: list[tuple[int, float]]) -> None:
+        """Begin where the daemon's own account of the open interval stands."""
+        self._state = state
+        self._at = deque(at_ms for at_ms, _ in readings)
+        self._totals = deque(total for _, total in readings)
+        self._quality = deque(Quality.GOOD for _ in readings)
+
+    def take(self, at_ms: int, raw: float, quality: Quality = Quality.GOOD) -> None:
+        """Take one more reading of the register, with the same belief and doubt as the daemon."""
+        before, verdict = self._state, Verdict.COUNTED
+        if before is None:
+            self._state = first_reading(at_ms, raw)
+        else:
+            self._state, verdict = advance(before, at_ms, raw, self.plan.limits)
+            if not verdict.believed:
+                return
+            if verdict is Verdict.CAUGHT_UP:
+                self._stood_still_from(before.moved_at_ms)
+        # What happened between the old and the new register is not known.
+        doubtful = Quality.SUSPECT if verdict is Verdict.NEW_EPOCH else Quality.GOOD
+        self._at.append(at_ms)
+        self._totals.append(self._state.total)
+        self._quality.append(max(min(quality, Quality.SUSPECT), doubtful))
+        # One reading before the kept period stays: it brackets the period's edge.
+        while len(self._at) > 2 and self._at[1] < at_ms - self._keep_ms:
+            self._at.popleft()
+            self._totals.popleft()
+            self._quality.popleft()
+
+    def _stood_still_from(self, instant_ms: int) -> None:
+        """Forget what the register showed while only its answers stood still."""
+        while len(self._at) > 1 and self._at[-1] > instant_ms:
+            for column in (self._at, self._totals, self._quality):
+                column.pop()
+
+    def advance_since(self, start_ms: int) -> Advance | None:
+        """Advance of the register from an instant to the newest reading; None without one after it."""
+        if len(self._at) < 1 or self._at[-1] <= start_ms:
+            return None
+        at, totals = list(self._at), list(self._totals)
+        after = bisect_left(at, start_ms)
+        worst = max(list(self._quality)[max(0, after - 1) :])
+        if after == 0:
+            return Advance(totals[-1] - totals[0], at[0], at[-1], at[0] == start_ms, worst)
+        share = (start_ms - at[after - 1]) / (at[after] - at[after - 1])
+        edge = totals[after - 1] + share * (totals[after] - totals[after - 1])
+        return Advance(totals[-1] - edge, start_ms, at[-1], True, worst)
+
+    def slope(self) -> tuple[float, int, Quality] | None:
+        """Rate an hour over the last minute of readings, the instant of the newest, and their quality."""
+        if len(self._at) < 2:
+            return None
+        found = self.advance_since(self._at[-1] - SLOPE_OVER_MS)
+        if found is None or found.to_ms == found.from_ms:
+            return None
+        rate = found.quantity / (found.to_ms - found.from_ms) * MS_AN_HOUR
+        return rate, found.to_ms, max(found.quality, Quality.ESTIMATED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A scan and when it counts as heard: as it is dated, but never after the page's own clock.
+
+    Clocks are set back, and devices are wrong about the time: what was committed last is the newest,
+    whatever its date, and a date ahead of the clock makes its values suspect.
+    """
+
+    scan: Scan
+    at_ms: int
+
+    @classmethod
+    def at(cls, scan: Scan, now_ms: int) -> "_Heard":
+        """A scan as it is looked at now."""
+        return cls(scan, now_ms if scan.at_ms - now_ms > AHEAD_MS else scan.at_ms)
+
+    @property
+    def ahead(self) -> bool:
+        """Whether it is dated in the future."""
+        return self.scan.at_ms > self.at_ms
+
+
+class Board:
+    """The newest of everything, fed with scans in the order of their commitment."""
+
+    def __init__(self, plan: SitePlan) -> None:
+        self._plan = plan
+        self._latest: dict[str, dict[str, _Heard]] = {}
+        self.traces = {meter.id: MeterTrace(meter, 3 * plan.interval_ms) for meter in plan.traced()}
+        self._counters: dict[str, list[MeterTrace]] = {}
+        for trace in self.traces.values():
+            self._counters.setdefault(trace.plan.counter.device, []).append(trace)
+        self._power_devices = {meter.rate.device for meter in self._electricity() if meter.rate is not None}
+        self.power: dict[int, float] = {}
+
+    @property
+    def newest_ms(self) -> int | None:
+        """When anything was heard last."""
+        return max((one.at_ms for parts in self._latest.values() for one in parts.values()), default=None)
+
+    def _electricity(self) -> tuple[MeterPlan, ...]:
+        return next((group for key, group in self._plan.building.items() if key == "electricity"), ())
+
+    def fill(self, scan: Scan, now_ms: int) -> None:
+        """Take a scan that says only how things were: it is shown until a newer one comes."""
+        parts = self._latest.setdefault(scan.layout.device, {})
+        parts.setdefault(scan.layout.part, _Heard.at(scan, now_ms))
+
+    def take(self, scan: Scan, now_ms: int) -> None:
+        """Take the scan that was committed next."""
+        layout, heard = scan.layout, _Heard.at(scan, now_ms)
+        self._latest.setdefault(layout.device, {})[layout.part] = heard
+        for one in self._counters.get(layout.device, ()):
+            found = _value_in(scan, one.plan.counter.point)
+            if found is not None and math.isfinite(found[0]):
+                one.take(scan.at_ms, *found)
+        if layout.device in self._power_devices:
+            self._take_power(heard.at_ms, now_ms)
+
+    def _take_power(self, at_ms: int, now_ms: int) -> None:
+        total = combined([self.rate(meter, "kW", now_ms) for meter in self._electricity()], "kW", sum)
+        if not total.known:
+            return
+        step_ms = at_ms // POWER_STEP_MS * POWER_STEP_MS
+        if step_ms not in self.power:
+            # A clock that was set back leaves nothing ahead of itself.
+            kept = sorted(
+                at for at in self.power if at_ms - 2 * self._plan.interval_ms <= at <= now_ms + AHEAD_MS
+            )
+            self.power = {at: self.power[at] for at in kept}
+        self.power[step_ms] = total.value
+
+    def point(self, at: PointAt, unit: str) -> Reading:
+        """The newest reading of a point."""
+        for heard in self._latest.get(at.device, {}).values():
+            found = _value_in(heard.scan, at.point)
+            if found is not None:
+                stale_ms = self._plan.stale_after_ms(at.device)
+                reading = Reading(found[0], unit, found[1], heard.at_ms, stale_ms)
+                return doubted(reading, "page.note_future") if heard.ahead else reading
+        return missing(unit)
+
+    def advance_since(self, meter: MeterPlan, start_ms: int, now_ms: int) -> Advance | None:
+        """Advance of a register from an instant on; None without readings, or where they lie ahead of now."""
+        found = self.traces[meter.id].advance_since(start_ms)
+        return None if found is None or found.to_ms - now_ms > AHEAD_MS else found
+
+    def rate(self, meter: MeterPlan, unit: str, now_ms: int) -> Reading:
+        """Power or flow of a meter: its rate point, else the slope of its register."""
+        if meter.rate is not None:
+            return self.point(meter.rate, unit)
+        found = self.traces[meter.id].slope()
+        if found is None or found[1] - now_ms > AHEAD_MS:
+            return missing(unit)
+        value, at_ms, quality = found
+        stale_ms = self._plan.stale_after_ms(meter.counter.device)
+        return Reading(value, unit, quality, at_ms, stale_ms, note="page.note_slope")
+
+    def device_at_ms(self, device: str) -> int | None:
+        """When a device was last heard."""
+        return max((heard.at_ms for heard in self._latest.get(device, {}).values()), default=None)
+
+
+def _value_in(scan: Scan, point: str) -> tuple[float, Quality] | None:
+    for position, spec in enumerate(scan.layout.points):
+        if spec.name == point:
+            value = float(scan.values[position])
+            return value, Quality(int(scan.quality[position])) if math.isfinite(value) else Quality.MISSING
+    return None
+
+
+def estimated(reading: Reading, note: str) -> Reading:
+    """The same value, told as an estimate."""
+    return replace(reading, quality=max(reading.quality, Quality.ESTIMATED), note=note)
+
+
+def doubted(reading: Reading, note: str) -> Reading:
+    """The same value, told as suspect."""
+    return replace(reading, quality=max(reading.quality, Quality.SUSPECT), note=note)
+
+
+def first_scan_since(reader: StoreReader, at_ms: int) -> int:
+    """Id before the first scan that is not older than an instant; ids are in the order of commitment."""
+    low, high = 0, reader.last_scan_id()
+    while low < high:
+        middle = (low + high) // 2
+        found = reader.follow(middle, limit=1)
+        if found and found[0][2].at_ms < at_ms:
+            low = found[0][0]
+        else:
+            high = middle
+    return low

@@ -1,0 +1,111 @@
+"""Everything that the page shows at one instant, as numbers; the words are made in ``view``."""
+
+import math
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from config.site import Commodity, LocalName
+from monitor.web.halfyear import HalfYear
+from monitor.web.readings import Reading, missing
+from rules.demand import DemandWindow
+from rules.quality import Quality
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWindow:
+    """The open demand window, how well it is known, and when its newest reading was."""
+
+    demand: DemandWindow
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class DayCurve:
+    """Mean power by interval of one local day: hours since midnight, kW; NaN = not known.
+
+    ``highest`` is the position of the maximum, None without one; ``highest_quality`` is that of the
+    maximum and ``highest_ms`` the end of its interval.
+    """
+
+    day: date
+    hours: tuple[float, ...]
+    mean_kw: tuple[float, ...]
+    highest: int | None
+    highest_quality: Quality = Quality.MISSING
+    highest_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChillerState:
+    """One chiller now; ``cooling_kw`` only where its flow is measured."""
+
+    device: str
+    power: Reading
+    load_pct: Reading
+    supply_c: Reading
+    return_c: Reading
+    cooling_kw: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class PlantState:
+    """All chillers together."""
+
+    power: Reading
+    tons: Reading
+    kw_per_rt: Reading
+    chillers: tuple[ChillerState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceState:
+    """How a device is doing; ``condition`` is ``waiting`` before the first news."""
+
+    id: str
+    model: str
+    meters: tuple[LocalName, ...]
+    condition: str
+    since_ms: int | None
+    error: dict[str, Any] | None
+    heard_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The page's content at ``now_ms``.
+
+    ``trouble`` is {code, data} while the store cannot be read, ``stopped_ms`` since when nothing was
+    written although something should have been.
+    """
+
+    now_ms: int
+    interval_s: int
+    contract_kw: float | None
+    trouble: dict[str, Any] | None = None
+    newest_ms: int | None = None
+    stopped_ms: int | None = None
+    window: OpenWindow | None = None
+    power: Reading = field(default_factory=lambda: missing("kW"))
+    power_point: tuple[int, float] | None = None
+    today: Reading = field(default_factory=lambda: missing("kWh"))
+    today_curve: DayCurve | None = None
+    half_years: dict[Commodity, HalfYear] = field(default_factory=dict)
+    plant: PlantState | None = None
+    flow: Reading = field(default_factory=lambda: missing("m3/h"))
+    water_today: Reading = field(default_factory=lambda: missing("m3"))
+    temperature: Reading = field(default_factory=lambda: missing("degC"))
+    humidity: Reading = field(default_factory=lambda: missing("%"))
+    wet_bulb: Reading = field(default_factory=lambda: missing("degC"))
+    devices: tuple[DeviceState, ...] = ()
+    charts_version: str = ""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is nothing to show yet."""
+        return self.trouble is not None and self.newest_ms is None
+
+
+def finite(value: float) -> float | None:
+    """NaN is null outside."""
+    return value if math.isfinite(value) else None

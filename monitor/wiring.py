@@ -1,0 +1,90 @@
+"""From what the operator wrote to the objects that run: drivers, meters and sinks of a site."""
+
+from collections.abc import Iterable, Mapping
+
+from config.loading import LoadedSite
+from config.secrets import reveal
+from config.site import MeterSettings
+from drivers.contract import Driver
+from drivers.profile import ModbusProfile, MqttProfile
+from drivers.settings import Bus, ModbusTcpBus, MqttBus, Secret
+from monitor.clock import Clock
+from monitor.pipeline import Meter
+from rules.counters import CounterLimits
+from rules.metering import MeterRules
+from rules.scan import Layout
+
+MISSED_POLLS = 3
+"""A silence of more than three polls is a gap: what lies in it was not measured."""
+
+LEAST_GAP_S = 2.0
+"""Below this, a gap is the network's ordinary unevenness."""
+
+SHARE_OF_INTERVAL = 10
+"""A tenth of an interval may lie between readings: many registers are renewed once a minute only."""
+
+
+def build_drivers(loaded: LoadedSite, clock: Clock) -> dict[str, Driver]:
+    """One driver for each bus, by the bus's id. Secrets are read here. Raises ``ConfigurationError``."""
+    return {bus.id: build_driver(loaded, bus, clock) for bus in loaded.site.buses}
+
+
+def build_driver(loaded: LoadedSite, bus: Bus, clock: Clock) -> Driver:
+    """The driver of one bus. A wire library is loaded only where a bus needs it."""
+    if isinstance(bus, ModbusTcpBus):
+        from drivers.modbus import ModbusTcpDriver
+
+        registers = {n: p for n, p in loaded.profiles.items() if isinstance(p, ModbusProfile)}
+        return ModbusTcpDriver(bus, registers, clock.now_ms)
+    from drivers.mqtt import MqttDriver
+
+    payloads = {n: p for n, p in loaded.profiles.items() if isinstance(p, MqttProfile)}
+    client_id = bus.client_id or f"energy-monitor-{loaded.site.site.id}-{bus.id}"
+    password = revealed(loaded, bus.password)
+    return MqttDriver(bus, payloads, client_id=client_id, password=password, clock_ms=clock.now_ms)
+
+
+def revealed(loaded: LoadedSite, secret: Secret | None) -> str | None:
+    """The secret itself, or None where none is named. Raises ``ConfigurationError``."""
+    return None if secret is None else reveal(secret, loaded.folder)
+
+
+def bus_of(loaded: LoadedSite, device: str) -> Bus | None:
+    """The bus on which a device is, or None."""
+    for bus in loaded.site.buses:
+        if any(settings.id == device for settings in bus.devices):
+            return bus
+    return None
+
+
+def build_meters(loaded: LoadedSite, layouts: Iterable[Layout]) -> list[Meter]:
+    """Every meter with its place in the layouts that arrive."""
+    by_device: dict[str, list[Layout]] = {}
+    for layout in layouts:
+        by_device.setdefault(layout.device, []).append(layout)
+    return [_meter(loaded, settings, by_device) for settings in loaded.site.meters]
+
+
+def _meter(loaded: LoadedSite, settings: MeterSettings, layouts: Mapping[str, list[Layout]]) -> Meter:
+    device, _, counter = settings.counter.partition(".")
+    layout = next(candidate for candidate in layouts[device] if candidate.has(counter))
+    rate = None
+    if settings.rate is not None:
+        rate_device, _, rate_point = settings.rate.partition(".")
+        if rate_device == device and layout.has(rate_point):
+            rate = layout.index(rate_point)
+    place = layout.index(counter)
+    limits = CounterLimits(settings.max_rate, layout.points[place].rolls_over_at)
+    interval_s = loaded.site.interval_s
+    rules = MeterRules(limits, interval_s, round(1000 * _gap_s(loaded, device, interval_s)))
+    return Meter(settings.id, layout.key, place, rate, rules)
+
+
+def _gap_s(loaded: LoadedSite, device: str, interval_s: int) -> float:
+    bus = bus_of(loaded, device)
+    if isinstance(bus, MqttBus):
+        quiet_s = next(d.stale_after_s for d in bus.devices if d.id == device)
+        return max(LEAST_GAP_S, interval_s / SHARE_OF_INTERVAL, min(quiet_s, interval_s / 2))
+    assert isinstance(bus, ModbusTcpBus)  # noqa: S101  the loader has checked that the device exists
+    every_s = next(d.every_s or bus.every_s for d in bus.devices if d.id == device)
+    return max(LEAST_GAP_S, interval_s / SHARE_OF_INTERVAL, MISSED_POLLS * every_s)

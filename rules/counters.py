@@ -1,0 +1,224 @@
+"""Counters: which readings of a register are believed, and how they add up over rollovers and resets.
+
+The register is the truth. What is refused is never lost: the raw reading stays in its scan, and the
+verdict says why it was not counted.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+CONFIRMATIONS = 3
+"""Readings in a row, consistent with each other, before a lower or far higher register is a new epoch.
+
+A single 0 between two good readings is a spurious answer; three that count on from each other are a
+replaced or reset meter.
+"""
+
+FLOAT32_SLACK = 2.0**-22
+"""Relative resolution of a float32 register (two steps): it moves in jumps, and that is not a spike."""
+
+UNSEEN_MS = 3_600_000
+"""How long a register may have gathered its first step before anybody looked: a coarse one moves seldom."""
+
+MS_AN_HOUR = 3_600_000
+
+
+class Verdict(StrEnum):
+    """What became of a reading."""
+
+    COUNTED = "counted"
+    CAUGHT_UP = "caught_up"
+    ROLLED_OVER = "rolled_over"
+    NEW_EPOCH = "new_epoch"
+    REPEATED = "repeated"
+    LATE = "late"
+    BACKWARD = "backward"
+    SPIKE = "spike"
+
+    @property
+    def believed(self) -> bool:
+        """Whether the reading advanced the counter."""
+        return self in (Verdict.COUNTED, Verdict.CAUGHT_UP, Verdict.ROLLED_OVER, Verdict.NEW_EPOCH)
+
+
+@dataclass(frozen=True, slots=True)
+class CounterLimits:
+    """What is physically possible for one counter.
+
+    Attributes
+    ----------
+    max_rate : the most it can advance, in its unit an hour (kW for kWh, m3/h for m3).
+    rolls_over_at : modulus in its unit, or None.
+    """
+
+    max_rate: float
+    rolls_over_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Readings that were not believed and agree with each other: perhaps a register of its own.
+
+    ``first_raw`` is where they began; ``at_ms`` and ``raw`` are the last of ``count``.
+    """
+
+    first_raw: float
+    at_ms: int
+    raw: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The register of the epoch before, as it was left; it may have been away for a while only."""
+
+    at_ms: int
+    raw: float
+    offset: float
+
+
+@dataclass(frozen=True, slots=True)
+class CounterState:
+    """A counter after its last believed reading.
+
+    Attributes
+    ----------
+    at_ms, raw : that reading.
+    offset : total = raw + offset. The total never goes back; rollovers and epochs move the offset.
+    epoch : 0 at first, +1 at each reset or replacement.
+    moved_from_ms : the last instant at which the register still showed its previous value; a step may
+        have gathered since then.
+    moved_at_ms : the first instant at which it showed the present one.
+    resolution : the smallest step seen; infinite before the first.
+    doubt : what was not believed since; None when the last reading was.
+    left : the epoch before this one, if there was one.
+    """
+
+    at_ms: int
+    raw: float
+    offset: float = 0.0
+    epoch: int = 0
+    moved_from_ms: int = 0
+    moved_at_ms: int = 0
+    resolution: float = math.inf
+    doubt: Doubt | None = None
+    left: Left | None = None
+
+    @property
+    def total(self) -> float:
+        """The register without rollovers and resets, in its unit."""
+        return self.raw + self.offset
+
+
+def first_reading(at_ms: int, raw: float) -> CounterState:
+    """Start a counter: its total is what the register shows."""
+    return CounterState(at_ms=at_ms, raw=raw, moved_from_ms=at_ms - UNSEEN_MS, moved_at_ms=at_ms)
+
+
+def advance(
+    state: CounterState, at_ms: int, raw: float, limits: CounterLimits
+) -> tuple[CounterState, Verdict]:
+    """Take one more reading of a register.
+
+    Parameters
+    ----------
+    state : after the last believed reading.
+    at_ms, raw : the new reading; ``raw`` finite, in the counter's unit.
+
+    Returns
+    -------
+    The state to go on with, and what became of the reading. Every believed step lies within
+    ``max_rate`` times the time in which it can have gathered; CAUGHT_UP means that it is more than can
+    have gathered since the reading before: the readings between showed a register that stood still.
+    """
+    if at_ms <= state.at_ms:
+        return state, Verdict.REPEATED if at_ms == state.at_ms else Verdict.LATE
+    if raw == state.raw:
+        return replace(state, at_ms=at_ms, doubt=None), Verdict.COUNTED
+    step = raw - state.raw
+    modulus = limits.rolls_over_at
+    if modulus is not None and step < 0:
+        step += modulus
+    if 0 < step <= _bound(limits, at_ms - state.moved_from_ms, state, raw):
+        return _moved(state, at_ms, raw, step, limits)
+    return _doubted(state, at_ms, raw, limits)
+
+
+def _bound(limits: CounterLimits, elapsed_ms: int, state: CounterState, raw: float) -> float:
+    """The most that a register can show to have gathered in a time: it shows whole steps only."""
+    grain = 0.0 if math.isinf(state.resolution) else state.resolution
+    return limits.max_rate * elapsed_ms / MS_AN_HOUR + grain + abs(raw) * FLOAT32_SLACK
+
+
+def _moved(
+    state: CounterState, at_ms: int, raw: float, step: float, limits: CounterLimits
+) -> tuple[CounterState, Verdict]:
+    rolled_over = raw < state.raw
+    moved = CounterState(
+        at_ms=at_ms,
+        raw=raw,
+        offset=state.offset + (limits.rolls_over_at or 0.0) * rolled_over,
+        epoch=state.epoch,
+        moved_from_ms=state.at_ms,
+        moved_at_ms=at_ms,
+        resolution=min(state.resolution, step),
+        left=state.left,
+    )
+    if rolled_over:
+        return moved, Verdict.ROLLED_OVER
+    # Before its first step nothing is known of a register's grain.
+    at_once = math.isinf(state.resolution) or step <= _bound(limits, at_ms - state.at_ms, state, raw)
+    return moved, Verdict.COUNTED if at_once else Verdict.CAUGHT_UP
+
+
+def _doubted(
+    state: CounterState, at_ms: int, raw: float, limits: CounterLimits
+) -> tuple[CounterState, Verdict]:
+    """Refuse a reading, unless it is the epoch before that is back, or enough others say the same."""
+    back = _returned(state, at_ms, raw, limits)
+    if back is not None:
+        return back, Verdict.NEW_EPOCH
+    doubt = Doubt(raw, at_ms, raw, 1)
+    known = state.doubt
+    if known is not None and at_ms > known.at_ms:
+        step = raw - known.raw
+        if 0 <= step <= _bound(limits, at_ms - known.at_ms, state, raw):
+            doubt = Doubt(known.first_raw, at_ms, raw, known.count + 1)
+    if doubt.count >= CONFIRMATIONS:
+        return _new_epoch(state, at_ms, raw, raw - doubt.first_raw), Verdict.NEW_EPOCH
+    return replace(state, doubt=doubt), Verdict.BACKWARD if raw < state.raw else Verdict.SPIKE
+
+
+def _new_epoch(state: CounterState, at_ms: int, raw: float, known: float) -> CounterState:
+    """Another register goes on from here.
+
+    What it counted since its first reading is ``known``; what came between the old register's last
+    reading and that is not, and counts as nothing: a dated record of the replacement can add it.
+    """
+    return CounterState(
+        at_ms=at_ms,
+        raw=raw,
+        offset=state.total + known - raw,
+        epoch=state.epoch + 1,
+        moved_from_ms=at_ms - UNSEEN_MS,
+        moved_at_ms=at_ms,
+        left=Left(state.at_ms, state.raw, state.offset),
+    )
+
+
+def _returned(state: CounterState, at_ms: int, raw: float, limits: CounterLimits) -> CounterState | None:
+    """The state when a reading goes on from the epoch before this one: that register was only away."""
+    left = state.left
+    if left is None or raw < left.raw or raw + left.offset < state.total:
+        return None
+    if raw - left.raw > _bound(limits, at_ms - left.at_ms, state, raw):
+        return None
+    return CounterState(
+        at_ms=at_ms,
+        raw=raw,
+        offset=left.offset,
+        epoch=state.epoch + 1,
+        moved_from_ms=at_ms - UNSEEN_MS,
+        moved_at_ms=at_ms,
+    )

@@ -1,0 +1,64 @@
+"""Values to registers and back, one at a time.
+
+Written apart from the drivers' decoder, so that each checks the other.
+"""
+
+import math
+import struct
+
+from drivers.profile import RegisterPoint, RegisterType
+
+_CODES = {
+    RegisterType.U16: "H",
+    RegisterType.BITS16: "H",
+    RegisterType.I16: "h",
+    RegisterType.U32: "I",
+    RegisterType.I32: "i",
+    RegisterType.U64: "Q",
+    RegisterType.I64: "q",
+    RegisterType.F32: "f",
+    RegisterType.F64: "d",
+}
+
+
+def _range(kind: RegisterType) -> tuple[int, int]:
+    bits = 16 * kind.words
+    return (-(1 << bits - 1), (1 << bits - 1) - 1) if kind.value[0] == "i" else (0, (1 << bits) - 1)
+
+
+def encoded(point: RegisterPoint, value: float, wraps: bool = False) -> bytes:
+    """The bytes on the wire of ``value``, two a register in the order of addresses.
+
+    Parameters
+    ----------
+    value : in the product's unit.
+    wraps : what an integer type cannot hold starts again at 0, as a counter does; else it stops at
+        the end of the range, as a gauge does.
+    """
+    raw = (value - point.offset) / point.scale
+    code = _CODES[point.type]
+    if code in "fd":
+        data = struct.pack(">" + code, raw)
+    else:
+        low, high = _range(point.type)
+        whole = math.floor(raw) if wraps else round(raw)
+        data = struct.pack(">" + code, whole % (high + 1) if wraps else min(max(whole, low), high))
+    return _swapped(point, data)
+
+
+def decoded(point: RegisterPoint, data: bytes) -> float:
+    """The value, in the product's unit, of bytes from the wire."""
+    raw: float = struct.unpack(">" + _CODES[point.type], _swapped(point, data))[0]
+    return raw * point.scale + point.offset
+
+
+def _swapped(point: RegisterPoint, data: bytes) -> bytes:
+    """Big-endian bytes to the wire's order; its own inverse."""
+    if point.word_order == "big" and point.byte_order == "big":
+        return data
+    words = [data[at : at + 2] for at in range(0, len(data), 2)]
+    if point.word_order == "little":
+        words.reverse()
+    if point.byte_order == "little":
+        words = [word[::-1] for word in words]
+    return b"".join(words)

@@ -1,0 +1,97 @@
+"""The decoder, against words as vendors' documents print them."""
+
+import math
+
+import numpy as np
+import pytest
+
+from drivers.planner import Block
+from drivers.profile import RegisterPoint, RegisterType, Table
+from drivers.registers import ScanDecoder, encode_value
+from rules.quality import Quality
+
+
+def point(type_: str, *, word_order="big", byte_order="big", scale=1.0, offset=0.0, invalid=(), address=0):
+    return RegisterPoint(
+        "p", Table.HOLDING, address, RegisterType(type_), word_order, byte_order, scale, offset, invalid
+    )
+
+
+def decode(one: RegisterPoint, *words: int) -> tuple[float, int]:
+    block = Block(one.table, one.address, len(words), (one,), (0,))
+    payload = b"".join(word.to_bytes(2, "big") for word in words)
+    values, quality = ScanDecoder([block]).decode([payload])
+    return float(values[0]), int(quality[0])
+
+
+@pytest.mark.parametrize(
+    ("one", "words", "expected"),
+    [
+        # Eastron's document: 230.2 V answers 43 66 33 34
+        (point("f32"), (0x4366, 0x3334), 230.2000122),
+        # Delta: the same number with its low word first
+        (point("f32", word_order="little"), (0x3334, 0x4366), 230.2000122),
+        (point("f32", byte_order="little"), (0x6643, 0x3433), 230.2000122),
+        # Trane: degrees Celsius are raw / 10 - 45
+        (point("u16", scale=0.1, offset=-45), (516,), 6.6),
+        (point("i16"), (0xFFFE,), -2.0),
+        (point("u32"), (0x0001, 0x0000), 65536.0),
+        (point("i32", word_order="little"), (0xFFFE, 0xFFFF), -2.0),
+        (point("u64"), (0, 0, 0, 7), 7.0),
+        (point("i64"), (0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF), -1.0),
+        # Siemens: watt-hours as a double, 1,234,567.5 Wh
+        (point("f64", scale=0.001), (0x4132, 0xD687, 0x8000, 0x0000), 1234.5675),
+    ],
+)
+def test_words_from_the_documents(one, words, expected):
+    value, quality = decode(one, *words)
+    assert value == pytest.approx(expected, rel=1e-7)
+    assert quality == Quality.GOOD
+
+
+@pytest.mark.parametrize(
+    ("one", "words"),
+    [
+        (point("f32"), (0x7FC0, 0x0000)),  # NaN
+        (point("f32"), (0x7F80, 0x0000)),  # infinity
+        (point("f32", invalid=(0xFFC00000,)), (0xFFC0, 0x0000)),  # Schneider
+        (point("i64", invalid=(0x8000000000000000,)), (0x8000, 0, 0, 0)),  # Schneider
+        (point("i32", invalid=(0x7FFFFFFF,), word_order="little"), (0xFFFF, 0x7FFF)),  # Carlo Gavazzi
+        (point("u16", invalid=(0xFFFF, 0x7FFF)), (0x7FFF,)),  # ABB: either pattern
+    ],
+)
+def test_patterns_that_mean_no_value(one, words):
+    value, quality = decode(one, *words)
+    assert math.isnan(value)
+    assert quality == Quality.MISSING
+
+
+def test_a_pattern_of_one_point_is_a_value_of_another():
+    marked = point("u16", invalid=(0xFFFF,))
+    plain = point("u16", address=1)
+    block = Block(Table.HOLDING, 0, 2, (marked, plain), (0, 1))
+    values, quality = ScanDecoder([block]).decode([b"\xff\xff\xff\xff"])
+    assert math.isnan(values[0])
+    assert values[1] == 65535.0
+    assert quality.tolist() == [Quality.MISSING, Quality.GOOD]
+
+
+def test_a_refused_block_leaves_the_others_alone():
+    blocks = [
+        Block(Table.HOLDING, 0, 1, (point("u16"),), (1,)),
+        Block(Table.HOLDING, 9, 1, (point("u16", address=9),), (0,)),
+    ]
+    values, quality = ScanDecoder(blocks).decode([None, b"\x00\x05"])
+    assert values[0] == 5.0
+    assert math.isnan(values[1])
+    assert quality.tolist() == [Quality.GOOD, Quality.MISSING]
+
+
+def test_encoding_what_does_not_fit_is_an_error():
+    with pytest.raises(OverflowError, match="does not fit u16"):
+        encode_value(point("u16"), 65536)
+    with pytest.raises(OverflowError):
+        encode_value(point("u32"), -1)
+    with pytest.raises(OverflowError):
+        encode_value(point("u16"), math.nan)
+    assert np.isfinite(encode_value(point("f32"), 1.0)).all()
