@@ -17,8 +17,8 @@ from pymodbus.client.mixin import ModbusClientMixin
 
 from config.profiles import load_profile
 from drivers.modbus import ModbusTcpDriver
+from drivers.modbus_profile import ModbusProfile, register_points
 from drivers.planner import plan_reads
-from drivers.profile import ModbusProfile, register_points
 from drivers.registers import ScanDecoder
 from drivers.settings import ModbusTcpBus
 from monitor.pipeline import Meter, Pipeline

@@ -17,7 +17,8 @@ from config.positions import Node, Scalar, Source
 from config.problems import LOGIN, Hint, Problem, did_you_mean
 from config.shapes import Shape, visit
 from config.site import COMMODITY_UNITS, Commodity, Site
-from drivers.profile import ModbusProfile, MqttProfile
+from drivers.modbus_profile import ModbusProfile
+from drivers.mqtt_profile import MqttProfile
 from drivers.settings import Secret
 from rules.quantities import QUANTITIES, Kind
 

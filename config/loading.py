@@ -15,7 +15,8 @@ from config.profiles import load_profile, profile_names, profile_path
 from config.shapes import Shape
 from config.site import Site
 from config.syntax import read_tree
-from drivers.profile import ModbusProfile, MqttProfile
+from drivers.modbus_profile import ModbusProfile
+from drivers.mqtt_profile import MqttProfile
 
 
 @dataclass(frozen=True, slots=True)

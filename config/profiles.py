@@ -13,8 +13,9 @@ from config.positions import Node, Source
 from config.problems import ConfigurationError, Hint, Place, Problem, did_you_mean
 from config.shapes import Shape
 from config.syntax import read_tree
+from drivers.modbus_profile import ModbusProfile, RegisterType, register_points
+from drivers.mqtt_profile import MqttProfile
 from drivers.planner import PlanError, plan_reads
-from drivers.profile import ModbusProfile, MqttProfile, RegisterType, register_points
 from rules.quantities import CONVERSIONS, QUANTITIES, Kind
 
 FOLDER = Path(drivers.__file__).parent / "profiles"
@@ -194,7 +195,8 @@ class _ProfileChecks:
     def ranges(self) -> Iterator[Problem]:
         limits = self.root.get("limits") or Node((), self.root.span)
         probe = self.root.get("probe") or Node((), self.root.span)
-        pairs = [node.get(key) for _, node in self.points for key in ("valid", "writable")]
+        writable = [node.get("writable") or Node((), self.root.span) for _, node in self.points]
+        pairs = [node.get("valid") for _, node in self.points] + [node.get("between") for node in writable]
         for pair in (*pairs, probe.get("between"), *limits.entries("never_read")):
             low, high = _pair(pair)
             if pair is not None and low is not None and high is not None and low > high:

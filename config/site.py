@@ -6,7 +6,7 @@ They describe; loading, positions and cross-checks are in ``config.loading``.
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from drivers.settings import Bus, Identifier, Port, Seconds, Secret, Settings
 
@@ -74,20 +74,46 @@ class CommoditySettings(Settings):
     )
 
 
+class MeterChange(Settings):
+    """From an instant on the register counts otherwise: another transformer ratio or pulse weight."""
+
+    at: AwareDatetime = Field(description="ISO 8601 with its zone, as 2026-03-01T09:00:00+08:00.")
+    factor: float = Field(gt=0, description="What the register's advance is multiplied by from then on.")
+    reason: str = Field(min_length=1, description="What was changed and by whom: an auditor reads it.")
+
+
 class MeterSettings(Settings):
-    """What is metered: a counter point of a device."""
+    """What is metered: a counter point of a device, or a formula over other meters."""
 
     id: Identifier
     name: LocalName
     commodity: Commodity
-    counter: str = Field(description="device.point of the counter, as main.energy_import.")
+    counter: str = Field(default="", description="device.point of the counter, as main.energy_import.")
+    formula: str | None = Field(
+        default=None,
+        description="A virtual meter: a sum over other meters, as 'main_1 + main_2 - 0.5 * tenant'.",
+    )
     rate: str | None = Field(
         default=None,
         description="device.point of the rate (kW or m3/h), of the counter's own device and message: "
         "for the interval's maximum and minimum, and the live page's power.",
     )
-    max_rate: float = Field(
-        gt=0, description="The most this meter can ever see, kW or m3/h: larger steps are refused."
+    max_rate: float | None = Field(
+        default=None,
+        gt=0,
+        description="The most this meter can ever see, kW or m3/h: larger steps are refused. "
+        "A counter must have it; a formula has its parts'.",
+    )
+    factor: float = Field(
+        default=1.0, gt=0, description="What the register is multiplied by: transformer ratio, pulse weight."
+    )
+    changes: tuple[MeterChange, ...] = Field(
+        default=(), description="Dated changes of the factor, oldest first."
+    )
+    stuck_after_s: Seconds | None = Field(
+        default=None,
+        description="With a rate well above zero, a register that stands still so long is stuck; "
+        "an hour when left out.",
     )
 
 

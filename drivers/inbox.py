@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from drivers.contract import Delivery, Garbled, Where
+from drivers.mqtt_profile import MqttProfile
 from drivers.payloads import PartDecoder, PayloadRefused, Reading
 from drivers.presence import Presence
-from drivers.profile import MqttProfile
 from drivers.receipts import Pending, Receipt, Receipts
 from drivers.settings import MqttDevice
 from rules.scan import Layout, Scan

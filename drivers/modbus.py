@@ -32,8 +32,9 @@ from drivers.contract import (
     Unreachable,
     Where,
 )
+from drivers.modbus_profile import ModbusProfile, Table, modbus_layout, register_points
 from drivers.planner import Block, plan_reads
-from drivers.profile import ModbusProfile, Table, is_counter, modbus_layout, register_points
+from drivers.profile import is_counter
 from drivers.registers import ScanDecoder
 from drivers.settings import ModbusDevice, ModbusTcpBus
 from rules.quality import Quality

@@ -23,9 +23,9 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from drivers.contract import Delivery, DriverError, NoAnswer, ProbeResult, Refused, Unreachable, Where
 from drivers.inbox import Arrival, Counts, Denied, Down, Event, Inbox, Stream, Up, refusal, streams_of
+from drivers.mqtt_profile import MqttProfile
 from drivers.payloads import PayloadRefused, Reading
 from drivers.presence import Presence
-from drivers.profile import MqttProfile
 from drivers.settings import MqttBus
 from rules.scan import Layout, Scan
 

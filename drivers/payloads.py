@@ -13,7 +13,8 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from drivers.profile import MqttPart, conversion
+from drivers.mqtt_profile import MqttPart
+from drivers.profile import conversion
 from rules.quality import Quality
 from rules.scan import Qualities, Values
 

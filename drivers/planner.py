@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from drivers.profile import Limits, RegisterPoint, Table
+from drivers.modbus_profile import Limits, RegisterPoint, Table
 
 REGISTERS = 65536
 """A table has no more."""

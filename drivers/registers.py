@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from drivers.modbus_profile import RegisterPoint, RegisterType
 from drivers.planner import Block
-from drivers.profile import RegisterPoint, RegisterType
 from rules.quality import Quality
 from rules.scan import Qualities, Values
 

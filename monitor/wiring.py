@@ -6,7 +6,8 @@ from config.loading import LoadedSite
 from config.secrets import reveal
 from config.site import MeterSettings
 from drivers.contract import Driver
-from drivers.profile import ModbusProfile, MqttProfile
+from drivers.modbus_profile import ModbusProfile
+from drivers.mqtt_profile import MqttProfile
 from drivers.settings import Bus, ModbusTcpBus, MqttBus, Secret
 from monitor.clock import Clock
 from monitor.pipeline import Meter
@@ -36,6 +37,7 @@ def build_driver(loaded: LoadedSite, bus: Bus, clock: Clock) -> Driver:
 
         registers = {n: p for n, p in loaded.profiles.items() if isinstance(p, ModbusProfile)}
         return ModbusTcpDriver(bus, registers, clock.now_ms)
+    assert isinstance(bus, MqttBus)  # noqa: S101  the other Modbus buses come with their driver
     from drivers.mqtt import MqttDriver
 
     payloads = {n: p for n, p in loaded.profiles.items() if isinstance(p, MqttProfile)}
@@ -74,7 +76,7 @@ def _meter(loaded: LoadedSite, settings: MeterSettings, layouts: Mapping[str, li
         if rate_device == device and layout.has(rate_point):
             rate = layout.index(rate_point)
     place = layout.index(counter)
-    limits = CounterLimits(settings.max_rate, layout.points[place].rolls_over_at)
+    limits = CounterLimits(settings.max_rate or 0.0, layout.points[place].rolls_over_at)
     interval_s = loaded.site.interval_s
     rules = MeterRules(limits, interval_s, round(1000 * _gap_s(loaded, device, interval_s)))
     return Meter(settings.id, layout.key, place, rate, rules)

@@ -15,7 +15,7 @@ import numpy as np
 
 from config.loading import LoadedSite, load_site
 from config.site import MeterSettings
-from drivers.profile import ModbusProfile, RegisterPoint, RegisterType, register_points
+from drivers.modbus_profile import ModbusProfile, RegisterPoint, RegisterType, register_points
 from simulators.building import Building
 from simulators.clock import machine_s
 from simulators.history import History, meter_intervals

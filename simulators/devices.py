@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from drivers.profile import ModbusProfile, Order, RegisterPoint, Table, is_counter, register_points
+from drivers.modbus_profile import ModbusProfile, Order, RegisterPoint, Table, register_points
+from drivers.profile import is_counter
 from simulators.building import Building
 from simulators.encode import decoded, encoded
 from simulators.telemetry import Telemetry
@@ -142,8 +143,10 @@ class SimulatedDevice:
             if point is None or point.end > end:
                 raise ModbusRefusal(ExceptionCode.ILLEGAL_ADDRESS)
             value = decoded(point, data[2 * (at - address) : 2 * (point.end - address)])
-            low, high = self.profile.points[point.name].writable or (value, value)
-            if not low <= value <= high:
+            writable = self.profile.points[point.name].writable
+            if writable and not (
+                writable.between[0] <= value <= writable.between[1] or value == writable.release
+            ):
                 raise ModbusRefusal(ExceptionCode.ILLEGAL_VALUE)
             taken[point.name] = value
             at = point.end

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import cast
 
-from drivers.profile import Table
+from drivers.modbus_profile import Table
 from simulators.devices import ExceptionCode, ModbusRefusal, SimulatedDevice
 
 _MBAP = struct.Struct(">HHHB")

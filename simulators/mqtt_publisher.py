@@ -12,7 +12,8 @@ from typing import Any
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from drivers.profile import MqttPart, MqttPoint, MqttProfile, conversion
+from drivers.mqtt_profile import MqttPart, MqttPoint, MqttProfile
+from drivers.profile import conversion
 from drivers.settings import MqttBus, MqttDevice
 from simulators.building import Building
 from simulators.telemetry import Telemetry

@@ -18,7 +18,8 @@ from config.secrets import reveal
 from config.shapes import Shape
 from config.site import Site
 from config.syntax import read_tree
-from drivers.profile import ModbusProfile, MqttProfile
+from drivers.modbus_profile import ModbusProfile
+from drivers.mqtt_profile import MqttProfile
 from drivers.settings import Bus, ModbusTcpBus, MqttBus, Seconds, Settings
 from simulators.building import DEFAULT_SEED, INSTALLED_S, Building
 from simulators.clock import WorldClock

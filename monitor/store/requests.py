@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy import insert as insert_into
 from sqlalchemy import update as update_of
 from sqlalchemy.pool import NullPool
+from sqlalchemy.schema import CreateTable
 
 from config.ledger import LedgerRow, ReadingRow, ReasonRow
 from monitor.store.database import StoreError
@@ -102,7 +103,8 @@ class RequestBox:
     @contextmanager
     def _begin(self) -> Iterator[Connection]:
         with self._engine.begin() as connection:
-            _metadata.create_all(connection)
+            # In one step: two processes may open the box in one instant, and create_all looks first.
+            connection.execute(CreateTable(_requests, if_not_exists=True))
             yield connection
 
     def put(self, request: ImportRequest) -> int:

@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfo
 
 from config.loading import LoadedSite
 from config.site import Commodity, LocalName, MeterSettings, Site
-from drivers.profile import ModbusProfile, MqttProfile
+from drivers.modbus_profile import ModbusProfile
+from drivers.mqtt_profile import MqttProfile
 from drivers.settings import ModbusTcpBus
 from rules.counters import CounterLimits
 
@@ -129,7 +130,7 @@ def _meter(settings: MeterSettings, loaded: LoadedSite) -> MeterPlan:
         name=settings.name,
         counter=counter,
         rate=PointAt.of(settings.rate) if settings.rate else None,
-        limits=CounterLimits(settings.max_rate, _rolls_over_at(counter, loaded)),
+        limits=CounterLimits(settings.max_rate or 0.0, _rolls_over_at(counter, loaded)),
     )
 
 

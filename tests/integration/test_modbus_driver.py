@@ -13,7 +13,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from drivers.contract import DeviceCondition, Garbled, NoAnswer, Refused, Unreachable
 from drivers.modbus import ModbusTcpDriver
-from drivers.profile import ModbusProfile
+from drivers.modbus_profile import ModbusProfile
 from drivers.settings import ModbusTcpBus
 from rules.quality import Quality
 from tests.servers import free_port, require_program, run_program

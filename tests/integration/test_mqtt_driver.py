@@ -15,8 +15,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from drivers.contract import DeviceCondition, DeviceNews, Garbled, NoAnswer, Unreachable
 from drivers.mqtt import MAXIMUM_PACKET_BYTES, MqttDriver
+from drivers.mqtt_profile import MqttProfile
 from drivers.payloads import MAX_BYTES
-from drivers.profile import MqttProfile
 from drivers.settings import MqttBus
 from rules.quality import Quality
 from rules.scan import Scan

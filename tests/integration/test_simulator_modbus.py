@@ -11,7 +11,7 @@ import pytest
 from pymodbus.client import AsyncModbusTcpClient
 
 from config.profiles import load_profile
-from drivers.profile import ModbusProfile
+from drivers.modbus_profile import ModbusProfile
 from simulators.building import Building
 from simulators.devices import SimulatedDevice
 from simulators.modbus_server import ModbusServer
@@ -28,8 +28,13 @@ SETPOINTS = ModbusProfile.model_validate(
         "family": "chiller",
         "source": ("s",),
         "points": {
-            "chw_setpoint": {"address": 0, "type": "f32", "unit": "degC", "writable": [5, 12]},
-            "demand_limit_setpoint": {"address": 2, "type": "u16", "unit": "%", "writable": [40, 100]},
+            "chw_setpoint": {"address": 0, "type": "f32", "unit": "degC", "writable": {"between": [5, 12]}},
+            "demand_limit_setpoint": {
+                "address": 2,
+                "type": "u16",
+                "unit": "%",
+                "writable": {"between": [40, 100]},
+            },
         },
     }
 )

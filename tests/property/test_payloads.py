@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.words import LANGUAGES, say
+from drivers.mqtt_profile import MqttPart
 from drivers.payloads import EARLIEST_MS, LATEST_AHEAD_MS, PartDecoder, PayloadRefused, Reading
-from drivers.profile import MqttPart
 from rules.quality import Quality
 
 NOW_MS = 1_772_418_000_000

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drivers.modbus_profile import Limits, RegisterPoint, RegisterType, Table
 from drivers.planner import PlanError, plan_reads
-from drivers.profile import Limits, RegisterPoint, RegisterType, Table
 from drivers.registers import ScanDecoder, encode_value
 
 ORDERS = st.sampled_from(["big", "little"])

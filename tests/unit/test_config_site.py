@@ -138,7 +138,7 @@ def test_the_caret_stands_under_the_spot_after_chinese(tmp_path):
         (
             "  - kind: modbus_tcp\n    id",
             "  - id",
-            "buses.0.kind: the key 'kind' is missing. Add it here. There is: modbus_tcp, mqtt.",
+            "buses.0.kind: the key 'kind' is missing. Add it here. There is: modbus_tcp, modbus_rtu_tcp,",
         ),
         ("    username:", '    port: "502x"\n    username:', "buses.1.port: '502x' is not a whole number."),
         (

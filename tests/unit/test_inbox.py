@@ -8,8 +8,8 @@ import pytest
 from config.words import LANGUAGES, say
 from drivers.contract import DeviceCondition, DeviceNews
 from drivers.inbox import LOG_EVERY_MS, REMEMBERED, Arrival, Counts, Inbox, streams_of
+from drivers.mqtt_profile import MqttProfile
 from drivers.presence import Presence
-from drivers.profile import MqttProfile
 from drivers.receipts import Pending, Receipts
 from drivers.settings import MqttDevice
 from rules.scan import Scan

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
+from drivers.mqtt_profile import MqttPart
 from drivers.payloads import LATEST_AHEAD_MS, MAX_BYTES, MAX_DEPTH, PartDecoder, PayloadRefused, Reading
-from drivers.profile import MqttPart
 from rules.quality import Quality
 
 NOW_MS = 1_772_418_000_000  # 2026-03-02T02:20:00Z

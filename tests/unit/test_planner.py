@@ -1,7 +1,7 @@
 import pytest
 
+from drivers.modbus_profile import Limits, RegisterPoint, RegisterType, Table
 from drivers.planner import PlanError, plan_reads
-from drivers.profile import Limits, RegisterPoint, RegisterType, Table
 
 
 def at(address: int, type_: str = "u16", table: Table = Table.HOLDING) -> RegisterPoint:

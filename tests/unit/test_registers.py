@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from drivers.modbus_profile import RegisterPoint, RegisterType, Table
 from drivers.planner import Block
-from drivers.profile import RegisterPoint, RegisterType, Table
 from drivers.registers import ScanDecoder, encode_value
 from rules.quality import Quality
 

@@ -7,16 +7,10 @@ import numpy as np
 import pytest
 
 from config.profiles import load_profile, profile_names
+from drivers.modbus_profile import Limits, ModbusProfile, RegisterPoint, RegisterType, Table
+from drivers.mqtt_profile import MqttProfile
 from drivers.payloads import PartDecoder
 from drivers.planner import plan_reads
-from drivers.profile import (
-    Limits,
-    ModbusProfile,
-    MqttProfile,
-    RegisterPoint,
-    RegisterType,
-    Table,
-)
 from drivers.registers import ScanDecoder
 from drivers.settings import MqttDevice
 from rules.quantities import QUANTITIES
@@ -269,8 +263,13 @@ def setpoint_bench() -> SimulatedDevice:
         "chiller-1",
         profile(
             {
-                "chw_setpoint": {"address": 1, "writable": [5, 12], **scaled},
-                "demand_limit_setpoint": {"address": 2, "type": "u16", "unit": "%", "writable": [40, 100]},
+                "chw_setpoint": {"address": 1, "writable": {"between": [5, 12]}, **scaled},
+                "demand_limit_setpoint": {
+                    "address": 2,
+                    "type": "u16",
+                    "unit": "%",
+                    "writable": {"between": [40, 100]},
+                },
                 "chw_setpoint_active": {"address": 3, **scaled},
                 "chw_supply_temp": {"address": 4, **scaled},
             }
