@@ -1,6 +1,6 @@
 """Modbus devices made from profiles: what their registers hold at any instant, and what may be written."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -8,7 +8,7 @@ from drivers.modbus_profile import ModbusProfile, Order, RegisterPoint, Table, r
 from drivers.profile import is_counter
 from simulators.building import Building
 from simulators.encode import decoded, encoded
-from simulators.telemetry import Telemetry
+from simulators.telemetry import Reading, Telemetry
 
 
 class ExceptionCode(IntEnum):
@@ -67,7 +67,7 @@ class SimulatedDevice:
         self._held: dict[tuple[Table, int, int], tuple[float, bytes]] = {}
         self.setpoints: dict[str, float] = {}
         self.points = register_points(profile, word_order=word_order)
-        self.telemetry = Telemetry(model, device_id, profile.family, self.setpoints)
+        self.telemetry: Callable[[str], Reading] = Telemetry(model, device_id, profile.family, self.setpoints)
         self._extents = {table: extent for table in Table if (extent := self._extent(table))}
 
     def _extent(self, table: Table) -> _Extent | None:

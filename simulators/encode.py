@@ -6,7 +6,7 @@ Written apart from the drivers' decoder, so that each checks the other.
 import math
 import struct
 
-from drivers.profile import RegisterPoint, RegisterType
+from drivers.modbus_profile import RegisterPoint, RegisterType
 
 _CODES = {
     RegisterType.U16: "H",
@@ -31,10 +31,12 @@ def encoded(point: RegisterPoint, value: float, wraps: bool = False) -> bytes:
 
     Parameters
     ----------
-    value : in the product's unit.
+    value : in the product's unit; NaN becomes the pattern that means 'no value'.
     wraps : what an integer type cannot hold starts again at 0, as a counter does; else it stops at
         the end of the range, as a gauge does.
     """
+    if math.isnan(value):
+        return _swapped(point, _no_value(point))
     raw = (value - point.offset) / point.scale
     code = _CODES[point.type]
     if code in "fd":
@@ -44,6 +46,12 @@ def encoded(point: RegisterPoint, value: float, wraps: bool = False) -> bytes:
         whole = math.floor(raw) if wraps else round(raw)
         data = struct.pack(">" + code, whole % (high + 1) if wraps else min(max(whole, low), high))
     return _swapped(point, data)
+
+
+def _no_value(point: RegisterPoint) -> bytes:
+    """The profile's own pattern, or all ones, which is NaN for a float."""
+    ones = (1 << 16 * point.type.words) - 1
+    return (point.invalid[0] if point.invalid else ones).to_bytes(2 * point.type.words, "big")
 
 
 def decoded(point: RegisterPoint, data: bytes) -> float:

@@ -4,10 +4,10 @@ import asyncio
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -16,14 +16,28 @@ from drivers.mqtt_profile import MqttPart, MqttPoint, MqttProfile
 from drivers.profile import conversion
 from drivers.settings import MqttBus, MqttDevice
 from simulators.building import Building
-from simulators.telemetry import Telemetry
+from simulators.telemetry import Reading, Telemetry
 
 _VERSIONS = {"3.1.1": MQTTProtocolVersion.MQTTv311, "5": MQTTProtocolVersion.MQTTv5}
 _DIGITS = 12  # a counter of a million m3 still tells millilitres
 _STOP_S = 0.5
 
 Instant = Callable[[], float]
-Message = tuple[str, bytes]
+
+
+class Message(NamedTuple):
+    """What is published; the broker keeps it for later subscribers when ``retain`` is set."""
+
+    topic: str
+    payload: bytes
+    retain: bool = False
+
+
+class Publishes(Protocol):
+    """Anything with messages to publish at an instant."""
+
+    def messages(self, at_s: float) -> list[Message]:
+        """What is published now, in order."""
 
 
 class PublishingDevice:
@@ -33,18 +47,19 @@ class PublishingDevice:
         self._topic = device.topic
         self._model = model
         self._parts = tuple(profile.parts.values())
-        self._telemetry = Telemetry(model, device.id, profile.family, {})
+        self.telemetry: Callable[[str], Reading] = Telemetry(model, device.id, profile.family, {})
 
     def messages(self, at_s: float) -> list[Message]:
         """(topic, payload) of each part; the payload's own time is ``at_s`` to the millisecond."""
         at_ms = int(at_s * 1000)
         return [
-            (part.topic.replace("{topic}", self._topic), self._payload(part, at_ms)) for part in self._parts
+            Message(part.topic.replace("{topic}", self._topic), self._payload(part, at_ms))
+            for part in self._parts
         ]
 
     def _payload(self, part: MqttPart, at_ms: int) -> bytes:
         now = self._model.at(at_ms / 1000)
-        raw = {name: _raw(name, point, self._telemetry(name)(now)) for name, point in part.points.items()}
+        raw = {name: _raw(name, point, self.telemetry(name)(now)) for name, point in part.points.items()}
         if part.payload == "plain":
             return repr(next(iter(raw.values()))).encode()
         content: dict[str, Any] = {}
@@ -86,7 +101,7 @@ class MqttPublisher:
     def __init__(
         self,
         bus: MqttBus,
-        devices: list[PublishingDevice],
+        devices: Sequence[Publishes],
         now_s: Instant,
         every_s: float,
         password: str | None = None,
@@ -125,8 +140,8 @@ class MqttPublisher:
     def _publish(self) -> None:
         now_s = self._now_s()
         for device in self._devices:
-            for topic, payload in device.messages(now_s):
-                self._client.publish(topic, payload, qos=1)
+            for topic, payload, retain in device.messages(now_s):
+                self._client.publish(topic, payload, qos=1, retain=retain)
 
     def _stop(self) -> None:
         self._client.disconnect()

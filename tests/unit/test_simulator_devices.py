@@ -337,7 +337,7 @@ def test_payloads_are_what_the_profile_decodes(name: str):
     for device_id in NATURAL_IDS[kind.family]:
         device = PublishingDevice(MqttDevice(id=device_id, profile=name, topic="city/hall"), kind, MODEL)
         expected = Telemetry(MODEL, device_id, kind.family, {})
-        for (topic, payload), part in zip(device.messages(NOON_S), kind.parts.values(), strict=True):
+        for (topic, payload, _), part in zip(device.messages(NOON_S), kind.parts.values(), strict=True):
             assert topic == part.topic.replace("{topic}", "city/hall")
             reading = PartDecoder(part).decode(payload, int(NOON_S * 1000))
             wanted = [expected(point_name)(MODEL.at(NOON_S)) for point_name in part.points]
@@ -366,7 +366,7 @@ def test_a_plain_payload_is_the_number_in_the_profiles_unit():
         }
     )
     device = PublishingDevice(MqttDevice(id="water-main", profile="bench", topic="w"), kind, MODEL)
-    ((topic, payload),) = device.messages(NOON_S)
+    ((topic, payload, _),) = device.messages(NOON_S)
     volume_m3 = MODEL.at(NOON_S).counter(MODEL.source("water-main", "water"))
     assert topic == "w/litres"
     assert volume_m3 > 1000
