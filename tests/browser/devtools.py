@@ -97,12 +97,20 @@ class Browser:
         return answer["result"].get("value")
 
     def wait_for(self, expression: str, accept: Callable[[Any], bool] = bool) -> Any:
-        """Ask until the answer is accepted. Raises TimeoutError with the last one."""
+        """Ask until the answer is accepted. Raises TimeoutError with the last one.
+
+        A question that the page cannot answer is asked again: while it loads it has no body yet.
+        """
         until = time.monotonic() + PATIENCE_S
         while True:
-            found = self.run(expression)
-            if accept(found):
-                return found
+            found: Any
+            try:
+                found = self.run(expression)
+            except RuntimeError as error:
+                found = error
+            else:
+                if accept(found):
+                    return found
             if time.monotonic() > until:
                 raise TimeoutError(f"{expression}: {found!r}")
             pause(0.1)
