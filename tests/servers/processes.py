@@ -101,7 +101,7 @@ class Program:
         with self._news:
             return "\n".join(self.lines)
 
-    def wait_for_line(self, pattern: str, timeout_s: float = 20.0, *, after: int = 0) -> re.Match[str]:
+    def wait_for_line(self, pattern: str, timeout_s: float = 60.0, *, after: int = 0) -> re.Match[str]:
         """Wait until it prints a line that matches; looks at all lines since the ``after``-th.
 
         Raises AssertionError with the output when it ends, or the time passes, without one.
