@@ -1,224 +1,29 @@
-"""MQTT 3.1.1 and 5; the only file that knows paho.
+"""The driver of a broker and the devices that publish to it.
 
-Nothing is lost between broker and disk: the client id is stable, the session outlives the connection, and
-the broker hears that a message arrived only after the commit of what it carried. paho's own thread reads
-the socket and hands over in batches; all else happens on the event loop.
+``drivers.mqtt_link`` holds the connection, ``drivers.inbox`` makes scans of messages, ``drivers.presence``
+tells who is heard; this is where they meet.
 """
 
 import asyncio
 import logging
 import secrets
-import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from pathlib import Path
 from typing import Any
-
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
-from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from drivers.contract import Delivery, DriverError, NoAnswer, ProbeResult, Refused, Unreachable, Where
 from drivers.inbox import Arrival, Counts, Denied, Down, Event, Inbox, Stream, Up, refusal, streams_of
+from drivers.mqtt_link import Link
 from drivers.mqtt_profile import MqttProfile
 from drivers.payloads import PayloadRefused, Reading
 from drivers.presence import Presence
 from drivers.settings import MqttBus
 from rules.scan import Layout, Scan
 
-CONNECT_TIMEOUT_S = 3.0
-FIRST_RETRY_S, LAST_RETRY_S = 1, 60  # seconds, doubling in between
-# How long a broker keeps what comes while we are away: longer than a long weekend with its repair.
-SESSION_EXPIRY_S = 7 * 86400
-# Messages that may be on their way to the disk. A broker's own default of 20 would let a commit wait.
-RECEIVE_MAXIMUM = 1000
-# The broker keeps anything larger to itself; between this and payloads.MAX_BYTES it is counted here.
-MAXIMUM_PACKET_BYTES = 1024 * 1024
-WAITING_MAX = 20_000  # unread messages of QoS 0 beyond this are dropped and counted
-TOPICS_A_REQUEST = 100
 SLICE = 100  # messages handled before other tasks get a turn
 TICK_S = 1.0
 
-_LOGIN_REFUSED = ("Bad user name or password", "Not authorized")
-
 _log = logging.getLogger(__name__)
-
-
-class _Link:
-    """paho's client with its thread, and the hand-over to the event loop.
-
-    ``_on_...`` run on paho's thread, everything else on the loop.
-
-    Parameters
-    ----------
-    lasting : the daemon's own session, acknowledged by hand; otherwise one for a single look.
-    """
-
-    def __init__(
-        self, bus: MqttBus, client_id: str, password: str | None, streams: Sequence[Stream], *, lasting: bool
-    ) -> None:
-        self._bus = bus
-        self._topics = tuple(dict.fromkeys(stream.topic for stream in streams))
-        self._is_5 = bus.version == "5"
-        self._loop = asyncio.get_running_loop()
-        self._woken = asyncio.Event()
-        self._lock = threading.Lock()
-        self._events: list[Event] = []
-        self._connection = 0
-        self._refused: Down | None = None
-        self._asked: dict[int | None, tuple[str, ...]] = {}
-        self._safe: list[tuple[int, int]] = []
-        self.dropped = 0
-        self._client = self._make_client(client_id, password, lasting)
-
-    def _make_client(self, client_id: str, password: str | None, lasting: bool) -> Client:
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=client_id,
-            clean_session=None if self._is_5 else not lasting,
-            protocol=MQTTProtocolVersion.MQTTv5 if self._is_5 else MQTTProtocolVersion.MQTTv311,
-            manual_ack=lasting,
-        )
-        client.connect_timeout = CONNECT_TIMEOUT_S
-        client.reconnect_delay_set(FIRST_RETRY_S, LAST_RETRY_S)
-        if self._bus.username is not None:
-            client.username_pw_set(self._bus.username, password)
-        client.on_connect = self._on_connect
-        client.on_connect_fail = self._on_connect_fail
-        client.on_disconnect = self._on_disconnect
-        client.on_subscribe = self._on_subscribe
-        client.on_message = self._on_message
-        client.connect_async(
-            self._bus.host,
-            self._bus.port,
-            self._bus.keepalive_s,
-            clean_start=not lasting,
-            properties=_connect_properties(lasting) if self._is_5 else None,
-        )
-        return client
-
-    def start(self) -> None:
-        """Dial, and keep dialling."""
-        self._client.loop_start()
-
-    def revive(self) -> bool:
-        """Start the network thread again if it had died."""
-        return self._client.loop_start() == MQTTErrorCode.MQTT_ERR_SUCCESS
-
-    async def stop(self) -> None:
-        """Say good-bye and end the thread. The daemon's session stays with the broker."""
-        self._flush()
-        self._client.disconnect()
-        await asyncio.to_thread(self._client.loop_stop)
-        # The callbacks tie the client and this object into a ring; open, paho closes its sockets at once.
-        client = self._client
-        client.on_connect = client.on_connect_fail = client.on_disconnect = None
-        client.on_subscribe = client.on_message = None
-
-    async def wait(self, timeout_s: float) -> None:
-        """Sleep until something came, or for a while."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._woken.wait()
-
-    def take(self) -> list[Event]:
-        """All that came since the last call, in order."""
-        self._woken.clear()
-        with self._lock:
-            events, self._events = self._events, []
-        return events
-
-    def acknowledge(self, connection: int, mid: int) -> None:
-        """Tell the broker that a message is safe; void when its connection is gone."""
-        if not self._safe:
-            self._loop.call_soon(self._flush)
-        self._safe.append((connection, mid))
-
-    def _flush(self) -> None:
-        """All at once: each hand-over between two threads costs more than the acknowledgement itself."""
-        safe, self._safe = self._safe, []
-        with self._lock:
-            for connection, mid in safe:
-                if connection == self._connection:
-                    self._client.ack(mid, 1)
-
-    def _put(self, event: Event) -> None:
-        with self._lock:
-            if len(self._events) >= WAITING_MAX and isinstance(event, Arrival) and event.qos == 0:
-                self.dropped += 1
-                return
-            self._events.append(event)
-            is_first = len(self._events) == 1
-        if is_first:
-            self._loop.call_soon_threadsafe(self._woken.set)
-
-    def _on_connect(
-        self, client: Client, _data: Any, _flags: ConnectFlags, reason: ReasonCode, _more: Properties | None
-    ) -> None:
-        if reason.is_failure:
-            name = reason.getName()
-            code = "mqtt.login_refused" if name in _LOGIN_REFUSED else "mqtt.broker_lost"
-            self._refused = Down(code, name)
-            return
-        self._refused = None
-        self._asked.clear()
-        with self._lock:
-            self._connection += 1
-        self._put(Up())
-        # Always, even into a kept session: the site file may name other topics than it did.
-        for start in range(0, len(self._topics), TOPICS_A_REQUEST):
-            topics = self._topics[start : start + TOPICS_A_REQUEST]
-            wish: list[Any] = [(topic, SubscribeOptions(qos=1) if self._is_5 else 1) for topic in topics]
-            _, mid = client.subscribe(wish)
-            self._asked[mid] = topics
-
-    def _on_subscribe(
-        self, _client: Client, _data: Any, mid: int, reasons: list[ReasonCode], _more: Properties | None
-    ) -> None:
-        answers = zip(self._asked.pop(mid, ()), reasons, strict=False)
-        denied = tuple(topic for topic, reason in answers if reason.is_failure)
-        if denied:
-            self._put(Denied(denied))
-
-    def _on_connect_fail(self, _client: Client, _data: Any) -> None:
-        # paho calls this while it handles the OSError, and hands over no reason itself.
-        error = sys.exc_info()[1]
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        self._put(Down("mqtt.broker_lost", reason))
-
-    def _on_disconnect(
-        self,
-        _client: Client,
-        _data: Any,
-        _flags: DisconnectFlags,
-        reason: ReasonCode,
-        _more: Properties | None,
-    ) -> None:
-        with self._lock:
-            self._connection += 1
-        down, self._refused = self._refused, None
-        self._put(down or Down("mqtt.broker_lost", reason.getName()))
-
-    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:  # no broker may pass this on, but paho's thread must live
-            topic = ""
-        self._put(
-            Arrival(topic, bytes(message.payload), message.qos, message.mid, message.retain, self._connection)
-        )
-
-
-def _connect_properties(lasting: bool) -> Properties:
-    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
-    properties.MaximumPacketSize = MAXIMUM_PACKET_BYTES
-    if lasting:
-        properties.SessionExpiryInterval = SESSION_EXPIRY_S
-        properties.ReceiveMaximum = RECEIVE_MAXIMUM
-    return properties
 
 
 class MqttDriver:
@@ -231,6 +36,7 @@ class MqttDriver:
     password : where ``bus.username`` is given.
     clock_ms : wall time, milliseconds since 1970-01-01 UTC.
     answer_timeout_s : how long ``read`` and ``probe`` wait for a device's next message. [s]
+    folder : where relative paths of certificates count from.
 
     Attributes
     ----------
@@ -246,12 +52,14 @@ class MqttDriver:
         password: str | None,
         clock_ms: Callable[[], int],
         answer_timeout_s: float = 30.0,
+        folder: Path = Path(),
     ) -> None:
         self._bus = bus
         self._client_id = client_id
         self._password = password
         self._clock_ms = clock_ms
         self._answer_timeout_s = answer_timeout_s
+        self._folder = folder
         self._address = f"{bus.host}:{bus.port}"
         self._streams = streams_of(bus.devices, profiles)
         self._running: asyncio.Task[Any] | None = None
@@ -266,7 +74,7 @@ class MqttDriver:
         """Deliver scans and news until cancelled. ``on_commit`` is to be called on the event loop."""
         self._running = asyncio.current_task()
         loop = asyncio.get_running_loop()
-        link = _Link(self._bus, self._client_id, self._password, self._streams, lasting=True)
+        link = self._link(self._client_id, self._streams, lasting=True)
         stale_after_s = {device.id: device.stale_after_s for device in self._bus.devices}
         presence = Presence(self._address, stale_after_s, delivery.news)
         inbox = Inbox(
@@ -290,10 +98,7 @@ class MqttDriver:
                         else:
                             self._notice(event, presence, loop.time())
                     await asyncio.sleep(0)
-                self.counts.dropped = link.dropped
                 presence.check(loop.time())
-                if link.revive():
-                    _log.error("%s: the network thread had ended and was started again", self._address)
         finally:
             await link.stop()
 
@@ -337,6 +142,10 @@ class MqttDriver:
             running.cancel()
             await asyncio.wait([running])
 
+    def _link(self, client_id: str, streams: Sequence[Stream], *, lasting: bool) -> Link:
+        filters = [stream.topic for stream in streams]
+        return Link(self._bus, client_id, self._password, filters, lasting=lasting, folder=self._folder)
+
     def _streams_of(self, device: str) -> list[Stream]:
         if streams := [stream for stream in self._streams if stream.device == device]:
             return streams
@@ -347,7 +156,7 @@ class MqttDriver:
         waiting = self._streams_of(device)
         heard: list[tuple[Stream, Reading, int]] = []
         client_id = f"{self._client_id}-{secrets.token_hex(4)}"
-        link = _Link(self._bus, client_id, self._password, waiting, lasting=False)
+        link = self._link(client_id, waiting, lasting=False)
         link.start()
         try:
             async with asyncio.timeout(self._answer_timeout_s):

@@ -14,7 +14,8 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from drivers.contract import DeviceCondition, DeviceNews, Garbled, NoAnswer, Unreachable
-from drivers.mqtt import MAXIMUM_PACKET_BYTES, MqttDriver
+from drivers.mqtt import MqttDriver
+from drivers.mqtt_link import MAXIMUM_PACKET_BYTES
 from drivers.mqtt_profile import MqttProfile
 from drivers.payloads import MAX_BYTES
 from drivers.settings import MqttBus

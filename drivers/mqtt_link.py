@@ -1,0 +1,354 @@
+"""The connection to a broker, MQTT 3.1.1 and 5; the only file that knows paho.
+
+Nothing is lost between broker and disk: the client id is stable, the session outlives the connection, and
+the broker hears that a message arrived only when ``acknowledge`` says so. The event loop dials, reads and
+writes; paho turns bytes into messages and back, and has no thread of its own.
+"""
+
+import asyncio
+import errno
+import logging
+import os
+import random
+import re
+import ssl
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from drivers.contract import Backoff
+from drivers.inbox import Arrival, Denied, Down, Event, Up
+from drivers.mqtt_wire import Wire
+from drivers.settings import MqttBus
+from drivers.tls import client_context, tls_reason, tls_trouble
+
+CONNECT_TIMEOUT_S = 10.0  # names, connection, TLS; and as long again for the broker's welcome
+FIRST_RETRY_S, LAST_RETRY_S = 1.0, 60.0
+STEADY_S = 30.0  # a connection that held so long was a good one
+# How long a broker keeps what comes while we are away: longer than a long weekend with its repair.
+SESSION_EXPIRY_S = 7 * 86400
+# Messages that may be on their way to the disk. A broker's own default of 20 would let a commit wait.
+RECEIVE_MAXIMUM = 1000
+# The broker keeps anything larger to itself; between this and payloads.MAX_BYTES it is counted here.
+MAXIMUM_PACKET_BYTES = 1024 * 1024
+WAITING_MAX = 5_000  # unread messages: beyond this the broker has to wait
+OUTGOING_MAX = 1_000  # messages of ours that wait for a broker: beyond this the oldest goes
+TOPICS_A_REQUEST = 100
+MISC_S = 1.0
+
+# A connection shorter than this, so many times one after the other, is somebody else at work.
+SHORT_S, OFTEN = 10.0, 3
+
+_LOGIN_REFUSED = ("Bad user name or password", "Not authorized")
+_GOODBYES = {"Session taken over": "mqtt.session_taken", "Not authorized": "mqtt.login_refused"}
+
+_log = logging.getLogger(__name__)
+
+
+class _Client(Client):
+    """paho over a connection that is there already."""
+
+    wire: Wire
+
+    def _create_socket(self) -> Any:  # what paho's own transports override, too
+        return self.wire
+
+
+class Link:
+    """One client of a broker: dials for ever, hands over what happens, acknowledges when told. On the loop.
+
+    Parameters
+    ----------
+    filters : what to subscribe to; wildcards are fine.
+    lasting : the daemon's own session, acknowledged by hand; otherwise one for a single look.
+    folder : where relative paths of certificates count from.
+    """
+
+    def __init__(
+        self,
+        bus: MqttBus,
+        client_id: str,
+        password: str | None,
+        filters: Sequence[str],
+        *,
+        lasting: bool,
+        folder: Path = Path(),
+    ) -> None:
+        self._bus = bus
+        self._folder = folder
+        self._filters = tuple(dict.fromkeys(filters))
+        self._is_5 = bus.version == "5"
+        self._loop = asyncio.get_running_loop()
+        self._dialling: asyncio.Task[None] | None = None
+        self._wire: Wire | None = None
+        self._woken = asyncio.Event()
+        self._events: list[Event] = []
+        self._connection = 0
+        self._welcomed_s: float | None = None
+        self._short_lived = 0
+        self._down: Down | None = None
+        self._asked: dict[int | None, tuple[str, ...]] = {}
+        self._outgoing: deque[tuple[str, bytes, int, bool]] = deque(maxlen=OUTGOING_MAX)
+        self._write_is_due = False
+        self._client = self._make_client(client_id, password, lasting)
+
+    def _make_client(self, client_id: str, password: str | None, lasting: bool) -> _Client:
+        client = _Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            clean_session=None if self._is_5 else not lasting,
+            protocol=MQTTProtocolVersion.MQTTv5 if self._is_5 else MQTTProtocolVersion.MQTTv311,
+            reconnect_on_failure=False,
+            manual_ack=lasting,
+        )
+        client.max_queued_messages_set(OUTGOING_MAX)
+        if self._bus.username is not None:
+            client.username_pw_set(self._bus.username, password)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        client.on_socket_register_write = self._on_write_wanted
+        client.connect_async(
+            self._bus.host,
+            self._bus.port,
+            self._bus.keepalive_s,
+            clean_start=not lasting,
+            properties=_connect_properties(lasting) if self._is_5 else None,
+        )
+        return client
+
+    # -- for the driver -----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Dial, and keep dialling."""
+        self._dialling = self._loop.create_task(self._stay_connected(), name=f"link to {self._bus.host}")
+
+    async def stop(self) -> None:
+        """Say good-bye. The daemon's session stays with the broker."""
+        if self._client.is_connected():
+            self._client.disconnect()
+            self._write()
+        if self._dialling is not None:
+            self._dialling.cancel()
+            await asyncio.wait([self._dialling])
+        if self._wire is not None:
+            await self._wire.finish()
+        # The callbacks tie the client and this object into a ring; open, both go at once.
+        client = self._client
+        client.on_connect = client.on_disconnect = client.on_subscribe = client.on_message = None
+        client.on_socket_register_write = None
+
+    async def wait(self, timeout_s: float) -> None:
+        """Sleep until something came, or for a while."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._woken.wait()
+
+    def take(self) -> list[Event]:
+        """All that came since the last call, in order."""
+        if self._dialling is not None and self._dialling.done():
+            self._dialling.result()  # a defect: let it be seen, and the driver be started again
+        self._woken.clear()
+        events, self._events = self._events, []
+        if self._wire is not None:
+            self._wire.resume()
+        return events
+
+    def acknowledge(self, connection: int, mid: int) -> None:
+        """Tell the broker that a message is safe; void when its connection is gone."""
+        if connection == self._connection:
+            self._client.ack(mid, 1)
+
+    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
+        """Send a message of our own, as soon as there is a broker.
+
+        Without one the last ``OUTGOING_MAX`` are kept. Raises ValueError for a topic with wildcards.
+        """
+        if self._welcomed_s is None:
+            if len(self._outgoing) == OUTGOING_MAX:
+                _log.warning(
+                    "%s: too many messages wait for the broker, the oldest is dropped", self._bus.host
+                )
+            self._outgoing.append((topic, payload, qos, retain))
+        else:
+            self._client.publish(topic, payload, qos, retain)
+
+    # -- the connection -----------------------------------------------------------------------------
+
+    async def _stay_connected(self) -> None:
+        backoff = Backoff(FIRST_RETRY_S, LAST_RETRY_S)
+        while True:
+            began_s = self._loop.time()
+            try:
+                self._wire = await self._dial()
+            except (OSError, UnicodeError) as error:  # a name may be no name at all
+                self._put(_down_of(error))
+            else:
+                await self._hold(self._wire)
+            if self._loop.time() - began_s > STEADY_S + CONNECT_TIMEOUT_S:
+                backoff.succeeded()
+            await asyncio.sleep(backoff.failed(random.random()))  # noqa: S311  jitter, not a secret
+
+    async def _dial(self) -> Wire:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            options: dict[str, Any] = {}
+            if self._bus.tls is not None:
+                context = await asyncio.to_thread(client_context, self._bus.tls, self._folder)
+                name = self._bus.tls.server_name or self._bus.host
+                options = {"ssl": context, "server_hostname": name}
+            _, wire = await self._loop.create_connection(
+                lambda: Wire(self._read), self._bus.host, self._bus.port, **options
+            )
+            return wire
+
+    async def _hold(self, wire: Wire) -> None:
+        """Greet, and see to it that a connection that is dead does not look alive."""
+        self._client.wire = wire
+        self._client.reconnect()
+        self._read()  # what came meanwhile
+        deadline_s = self._loop.time() + CONNECT_TIMEOUT_S
+        try:
+            while not await wire.ended(MISC_S):
+                if self._client.socket() is None:  # paho has hung up
+                    break
+                self._client.loop_misc()
+                if self._welcomed_s is None and self._loop.time() > deadline_s:
+                    self._down = Down("mqtt.not_spoken", os.strerror(errno.ETIMEDOUT))
+                    break
+        finally:
+            await wire.finish()
+
+    def _read(self) -> None:
+        """Bytes came, or the end: let paho take what is there."""
+        try:
+            while self._client.loop_read() == MQTTErrorCode.MQTT_ERR_SUCCESS:
+                if self._wire is None or not self._wire.has_unread:
+                    break
+        except Exception as error:  # noqa: BLE001  whatever the far end sends, we live and dial again
+            _log.debug("%s: unreadable", self._bus.host, exc_info=True)
+            self._down = Down("mqtt.not_spoken", f"{type(error).__name__}: {error}")
+            if self._wire is not None:
+                self._wire.close()
+
+    def _on_write_wanted(self, _client: Client, _data: Any, _socket: Any) -> None:
+        """Once a turn of the loop: what was acknowledged in it goes out in one piece."""
+        if not self._write_is_due:
+            self._write_is_due = True
+            self._loop.call_soon(self._write)
+
+    def _write(self) -> None:
+        self._write_is_due = False
+        self._client.loop_write()
+        if self._wire is not None:
+            self._wire.flush()
+
+    def _put(self, event: Event) -> None:
+        self._events.append(event)
+        self._woken.set()
+        if len(self._events) >= WAITING_MAX and self._wire is not None:
+            self._wire.pause()
+
+    # -- what paho tells ----------------------------------------------------------------------------
+
+    def _on_connect(
+        self, client: Client, _data: Any, _flags: ConnectFlags, reason: ReasonCode, _more: Properties | None
+    ) -> None:
+        if reason.is_failure:
+            name = reason.getName()
+            code = "mqtt.login_refused" if name in _LOGIN_REFUSED else "mqtt.broker_lost"
+            self._down = Down(code, name)
+            return
+        self._down = None
+        self._asked.clear()
+        self._connection += 1
+        self._welcomed_s = self._loop.time()
+        self._put(Up())
+        # Always, even into a kept session: the site file may name other topics than it did.
+        for start in range(0, len(self._filters), TOPICS_A_REQUEST):
+            filters = self._filters[start : start + TOPICS_A_REQUEST]
+            wish: list[Any] = [(one, SubscribeOptions(qos=1) if self._is_5 else 1) for one in filters]
+            _, mid = client.subscribe(wish)
+            self._asked[mid] = filters
+        outgoing = list(self._outgoing)
+        self._outgoing.clear()
+        for message in outgoing:
+            client.publish(*message)
+
+    def _on_subscribe(
+        self, _client: Client, _data: Any, mid: int, reasons: list[ReasonCode], _more: Properties | None
+    ) -> None:
+        answers = zip(self._asked.pop(mid, ()), reasons, strict=False)
+        denied = tuple(topic for topic, reason in answers if reason.is_failure)
+        if denied:
+            self._put(Denied(denied))
+
+    def _on_disconnect(
+        self,
+        _client: Client,
+        _data: Any,
+        flags: DisconnectFlags,
+        reason: ReasonCode,
+        _more: Properties | None,
+    ) -> None:
+        said = reason.getName() if flags.is_disconnect_packet_from_server else None
+        down, self._down = self._down or self._reason_of_loss(said, reason.getName()), None
+        self._connection += 1
+        self._welcomed_s = None
+        self._put(down)
+
+    def _reason_of_loss(self, said: str | None, otherwise: str) -> Down:
+        """Why a connection ended. ``said`` is the broker's own word, which MQTT 5 alone has."""
+        if said is not None:
+            return Down(_GOODBYES.get(said, "mqtt.broker_lost"), said)
+        error = None if self._wire is None else self._wire.error
+        if error is not None:
+            return _down_of(error)
+        if self._welcomed_s is None:
+            return Down("mqtt.not_spoken", "connection closed")
+        # MQTT 3.1.1 has no word for it, but it looks like this: welcome, gone, welcome, gone.
+        is_short = self._loop.time() - self._welcomed_s < SHORT_S
+        self._short_lived = self._short_lived + 1 if is_short else 0
+        return Down("mqtt.thrown_out" if self._short_lived >= OFTEN else "mqtt.broker_lost", otherwise)
+
+    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:  # no broker may pass this on
+            topic = ""
+        payload = bytes(message.payload)
+        self._put(Arrival(topic, payload, message.qos, message.mid, message.retain, self._connection))
+
+
+def _connect_properties(lasting: bool) -> Properties:
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
+    properties.MaximumPacketSize = MAXIMUM_PACKET_BYTES
+    if lasting:
+        properties.SessionExpiryInterval = SESSION_EXPIRY_S
+        properties.ReceiveMaximum = RECEIVE_MAXIMUM
+    return properties
+
+
+def _down_of(error: Exception) -> Down:
+    """Why there is no connection, as the operating system or OpenSSL tells it."""
+    trouble = tls_trouble(error)
+    if trouble is not None:
+        return Down(f"mqtt.{trouble}", tls_reason(error) if isinstance(error, ssl.SSLError) else str(error))
+    number = error.errno if isinstance(error, OSError) else None
+    # With many addresses the loop strings their errors together.
+    found = re.search(r"\[Errno (\d+)\]", str(error))
+    if number is None and found:
+        number = int(found[1])
+    if isinstance(error, TimeoutError):
+        number = errno.ETIMEDOUT
+    words = os.strerror(number) if number is not None and number > 0 else getattr(error, "strerror", None)
+    return Down("mqtt.broker_lost", words or str(error) or type(error).__name__)
