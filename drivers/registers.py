@@ -26,16 +26,22 @@ _DTYPES = {
     RegisterType.I64: ">i8",
     RegisterType.F32: ">f4",
     RegisterType.F64: ">f8",
+    RegisterType.MOD10K: ">u4",
 }
-_STRUCTS = {kind: struct.Struct(code.replace("u2", "H").replace("i2", "h").replace("u4", "I")
-            .replace("i4", "i").replace("u8", "Q").replace("i8", "q").replace("f4", "f")
-            .replace("f8", "d")) for kind, code in _DTYPES.items()}  # fmt: skip
+_CODES = {"u2": "H", "i2": "h", "u4": "I", "i4": "i", "u8": "Q", "i8": "q", "f4": "f", "f8": "d"}
+_STRUCTS = {kind: struct.Struct(">" + _CODES[dtype[1:]]) for kind, dtype in _DTYPES.items()}
+_FLOATS = frozenset((RegisterType.F32, RegisterType.F64))
+
+
+MOD10K = 10_000
+"""Each register of a ``mod10k`` pair counts to one less."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Group:
     """The points of one type in a scan, either all with invalid patterns or none."""
 
+    type: RegisterType
     dtype: str
     gather: NDArray[np.intp]  # (n * size,) byte positions, each value's bytes in big-endian order
     places: NDArray[np.intp]  # (n,) positions in the scan
@@ -96,7 +102,7 @@ class ScanDecoder:
 
 def _decode_group(group: _Group, raw: NDArray[np.uint8], values: Values, quality: Qualities) -> None:
     ordered = raw[group.gather]
-    numbers = ordered.view(group.dtype).astype(np.float64)
+    numbers = _numbers(group, ordered)
     if group.scale is not None:
         numbers *= group.scale
     if group.offset is not None:
@@ -111,6 +117,15 @@ def _decode_group(group: _Group, raw: NDArray[np.uint8], values: Values, quality
     values[group.places] = numbers
 
 
+def _numbers(group: _Group, ordered: NDArray[np.uint8]) -> Values:
+    """Raw numbers, as yet without scale; NaN where the bits cannot be one."""
+    if group.type is not RegisterType.MOD10K:
+        return ordered.view(group.dtype).astype(np.float64)
+    pairs = ordered.view(">u2").astype(np.float64).reshape(-1, 2)
+    pairs[pairs > MOD10K - 1] = np.nan
+    return pairs[:, 0] * MOD10K + pairs[:, 1]
+
+
 def _group(kind: RegisterType, members: list[tuple[list[int], RegisterPoint, int]]) -> _Group:
     points = [point for _, point, _ in members]
     gather = [at for bytes_at, _, _ in members for at in bytes_at]
@@ -119,6 +134,7 @@ def _group(kind: RegisterType, members: list[tuple[list[int], RegisterPoint, int
     widest = max(len(point.invalid) for point in points)
     invalid = np.array([_padded(point.invalid, widest) for point in points], dtype=np.uint64)
     return _Group(
+        type=kind,
         dtype=_DTYPES[kind],
         gather=np.array(gather, dtype=np.intp),
         places=np.array([place for _, _, place in members], dtype=np.intp),
@@ -159,15 +175,22 @@ def encode_value(point: RegisterPoint, value: float) -> tuple[int, ...]:
     OverflowError : the type cannot hold it.
     """
     raw = (value - point.offset) / point.scale
-    packer = _STRUCTS[point.type]
     try:
-        if point.type in (RegisterType.F32, RegisterType.F64):
-            data = packer.pack(raw)
-        else:
-            data = packer.pack(round(raw))
-    except (struct.error, ValueError) as error:
+        data = _packed(point.type, raw)
+    except (struct.error, ValueError, OverflowError) as error:
         raise OverflowError(f"{point.name}: {value} does not fit {point.type.value}") from error
     words = [data[i : i + 2] for i in range(0, len(data), 2)]
     if point.word_order == "little":
         words.reverse()
     return tuple(int.from_bytes(word, "big" if point.byte_order == "big" else "little") for word in words)
+
+
+def _packed(kind: RegisterType, raw: float) -> bytes:
+    if kind in _FLOATS:
+        return _STRUCTS[kind].pack(raw)
+    if kind is RegisterType.MOD10K:
+        high, low = divmod(round(raw), MOD10K)
+        if not 0 <= high < MOD10K:
+            raise OverflowError(raw)
+        return struct.pack(">HH", high, low)
+    return _STRUCTS[kind].pack(round(raw))

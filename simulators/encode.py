@@ -22,6 +22,8 @@ _CODES = {
 
 
 def _range(kind: RegisterType) -> tuple[int, int]:
+    if kind is RegisterType.MOD10K:
+        return 0, 99_999_999
     bits = 16 * kind.words
     return (-(1 << bits - 1), (1 << bits - 1) - 1) if kind.value[0] == "i" else (0, (1 << bits) - 1)
 
@@ -38,14 +40,14 @@ def encoded(point: RegisterPoint, value: float, wraps: bool = False) -> bytes:
     if math.isnan(value):
         return _swapped(point, _no_value(point))
     raw = (value - point.offset) / point.scale
-    code = _CODES[point.type]
-    if code in "fd":
-        data = struct.pack(">" + code, raw)
-    else:
-        low, high = _range(point.type)
-        whole = math.floor(raw) if wraps else round(raw)
-        data = struct.pack(">" + code, whole % (high + 1) if wraps else min(max(whole, low), high))
-    return _swapped(point, data)
+    if point.type in (RegisterType.F32, RegisterType.F64):
+        return _swapped(point, struct.pack(">" + _CODES[point.type], raw))
+    low, high = _range(point.type)
+    whole = math.floor(raw) if wraps else round(raw)
+    whole = whole % (high + 1) if wraps else min(max(whole, low), high)
+    if point.type is RegisterType.MOD10K:
+        return _swapped(point, struct.pack(">HH", whole // 10_000, whole % 10_000))
+    return _swapped(point, struct.pack(">" + _CODES[point.type], whole))
 
 
 def _no_value(point: RegisterPoint) -> bytes:
@@ -56,7 +58,12 @@ def _no_value(point: RegisterPoint) -> bytes:
 
 def decoded(point: RegisterPoint, data: bytes) -> float:
     """The value, in the product's unit, of bytes from the wire."""
-    raw: float = struct.unpack(">" + _CODES[point.type], _swapped(point, data))[0]
+    ordered = _swapped(point, data)
+    if point.type is RegisterType.MOD10K:
+        high, low = struct.unpack(">HH", ordered)
+        raw: float = high * 10_000 + low if max(high, low) < 10_000 else math.nan
+    else:
+        raw = struct.unpack(">" + _CODES[point.type], ordered)[0]
     return raw * point.scale + point.offset
 
 

@@ -18,6 +18,8 @@ INTEGERS = {
     RegisterType.I32: (-(2**31), 2**31 - 1),
     RegisterType.U64: (0, 2**53),
     RegisterType.I64: (-(2**53), 2**53),
+    RegisterType.MOD10K: (0, 99_999_999),
+    RegisterType.BITS16: (0, 2**16 - 1),
 }
 
 

@@ -41,6 +41,9 @@ def decode(one: RegisterPoint, *words: int) -> tuple[float, int]:
         (point("i64"), (0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF), -1.0),
         # Siemens: watt-hours as a double, 1,234,567.5 Wh
         (point("f64", scale=0.001), (0x4132, 0xD687, 0x8000, 0x0000), 1234.5675),
+        # SATEC's basic set: register 288 * 10000 + register 287
+        (point("mod10k", word_order="little"), (5678, 1234), 12_345_678.0),
+        (point("mod10k"), (9999, 9999), 99_999_999.0),
     ],
 )
 def test_words_from_the_documents(one, words, expected):
@@ -58,6 +61,8 @@ def test_words_from_the_documents(one, words, expected):
         (point("i64", invalid=(0x8000000000000000,)), (0x8000, 0, 0, 0)),  # Schneider
         (point("i32", invalid=(0x7FFFFFFF,), word_order="little"), (0xFFFF, 0x7FFF)),  # Carlo Gavazzi
         (point("u16", invalid=(0xFFFF, 0x7FFF)), (0x7FFF,)),  # ABB: either pattern
+        (point("mod10k"), (1, 10_000)),  # no register of a pair counts that far
+        (point("mod10k"), (0xFFFF, 1)),
     ],
 )
 def test_patterns_that_mean_no_value(one, words):
@@ -94,4 +99,8 @@ def test_encoding_what_does_not_fit_is_an_error():
         encode_value(point("u32"), -1)
     with pytest.raises(OverflowError):
         encode_value(point("u16"), math.nan)
+    with pytest.raises(OverflowError):
+        encode_value(point("mod10k"), 100_000_000)
+    with pytest.raises(OverflowError):
+        encode_value(point("mod10k"), -1)
     assert np.isfinite(encode_value(point("f32"), 1.0)).all()
