@@ -8,11 +8,13 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import get_args
 
 from config.problems import ConfigurationError, render_all
 from config.words import preferred_language, say
 from simulators.clock import WorldClock, machine_s
-from simulators.world import ServingError, World, serve, world_of_file, world_of_site
+from simulators.serving import ServerKind, Service, ServingError, serve
+from simulators.world import World, world_of_file, world_of_site
 
 _OK, _PROBLEM, _WRONG_USE = 0, 1, 2
 
@@ -33,7 +35,9 @@ def main() -> int:
             world = replace(world, publish_every_s=wishes.publish_every)
         if wishes.hold:
             world = replace(world, hold_s=wishes.hold)
-        _run(world, clock)
+        if wishes.faults:
+            world = replace(world, faults=world.faults_of_file(wishes.faults))
+        _run(world, clock, Service(wishes.control, wishes.server))
     except ConfigurationError as error:
         return _complain(render_all(error.problems, language), _WRONG_USE)
     except ServingError as error:
@@ -41,12 +45,12 @@ def main() -> int:
     return _OK
 
 
-def _run(world: World, clock: WorldClock) -> None:
+def _run(world: World, clock: WorldClock, service: Service) -> None:
     async def until_signalled() -> None:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await serve(world, clock, _say_ready, stop)
+        await serve(world, clock, _say_ready, stop, service)
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(until_signalled())
@@ -60,7 +64,9 @@ def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
     return None
 
 
-def _say_ready() -> None:
+def _say_ready(control_port: int | None) -> None:
+    if control_port is not None:
+        sys.stdout.write(f"control {control_port}\n")
     sys.stdout.write("ready\n")
     sys.stdout.flush()
 
@@ -84,6 +90,10 @@ def _parser(language: str) -> argparse.ArgumentParser:
     parser.add_argument("--installed", type=_instant, metavar="ISO", help=help_of("installed"))
     parser.add_argument("--publish-every", type=_positive, metavar="S", help=help_of("publish_every"))
     parser.add_argument("--hold", type=_positive, metavar="S", help=help_of("hold"))
+    parser.add_argument("--faults", type=Path, metavar="FILE", help=help_of("faults"))
+    parser.add_argument("--control", type=int, metavar="PORT", help=help_of("control"))
+    kinds = get_args(ServerKind)
+    parser.add_argument("--server", choices=kinds, default=kinds[0], help=help_of("server"))
     return parser
 
 

@@ -46,15 +46,19 @@ class KeptAnswers:
         self._all.append(kept)
         return kept
 
-    def start(self) -> None:
-        """Begin to forget, on the running loop."""
-        if self.hold_s and self._timer is None:
-            self._forget()
-
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Every answer is fresh the next time."""
         for kept in self._all:
             kept.clear()
-        self._timer = asyncio.get_running_loop().call_later(self.hold_s, self._forget)
+
+    def start(self) -> None:
+        """Begin to forget in turn, on the running loop."""
+        if self.hold_s:
+            self._again()
+
+    def _again(self) -> None:
+        self.forget()
+        self._timer = asyncio.get_running_loop().call_later(self.hold_s, self._again)
 
     def stop(self) -> None:
         """End the timer."""

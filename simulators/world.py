@@ -1,7 +1,6 @@
-"""Which devices there are: a world read from a site file or from a file of its own, and its serving."""
+"""Which devices there are: a world read from a site file or from a file of its own."""
 
-import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,20 +13,18 @@ from config.loading import load_site
 from config.positions import Source
 from config.problems import ConfigurationError
 from config.profiles import load_profile
-from config.secrets import reveal
 from config.shapes import Shape
 from config.site import Site
 from config.syntax import read_tree
 from drivers.modbus_profile import ModbusProfile
 from drivers.mqtt_profile import MqttProfile
-from drivers.settings import Bus, ModbusTcpBus, MqttBus, Seconds, Settings
+from drivers.settings import Bus, Seconds, Settings
 from simulators.building import DEFAULT_SEED, INSTALLED_S, Building
-from simulators.clock import WorldClock
-from simulators.devices import SimulatedDevice
-from simulators.modbus_server import ModbusServer
-from simulators.mqtt_publisher import MqttPublisher, PublishingDevice
+from simulators.fault_script import read_faults
+from simulators.faults import FaultScript
 
 PUBLISH_EVERY_S = 5.0
+NO_FAULTS = FaultScript()
 
 
 class WorldFile(Settings):
@@ -45,8 +42,9 @@ class WorldFile(Settings):
 class World:
     """Devices to serve, and the building that feeds them.
 
-    ``profiles`` : by the name that the devices use; ``folder`` : where secret files
-    count from; ``hold_s`` : see ``SimulatedDevice``.
+    ``profiles`` : by the name that the devices use; ``folder`` : where secret files count from;
+    ``hold_s`` : how long, in the world's time, an answer is given again at most: real meters measure
+    afresh about once a second.
     """
 
     buses: tuple[Bus, ...]
@@ -55,15 +53,15 @@ class World:
     model: Building
     publish_every_s: float = PUBLISH_EVERY_S
     hold_s: float = 0.0
+    faults: FaultScript = NO_FAULTS
 
+    def devices(self) -> Mapping[str, ModbusProfile | MqttProfile]:
+        """Profile of each device, by the device's id."""
+        return {device.id: self.profiles[device.profile] for bus in self.buses for device in bus.devices}
 
-class ServingError(Exception):
-    """A world that cannot be served; ``code`` names the text in the word catalogue, ``data`` fills it."""
-
-    def __init__(self, code: str, **data: object) -> None:
-        self.code = code
-        self.data = data
-        super().__init__(f"{code}: {data}")
+    def faults_of_file(self, path: Path) -> FaultScript:
+        """The faults of a script, held against these devices. Raises ConfigurationError."""
+        return read_faults(Source.read(path), self.devices())
 
 
 def world_of_site(path: Path, seed: int | None = None, installed_s: float | None = None) -> World:
@@ -102,88 +100,3 @@ def _model(seed: int | None, installed_s: float | None) -> Building:
     return Building(
         DEFAULT_SEED if seed is None else seed, INSTALLED_S if installed_s is None else installed_s
     )
-
-
-async def serve(world: World, clock: WorldClock, ready: Callable[[], None], stop: asyncio.Event) -> None:
-    """Serve every device until ``stop`` is set; ``ready`` is called when every port listens.
-
-    Raises
-    ------
-    ServingError : an address cannot be listened on, or two devices claim the same one.
-    """
-    if clock.now_s() < world.model.installed_s:
-        raise ServingError("simulators.not_installed_yet")
-    publishers = list(_publishers(world, clock))
-    servers: list[ModbusServer] = []
-    tasks: list[asyncio.Task[None]] = []
-    try:
-        for (host, port), devices in _by_address(world).items():
-            server = ModbusServer(devices, clock.now_s)
-            servers.append(server)
-            await _listen(server, host, port)
-        world.model.at(clock.now_s())  # adds up the past before the first poll has to wait for it
-        tasks += [asyncio.create_task(publisher.run()) for publisher in publishers]
-        ready()
-        await _until_stopped(stop, tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for server in servers:
-            await server.close()
-
-
-async def _until_stopped(stop: asyncio.Event, tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Wait for ``stop``, or raise what broke a publisher."""
-    stopped = asyncio.create_task(stop.wait())
-    try:
-        done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        stopped.cancel()
-    for task in done:
-        task.result()
-
-
-async def _listen(server: ModbusServer, host: str, port: int) -> None:
-    try:
-        await server.start(host, port)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ServingError("simulators.cannot_listen", address=f"{host}:{port}", reason=reason) from error
-
-
-def _by_address(world: World) -> dict[tuple[str, int], dict[int, SimulatedDevice]]:
-    found: dict[tuple[str, int], dict[int, SimulatedDevice]] = {}
-    for bus in world.buses:
-        if not isinstance(bus, ModbusTcpBus):
-            continue
-        for device in bus.devices:
-            host, port = device.host or bus.host or "", device.port or bus.port
-            units = found.setdefault((host, port), {})
-            if device.unit in units:
-                raise ServingError(
-                    "simulators.same_unit",
-                    address=f"{host}:{port}",
-                    unit=device.unit,
-                    first=units[device.unit].id,
-                    second=device.id,
-                )
-            profile = world.profiles[device.profile]
-            assert isinstance(profile, ModbusProfile)  # noqa: S101  loading has checked it
-            units[device.unit] = SimulatedDevice(
-                device.id, profile, world.model, device.word_order, world.hold_s
-            )
-    return found
-
-
-def _publishers(world: World, clock: WorldClock) -> Iterable[MqttPublisher]:
-    for bus in world.buses:
-        if not isinstance(bus, MqttBus):
-            continue
-        devices = []
-        for device in bus.devices:
-            profile = world.profiles[device.profile]
-            assert isinstance(profile, MqttProfile)  # noqa: S101  loading has checked it
-            devices.append(PublishingDevice(device, profile, world.model))
-        password = reveal(bus.password, world.folder) if bus.password else None
-        yield MqttPublisher(bus, devices, clock.now_s, world.publish_every_s, password)
