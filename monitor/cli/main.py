@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from config.words import LANGUAGES, say
+from monitor.cli.profile_commands import profiles
 from monitor.cli.usage import LANGUAGE, USAGE_ERROR, Command, Group, translate_help, usage_words
 
 FINE, PROBLEM, WRONG_USE = 0, 1, 2
@@ -148,6 +149,9 @@ def report(
         raise typer.BadParameter(_help("bad_format", format=format_))
     wanted = "json" if as_json else format_
     raise typer.Exit(run_report(site, period, wanted, _language(language), out))
+
+
+app.add_typer(profiles, name="profiles")
 
 
 @app.command(cls=Command, help=_help("schema"))

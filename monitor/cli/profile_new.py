@@ -1,0 +1,167 @@
+"""``energy-monitor profiles new``: a profile for a meter that nobody has described yet.
+
+It asks, or takes a register list from a spreadsheet; it reads the device only where ``--scan`` says so.
+"""
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import typer
+
+from config.problems import ConfigurationError, did_you_mean, render_all
+from config.profile_writer import NewProfile, profile_text
+from config.profiles import load_profile
+from config.register_lists import ListedRegister, quantity_for, read_register_list, register_type
+from config.words import say
+from drivers.modbus_profile import RegisterType, Table
+from drivers.profile import Family
+from monitor.cli.dialling import FarEnd
+from monitor.cli.scanning import scan_range, show_scan
+from monitor.cli.words import colourful, tell
+from rules.quantities import CONVERSIONS, QUANTITIES
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the command line said; what is None is asked for."""
+
+    name: str
+    list_file: Path | None
+    out: Path | None
+    maker: str | None
+    model: str | None
+    family: str | None
+    table: Table
+    one_based: bool
+    word_order: str
+    far_end: FarEnd | None
+    scan: str | None
+
+
+def run_new(wishes: Wishes, language: str) -> int:
+    """Write the file. 1 when something in it is left to do, 2 on wrong use."""
+    out = wishes.out or Path("profiles") / f"{wishes.name}.yaml"
+    trouble = _trouble(wishes, out, language)
+    if trouble:
+        tell(trouble)
+        return 2
+    maker = wishes.maker or _asked("maker", language)
+    model = wishes.model or _asked("model", language)
+    family = wishes.family or _asked_family(language)
+    registers: tuple[ListedRegister, ...] = ()
+    if wishes.list_file is not None:
+        registers = read_register_list(wishes.list_file)
+    if wishes.scan is not None and wishes.far_end is not None:
+        show_scan(wishes.far_end, wishes.table, wishes.scan, language)
+    if not registers and sys.stdin.isatty():
+        registers = tuple(_asked_points(language))
+    source = str(wishes.list_file.name) if wishes.list_file else say("profiles.source_display", language)
+    text = profile_text(
+        NewProfile(
+            name=wishes.name,
+            maker=maker,
+            model=model,
+            family=family,
+            source=source,
+            table=wishes.table,
+            one_based=wishes.one_based,
+            word_order=wishes.word_order,
+            registers=registers,
+        )
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(text, encoding="utf-8")
+    return _tell_what_is_left(out, registers, language)
+
+
+def _trouble(wishes: Wishes, out: Path, language: str) -> str:
+    """What makes it impossible to begin; empty when nothing does."""
+    return next(_troubles(wishes, out, language), "")
+
+
+def _troubles(wishes: Wishes, out: Path, language: str) -> Iterator[str]:
+    families = get_args(Family)
+    if not re.fullmatch(r"[a-z0-9_]+", wishes.name):
+        yield say("profiles.bad_name", language, name=wishes.name)
+    if out.exists():
+        yield say("profiles.file_exists", language, path=out)
+    if out.stem != wishes.name or out.suffix not in (".yaml", ".yml"):
+        yield say("profiles.named_otherwise", language, path=out, name=wishes.name)
+    if wishes.family is not None and wishes.family not in families:
+        hint = did_you_mean(wishes.family, families)
+        yield say("profiles.bad_family", language, family=wishes.family) + (
+            hint.text(language) if hint else ""
+        )
+    if wishes.scan is not None and (wishes.far_end is None or scan_range(wishes.scan) is None):
+        yield say("profiles.bad_scan", language)
+    missing = [f"--{key}" for key in ("maker", "model", "family") if getattr(wishes, key) is None]
+    if wishes.list_file is None and wishes.scan is None:
+        missing.append("--from")
+    if missing and not sys.stdin.isatty():
+        yield say("profiles.nobody_to_ask", language, options=", ".join(missing))
+
+
+def _tell_what_is_left(out: Path, registers: Sequence[ListedRegister], language: str) -> int:
+    sys.stdout.write(say("profiles.written", language, path=out) + "\n")
+    named = {register.quantity for register in registers if register.quantity}
+    unnamed = len(registers) - len(named)
+    if unnamed:
+        sys.stdout.write(say("profiles.to_name", language, count=unnamed) + "\n")
+    try:
+        load_profile(out)
+    except ConfigurationError as error:
+        tell(render_all(error.problems, language, colour=colourful()))
+        return 1
+    sys.stdout.write(say("profiles.next_step", language, path=out) + "\n")
+    return 1 if unnamed else 0
+
+
+def _asked(what: str, language: str) -> str:
+    return str(typer.prompt(say(f"profiles.ask_{what}", language)))
+
+
+def _asked_family(language: str) -> str:
+    families = get_args(Family)
+    question = say("profiles.ask_family", language, families=", ".join(families))
+    while (answer := str(typer.prompt(question))) not in families:
+        tell(say("profiles.bad_family", language, family=answer))
+    return answer
+
+
+def _asked_points(language: str) -> list[ListedRegister]:
+    """Point after point, until an empty name."""
+    found: list[ListedRegister] = []
+    tell(say("profiles.ask_points", language))
+    while name := str(
+        typer.prompt(say("profiles.ask_point", language), default="", show_default=False)
+    ).strip():
+        quantity = name if name in QUANTITIES else quantity_for(name, "")
+        if quantity is None:
+            hint = did_you_mean(name, QUANTITIES)
+            tell(
+                say("profiles.unknown_quantity", language, name=name) + (hint.text(language) if hint else "")
+            )
+            continue
+        units = CONVERSIONS[QUANTITIES[quantity].unit]
+        address = typer.prompt(say("profiles.ask_address", language), type=int)
+        kind = _asked_type(language)
+        unit = str(typer.prompt(say("profiles.ask_unit", language), default=QUANTITIES[quantity].unit))
+        if unit not in units:
+            tell(say("profiles.bad_unit", language, unit=unit, units=", ".join(units)))
+            continue
+        scale = typer.prompt(say("profiles.ask_scale", language), type=float, default=1.0)
+        found.append(
+            ListedRegister(0, name, quantity, address, None, register_type(kind), unit, scale or 1.0, 0.0, "")
+        )
+    return found
+
+
+def _asked_type(language: str) -> str:
+    known = [kind.value for kind in RegisterType]
+    while (answer := str(typer.prompt(say("profiles.ask_type", language), default="f32"))) not in known:
+        tell(say("profiles.bad_type", language, kind=answer, types=", ".join(known)))
+    return answer

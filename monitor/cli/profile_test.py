@@ -1,0 +1,172 @@
+"""``energy-monitor profiles test FILE --host H``: a device read by a profile, raw words beside values."""
+
+import asyncio
+import json
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from config.profiles import load_profile
+from config.words import say
+from drivers.contract import Refused
+from drivers.guesses import Guess, Way, Words, better_way, guesses
+from drivers.modbus import ModbusDriver
+from drivers.modbus_profile import Limits, ModbusProfile, RegisterPoint, Table
+from drivers.planner import plan_reads
+from monitor.cli.dialling import DEVICE, FarEnd, dialled
+from monitor.cli.resolve import points_and_limits
+from monitor.cli.words import plain, tell
+from rules.scan import PointSpec
+
+
+def run_test(name: str, far_end: FarEnd, language: str, *, as_json: bool = False) -> int:
+    """Read and show. 1 when points are refused or another way fits better, 2 for an MQTT profile."""
+    profile = load_profile(name, Path())
+    if not isinstance(profile, ModbusProfile):
+        tell(say("profiles.test_wants_modbus", language, profile=name))
+        return 2
+    points, limits = points_and_limits(profile)
+    words = asyncio.run(_words_of(profile, points, limits, far_end))
+    specs = [profile.points[point.name].spec(point.name) for point in points]
+    found = guesses(points, specs, words)
+    if as_json:
+        sys.stdout.write(json.dumps(_as_json(points, words, found), ensure_ascii=False, indent=2) + "\n")
+    else:
+        Console().print(_table(points, specs, words, found, language))
+        for line in _verdict(points, specs, words, found, language):
+            sys.stdout.write(line + "\n")
+    refused = any(None in _raw(point, words) for point in points)
+    return 1 if refused or better_way(found) is not None else 0
+
+
+async def _words_of(
+    profile: ModbusProfile, points: Sequence[RegisterPoint], limits: Limits, far_end: FarEnd
+) -> dict[tuple[Table, int], int]:
+    """The registers of all points, and one more on either side of each block where the device gives it."""
+    words: dict[tuple[Table, int], int] = {}
+    async with dialled(far_end, profile) as driver:
+        for block in plan_reads(points, limits):
+            first, end = max(block.start - 1, 0), min(block.start + block.count + 1, 65536)
+            wide = end - first <= limits.max_regs and not limits.even_count
+            if wide and await _ask(driver, block.table, first, end - first, words):
+                continue
+            if await _ask(driver, block.table, block.start, block.count, words):
+                continue
+            for point in block.points:
+                await _ask(driver, point.table, point.address, point.end - point.address, words)
+    return words
+
+
+async def _ask(
+    driver: ModbusDriver, table: Table, start: int, count: int, words: dict[tuple[Table, int], int]
+) -> bool:
+    """Read a range into ``words``; False when the device refuses it."""
+    try:
+        payload = await driver.words(DEVICE, table, start, count)
+    except Refused:
+        return False
+    for at in range(count):
+        words[table, start + at] = int.from_bytes(payload[2 * at : 2 * at + 2], "big")
+    return True
+
+
+def _raw(point: RegisterPoint, words: Words) -> list[int | None]:
+    return [words.get((point.table, address)) for address in range(point.address, point.end)]
+
+
+def _hex(point: RegisterPoint, words: Words) -> str:
+    return " ".join("----" if word is None else f"{word:04X}" for word in _raw(point, words))
+
+
+def _as_json(points: Sequence[RegisterPoint], words: Words, found: Sequence[Guess]) -> dict[str, object]:
+    better = better_way(found)
+    return {
+        "better": None if better is None else better.way.value,
+        "points": {
+            point.name: {
+                "table": point.table.value,
+                "address": point.address,
+                "type": point.type.value,
+                "raw": _raw(point, words),
+                **{guess.way.value: _number(guess.values[place]) for guess in found},
+            }
+            for place, point in enumerate(points)
+        },
+    }
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _table(
+    points: Sequence[RegisterPoint],
+    specs: Sequence[PointSpec],
+    words: Words,
+    found: Sequence[Guess],
+    language: str,
+) -> Grid:
+    grid = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("point", "register", "raw"):
+        grid.add_column(say(f"profiles.col_{column}", language), no_wrap=column == "raw")
+    for guess in found:
+        grid.add_column(say(f"profiles.way_{guess.way.value}", language), justify="right", no_wrap=True)
+        if guess.way is Way.AS_SAID:
+            grid.add_column(say("profiles.col_unit", language))
+    for place, (point, spec) in enumerate(zip(points, specs, strict=True)):
+        own, *others = found
+        cells = [_cell(own, place, spec), plain(spec.unit), *(_cell(guess, place, spec) for guess in others)]
+        register = f"{point.table.value} {point.address} {point.type.value}"
+        grid.add_row(point.name, register, _hex(point, words), *cells)
+    return grid
+
+
+def _cell(guess: Guess, place: int, spec: PointSpec) -> Text:
+    """The value: bold where it convinces, dim where it is nothing, red where it cannot be."""
+    value = float(guess.values[place])
+    if math.isnan(value):
+        return Text("-", style="dim")
+    text = f"{value:,.2f}" if 0.005 <= abs(value) < 1e7 or value == 0 else f"{value:.3g}"
+    own = guess.way is Way.AS_SAID
+    if guess.convincing[place]:
+        return Text(text, style="bold" if own else "")
+    impossible = not spec.low <= value <= spec.high
+    return Text(text, style="red" if own and impossible else "dim")
+
+
+def _verdict(
+    points: Sequence[RegisterPoint],
+    specs: Sequence[PointSpec],
+    words: Words,
+    found: Sequence[Guess],
+    language: str,
+) -> list[str]:
+    """What to think of it, in sentences."""
+    own = found[0]
+    refused = [point.name for point in points if None in _raw(point, words)]
+    odd = [
+        spec.name
+        for spec, value in zip(specs, own.values, strict=True)
+        if math.isfinite(value) and not spec.low <= value <= spec.high
+    ]
+    lines = []
+    if refused:
+        lines.append(say("profiles.test_refused", language, points=", ".join(refused)))
+    if odd:
+        lines.append(say("profiles.test_odd", language, points=", ".join(odd)))
+    better = better_way(found)
+    if better is not None:
+        data = {
+            "own": int(own.convincing.sum()),
+            "better": int(better.convincing.sum()),
+            "count": len(points),
+        }
+        lines.append(say(f"profiles.better_{better.way.value}", language, **data))
+    if not lines:
+        lines.append(say("profiles.test_fine", language, count=len(points)))
+    return [*lines, say("profiles.test_compare", language)]

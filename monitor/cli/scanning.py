@@ -1,0 +1,100 @@
+"""Looking through a range of an unknown device's registers, on explicit request only."""
+
+import asyncio
+import re
+import struct
+import sys
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table as Grid
+
+from config.words import say
+from drivers.contract import NoAnswer, Refused
+from drivers.modbus import ModbusDriver
+from drivers.modbus_profile import ModbusProfile, Table
+from monitor.cli.dialling import DEVICE, FarEnd, dialled
+from monitor.cli.words import plain
+
+CHUNK = 16
+"""Registers asked for at once: few, for nobody knows what the device bears."""
+
+
+def scan_range(text: str) -> tuple[int, int] | None:
+    """First and last address of ``0-99``; None when it is no range."""
+    found = re.fullmatch(r"(\d{1,5})-(\d{1,5})", text)
+    if found is None:
+        return None
+    first, last = int(found.group(1)), int(found.group(2))
+    return (first, last) if first <= last <= 65535 else None
+
+
+def show_scan(far_end: FarEnd, table: Table, wish: str, language: str) -> None:
+    """Read the range and show every register that holds something. Raises ``DriverError``."""
+    first, last = scan_range(wish) or (0, 0)
+    words = asyncio.run(_scan(far_end, table, first, last, language))
+    Console().print(_scan_table(words, language))
+    sys.stdout.write(say("profiles.scanned", language, found=len(words), count=last - first + 1) + "\n")
+
+
+async def _scan(far_end: FarEnd, table: Table, first: int, last: int, language: str) -> dict[int, int]:
+    """What each register holds; those that the device refuses are left out. Nothing is written."""
+    words: dict[int, int] = {}
+    starts = range(first, last + 1, CHUNK)
+    async with dialled(far_end, _STAND_IN) as driver:
+        console = Console(stderr=True)
+        for start in track(starts, say("profiles.scanning", language), console=console, transient=True):
+            count = min(CHUNK, last + 1 - start)
+            if not await _read(driver, table, start, count, words):
+                for address in range(start, start + count):
+                    await _read(driver, table, address, 1, words)
+    return words
+
+
+async def _read(driver: ModbusDriver, table: Table, start: int, count: int, words: dict[int, int]) -> bool:
+    try:
+        payload = await driver.words(DEVICE, table, start, count)
+    except (Refused, NoAnswer):
+        return False
+    words.update((start + at, value) for at, (value,) in enumerate(struct.iter_unpack(">H", payload)))
+    return True
+
+
+# A device must have a profile; this one's point is never read.
+_STAND_IN = ModbusProfile.model_validate(
+    {
+        "profile": "unknown",
+        "version": 1,
+        "maker": "",
+        "model": "",
+        "family": "electricity",
+        "source": ["-"],
+        "points": {"frequency": {"address": 0, "type": "u16", "unit": "Hz"}},
+    }
+)
+
+
+def _scan_table(words: Mapping[int, int], language: str) -> Grid:
+    """Registers that hold something, with what they would say as each common type."""
+    grid = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("register", "raw"):
+        grid.add_column(say(f"profiles.col_{column}", language))
+    for kind in ("u16", "i16", "u32", "f32", "u32 ↔", "f32 ↔"):
+        grid.add_column(kind, justify="right")
+    for address in sorted(words):
+        if words[address] == 0:
+            continue
+        pair = (words[address], words[address + 1]) if address + 1 in words else None
+        cells = [str(words[address]), str(struct.unpack(">h", struct.pack(">H", words[address]))[0])]
+        for ordered in (pair, pair and pair[::-1]):
+            cells += ["", ""] if ordered is None else _as_pair(ordered)
+        grid.add_row(str(address), f"{words[address]:04X}", *(plain(cell) for cell in cells))
+    return grid
+
+
+def _as_pair(pair: tuple[int, int]) -> list[str]:
+    data = struct.pack(">HH", *pair)
+    (whole,), (real,) = struct.unpack(">I", data), struct.unpack(">f", data)
+    likely = 1e-3 <= abs(real) < 1e9
+    return [str(whole), f"{real:,.3f}" if likely else "·"]
