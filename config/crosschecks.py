@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from config.hosts import host_fault
+from config.meter_checks import check_meters
 from config.positions import Node, Scalar, Source
 from config.problems import LOGIN, Hint, Problem, did_you_mean
 from config.shapes import Shape, visit
@@ -60,7 +61,8 @@ def check_site(root: Node, source: Source, base: Path, profiles: Profiles) -> li
     profiles : those that could be read, by the name that devices use; others are not judged again.
     """
     checks = _SiteChecks(root, source, base, profiles)
-    return [problem for check in checks.all() for problem in check()]
+    found = [problem for check in checks.all() for problem in check()]
+    return found + check_meters(root, source)
 
 
 class _SiteChecks:
