@@ -61,7 +61,7 @@ def source_of(source_id: str, family: str, seed: int) -> Source:
     Parameters
     ----------
     source_id : id of a device or meter in the site file.
-    family : electricity, water, chiller or weather: what kind of load an unknown id gets, and what
+    family : of the profile: what kind of load an unknown id gets, and what
         ``chiller-1`` means (for an electricity meter, its power).
     """
     if source_id in _GROUPS:
@@ -72,7 +72,7 @@ def source_of(source_id: str, family: str, seed: int) -> Source:
         return _sum_of("rain")
     if family == "chiller" or (family == "electricity" and _CHILLER.fullmatch(source_id)):
         return _sum_of(f"chiller-{chiller_number(source_id, seed)}-power")
-    if family == "water":
+    if family in ("water", "heat", "pulse"):
         return Source(
             (("water-people", 0.01 + 0.09 * chance(seed, source_id, "people")), ("water-leak", 0.01))
         )

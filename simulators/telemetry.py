@@ -1,28 +1,33 @@
 """What each point of a device shows: the model has a plausible value for every quantity there is."""
 
 import math
-from collections.abc import Callable
-
-import numpy as np
 
 from simulators.building import Building, Moment
 from simulators.history import month_peak
-from simulators.plant import (
-    CHILLERS,
-    CHW_FLOW_LS,
-    CW_FLOW_LS,
-    KW_PER_RT,
-    RATED_CHILLER_KW,
-    RATED_RT,
-    SUPPLY_SETPOINT_C,
-    WATER_KJ_PER_L_K,
-)
+from simulators.machines import HEADER, WEATHER, Reading, chiller_readings, drive_readings, dry_bulb, nothing
+from simulators.plant import WATER_KJ_PER_L_K
 from simulators.sources import Source, chance, chiller_number
-from simulators.weather import wet_bulb
 
-Reading = Callable[[Moment], float]
+__all__ = ["Reading", "Telemetry"]
+
 _WINDOW_S = 900
 _INTAKE = ("main",)  # metered where the utility hands over, at 22.8 kV
+_HEAT_KELVIN = 10.0  # between supply and return of a heat meter: always, so that its energy is exact
+_KWH_PER_M3 = WATER_KJ_PER_L_K * 1000.0 / 3600.0 * _HEAT_KELVIN
+_PIPE_M2 = 0.0314  # 200 mm inside
+_PULSES = 10.0  # a kWh or m3
+# Nothing flows back and nobody resets: what a meter has counted, under every name it is asked for.
+_COUNTERS = (
+    "energy_import",
+    "energy_import_i64",
+    "energy_import_f32",
+    "energy_import_coarse",
+    "energy_import_partial",
+    "energy_partial",
+    "energy_counter_1",
+    "energy_total",
+    "energy_net",
+)
 
 
 class Telemetry:
@@ -42,15 +47,16 @@ class Telemetry:
         self._phase = 2 * math.pi * chance(model.seed, device_id, "phase")
         self._factor = 0.9 + 0.08 * chance(model.seed, device_id, "factor")
         self._volts = 22_800 / math.sqrt(3) if device_id in _INTAKE else 220.0
-        self._chiller = chiller_number(device_id, model.seed)
         self._powered: tuple[Moment, float] | None = None
         self._top: tuple[int, float] | None = None
         self._readings: dict[str, Reading] = {
             **self._electricity(),
             **self._water(),
-            **self._chillers(),
-            **_WEATHER,
-            **(_HEADER if family == "chilled_water" else {}),
+            **self._heat(),
+            **chiller_readings(chiller_number(device_id, model.seed), setpoints),
+            **drive_readings(self._power, self._current, self._phase, setpoints),
+            **WEATHER,
+            **(HEADER if family == "chilled_water" else {}),
         }
 
     def __call__(self, name: str) -> Reading:
@@ -77,12 +83,13 @@ class Telemetry:
     def _current(self, now: Moment, shift: float = 0.0) -> float:
         return self._power(now) * 1000.0 / (3.0 * self._voltage(now, shift) * self._power_factor(now))
 
+    def _reactive(self, now: Moment) -> float:
+        return self._power(now) * math.tan(math.acos(self._power_factor(now)))
+
     def _electricity(self) -> dict[str, Reading]:
         readings: dict[str, Reading] = {
             "active_power_total": self._power,
-            "reactive_power_total": lambda now: (
-                self._power(now) * math.tan(math.acos(self._power_factor(now)))
-            ),
+            "reactive_power_total": self._reactive,
             "apparent_power_total": lambda now: self._power(now) / self._power_factor(now),
             "power_factor_total": self._power_factor,
             "voltage_ln_avg": self._voltage,
@@ -94,12 +101,17 @@ class Telemetry:
             ),
             "demand_total": self._demand,
             "demand_total_max": self._highest_demand,
+            "demand_import_max": self._highest_demand,
             "demand_import_max_period": self._highest_power,
-            "energy_import": self._counter,
-            "energy_import_i64": self._counter,
-            "energy_total": self._counter,
-            "energy_export": _nothing,
-            "energy_export_i64": _nothing,
+            "active_power_total_max": self._highest_demand,
+            **dict.fromkeys(_COUNTERS, self._counter),
+            "energy_export": nothing,
+            "energy_export_i64": nothing,
+            "active_power_ch1": lambda now: self._power(now) / 3.0,
+            "reactive_power_ch1": lambda now: self._reactive(now) / 3.0,
+            "apparent_power_ch1": lambda now: self._power(now) / (3.0 * self._power_factor(now)),
+            "power_factor_ch1": self._power_factor,
+            "current_ch1": self._current,
         }
         for phase, shift in (("l1", -1.0), ("l2", 0.0), ("l3", 1.0)):
             readings |= self._phase_readings(phase, shift)
@@ -113,6 +125,7 @@ class Telemetry:
             f"voltage_ll_{phase}": lambda now: self._voltage(now, shift) * math.sqrt(3),
             f"current_{phase}": lambda now: self._current(now, shift),
             f"energy_import_{phase}": lambda now: self._counter(now) / 3.0,
+            f"energy_total_{phase}": lambda now: self._counter(now) / 3.0,
         }
 
     def _demand(self, now: Moment) -> float:
@@ -141,86 +154,39 @@ class Telemetry:
         return self._top[1]
 
     def _water(self) -> dict[str, Reading]:
-        return {"flow": self._power, "volume": self._counter}
-
-    def _chillers(self) -> dict[str, Reading]:
-        supply = Source(((f"chiller-{self._chiller}-power", 1.0),))
-        rated_kw = RATED_RT * KW_PER_RT
-
-        def cooling_kw(now: Moment) -> float:
-            return now.gauge(f"cooling_kw_{self._chiller}")
-
-        def chw_setpoint(_: Moment) -> float:
-            return self._setpoints.get("chw_setpoint", SUPPLY_SETPOINT_C)
-
-        def limit(_: Moment) -> float:
-            return self._setpoints.get("demand_limit_setpoint", 100.0)
-
-        def chw_flow(now: Moment) -> float:
-            part = cooling_kw(now) / rated_kw
-            return CHW_FLOW_LS * max(0.6, part) if part > 0 else 0.0
-
-        def chw_supply(now: Moment) -> float:
-            return now.gauge("chw_supply_c") + chw_setpoint(now) - SUPPLY_SETPOINT_C
-
-        def chw_return(now: Moment) -> float:
-            flow = chw_flow(now)
-            return chw_supply(now) + (cooling_kw(now) / (WATER_KJ_PER_L_K * flow) if flow else 0.3)
-
-        def cw_leaving(now: Moment) -> float:
-            heat_kw = cooling_kw(now) + (now.rate(supply) if cooling_kw(now) > 0 else 0.0)
-            return now.gauge("cw_supply_c") + heat_kw / (WATER_KJ_PER_L_K * CW_FLOW_LS)
-
         return {
-            "chw_setpoint": chw_setpoint,
-            "chw_setpoint_active": chw_setpoint,
-            "demand_limit_setpoint": limit,
-            "demand_limit_active": limit,
-            "chw_supply_temp": chw_supply,
-            "chw_return_temp": chw_return,
-            "cw_entering_temp": lambda now: now.gauge("cw_supply_c"),
-            "cw_leaving_temp": cw_leaving,
-            "chw_flow": chw_flow,
-            "capacity_rla": lambda now: min(110.0, 100.0 * now.rate(supply) / RATED_CHILLER_KW),
-            "status": lambda now: 1.0 if cooling_kw(now) > 0 else 0.0,
+            "flow": self._power,
+            "flow_v2": self._power,
+            "velocity": lambda now: self._power(now) / (3600.0 * _PIPE_M2),
+            "volume": self._counter,
+            "volume_reverse": nothing,
+            **{
+                f"pulses_{channel}": lambda now: _PULSES * self._counter(now)
+                for channel in (0, 1, 2, 3, "a", "b")
+            },
         }
 
+    def _heat(self) -> dict[str, Reading]:
+        """A heat meter on what the id's water is: it is always as much colder when it comes back."""
 
-def _nothing(_: Moment) -> float:
-    return 0.0
+        def supply(now: Moment) -> float:
+            return 60.0 + 1.5 * math.sin(now.at_s / 5400.0 + self._phase)
 
+        def energy(now: Moment) -> float:
+            return _KWH_PER_M3 * self._counter(now)
 
-def _plant_cooling_kw(now: Moment) -> float:
-    return sum(now.gauge(f"cooling_kw_{n}") for n in range(1, CHILLERS + 1))
-
-
-def _header_flow_ls(now: Moment) -> float:
-    rated_kw = RATED_RT * KW_PER_RT
-    parts = [now.gauge(f"cooling_kw_{n}") / rated_kw for n in range(1, CHILLERS + 1)]
-    return sum(CHW_FLOW_LS * max(0.6, part) for part in parts if part > 0)
-
-
-def _header_return_c(now: Moment) -> float:
-    flow = _header_flow_ls(now)
-    warming = _plant_cooling_kw(now) / (WATER_KJ_PER_L_K * flow) if flow else 0.3
-    return now.gauge("chw_supply_c") + warming
-
-
-# The energy meter on the plant's common header.
-_HEADER: dict[str, Reading] = {
-    "cooling_power": _plant_cooling_kw,
-    "chw_flow": _header_flow_ls,
-    "chw_supply_temp": lambda now: now.gauge("chw_supply_c"),
-    "chw_return_temp": _header_return_c,
-}
-
-_RAIN = Source((("rain", 1.0),))
-_WEATHER: dict[str, Reading] = {
-    "temperature": lambda now: now.gauge("dry_bulb_c"),
-    "humidity": lambda now: now.gauge("humidity_pct"),
-    "wet_bulb": lambda now: float(
-        wet_bulb(np.asarray(now.gauge("dry_bulb_c")), np.asarray(now.gauge("humidity_pct")))
-    ),
-    "rain_intensity": lambda now: now.rate(_RAIN),
-    "rain_total": lambda now: now.counter(_RAIN),
-}
+        return {
+            "thermal_power": lambda now: _KWH_PER_M3 * self._power(now),
+            "thermal_energy": energy,
+            "heating_energy": energy,
+            "cooling_energy": lambda now: 0.5 * energy(now),
+            "temp_supply": supply,
+            "temp_return": lambda now: supply(now) - _HEAT_KELVIN,
+            "temp_delta": lambda _: _HEAT_KELVIN,
+            "temp_t1": supply,
+            "temp_t2": lambda now: supply(now) - _HEAT_KELVIN,
+            "temp_t3": dry_bulb,
+            "temp_t4": dry_bulb,
+            "valve_setpoint": lambda _: self._setpoints.get("valve_setpoint", 55.0),
+            "valve_position": lambda _: self._setpoints.get("valve_setpoint", 55.0),
+        }
