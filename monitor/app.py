@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from config.loading import LoadedSite
+from config.meter_checks import formulas_of
 from monitor.clock import Clock
 from monitor.collector import Collector
 from monitor.pipeline import Pipeline
@@ -16,14 +17,18 @@ from monitor.sinks.contract import Sink, SinkState
 from monitor.sinks.influx import InfluxDelivery
 from monitor.store.database import StoreError, WriterLock, open_writer
 from monitor.store.ledgers import WriterEngine
-from monitor.store.reader import StoreReader
+from monitor.store.reader import UNREADABLE, StoreReader
 from monitor.store.requests import RequestBox
 from monitor.store.retention import delete_old_scans
 from monitor.store.rows import Commit, ConditionRow
 from monitor.store.writer import Writer, register_layouts
+from monitor.virtual import VirtualMeters
 from monitor.wiring import build_drivers, build_meters, revealed
 
 log = logging.getLogger(__name__)
+
+UNREADABLE_REST_S = 10.0
+"""After a trouble of the disk, before the store is asked again."""
 
 
 class Daemon:
@@ -47,6 +52,9 @@ class Daemon:
         self._drivers = build_drivers(loaded, clock)
         self._pipeline = self._build_pipeline()
         self._requests = RequestBox(loaded.store_path)
+        self._virtual = VirtualMeters(
+            formulas_of(loaded.site), self._reader, self._writer, loaded.site.interval_s
+        )
         self._committed = asyncio.Event()
         self._sinks = self._build_sinks()
         self._sinks_told: dict[str, tuple[SinkState, int, str | None]] = {}
@@ -98,6 +106,7 @@ class Daemon:
         tasks = [asyncio.create_task(collector.run(), name="collector")]
         tasks += [asyncio.create_task(sink.run(), name=f"sink {i}") for i, sink in enumerate(self._sinks)]
         tasks.append(asyncio.create_task(self._heartbeat(), name="heartbeat"))
+        tasks.append(asyncio.create_task(self._keep_virtual_meters(), name="virtual meters"))
         stopping = asyncio.create_task(stop.wait(), name="stop")
         on_ready()
         try:
@@ -144,6 +153,16 @@ class Daemon:
             self._committed.set()
             await self._tell_sinks()
             self._writer.call(self._take_up_requests)
+
+    async def _keep_virtual_meters(self) -> None:
+        """Twice a second: sums over meters, wherever all of their parts have closed an interval."""
+        while True:
+            await asyncio.sleep(0.5)
+            try:
+                await asyncio.to_thread(self._virtual.catch_up, self._clock.now_ms() // 1000)
+            except UNREADABLE as error:
+                log.warning("virtual meters: the store cannot be read: %s", error.__cause__ or error)
+                await asyncio.sleep(UNREADABLE_REST_S)
 
     async def _tell_sinks(self) -> None:
         """Write down how the sinks are doing, where page and ``status`` find it; only what changed."""

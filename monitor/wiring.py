@@ -60,11 +60,13 @@ def bus_of(loaded: LoadedSite, device: str) -> Bus | None:
 
 
 def build_meters(loaded: LoadedSite, layouts: Iterable[Layout]) -> list[Meter]:
-    """Every meter with its place in the layouts that arrive."""
+    """Every meter that has a register, with its place in the layouts that arrive."""
     by_device: dict[str, list[Layout]] = {}
     for layout in layouts:
         by_device.setdefault(layout.device, []).append(layout)
-    return [_meter(loaded, settings, by_device) for settings in loaded.site.meters]
+    return [
+        _meter(loaded, settings, by_device) for settings in loaded.site.meters if settings.formula is None
+    ]
 
 
 def _meter(loaded: LoadedSite, settings: MeterSettings, layouts: Mapping[str, list[Layout]]) -> Meter:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from config.loading import LoadedSite, load_site
+from config.site import MeterSettings
 from config.words import say
 from monitor.cli.words import plain
 from monitor.clock import SystemClock
@@ -18,6 +19,7 @@ from monitor.store.database import WriterLock
 from monitor.store.reader import StoreReader
 from monitor.store.rows import ConditionRow
 from monitor.timestamps import iso_utc, local_text
+from monitor.virtual import store_key
 from rules.quality import Quality
 
 DAY_MS = 86_400_000
@@ -54,11 +56,12 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
                 }
             )
     refused = reader.refusal_counts(now_ms - DAY_MS)
-    meters = [_meter(reader, meter.id, refused) for meter in loaded.site.meters]
+    meters = [_meter(reader, meter.id, refused) | _virtual(meter, conditions) for meter in loaded.site.meters]
     sinks = [_sink(reader, sink.id, conditions.get(f"sink/{sink.id}")) for sink in loaded.site.sinks]
     attention = (
         pid is None
         or any(device["condition"] != "online" for device in devices)
+        or any(meter.get("error") for meter in meters)
         or any(sink["dead_letters"] or sink["state"] not in ("ok", None) for sink in sinks)
     )
     return {
@@ -86,6 +89,19 @@ def _meter(reader: StoreReader, meter: str, refused: dict[str, int]) -> dict[str
     return facts
 
 
+def _virtual(meter: MeterSettings, conditions: dict[str, ConditionRow]) -> dict[str, Any]:
+    """What only a virtual meter has: its formula, and who it waits for."""
+    if meter.formula is None:
+        return {}
+    row = conditions.get(store_key(meter.id))
+    waits = row is not None and row.error is not None
+    return {
+        "formula": meter.formula,
+        "since": iso_utc(row.since_ms) if row and waits else None,
+        "error": row.error if row else None,
+    }
+
+
 def _sink(reader: StoreReader, sink: str, row: ConditionRow | None) -> dict[str, Any]:
     cursors = reader.cursors(sink)
     streams = ("scans", "intervals", "results")
@@ -110,6 +126,10 @@ def _show(facts: dict[str, Any], loaded: LoadedSite, language: str) -> None:
     if pid and any(device["condition"] == "offline" for device in facts["devices"]):
         console.print(plain(say("cli.keeps_trying", language)))
     console.print(_meter_table(facts, zone, language))
+    for meter in facts["meters"]:
+        if meter.get("error"):
+            since = say("cli.meter_waits", language, meter=meter["meter"], since=_local(meter["since"], zone))
+            console.print(plain(since), _error(meter["error"], language), style="yellow")
     for sink in facts["sinks"]:
         behind = ", ".join(f"{stream} {rows:,}" for stream, rows in sink["behind"].items())
         state = say(f"cli.sink_{sink['state'] or 'unknown'}", language)

@@ -1,7 +1,7 @@
 """Reading the store, from any process, while the daemon writes."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -191,6 +191,24 @@ class StoreReader:
         with self._connect() as connection:
             first, last = connection.execute(query).one()
         return None if first is None else (first, last)
+
+    def last_end_s(self, meter: str) -> int | None:
+        """End of a meter's newest closed interval, seconds UTC; None without any."""
+        table = schema.intervals
+        query = (
+            select(table.c.start_s + table.c.duration_s)
+            .where(table.c.site == self._site, table.c.meter == meter)
+            .order_by(table.c.start_s.desc())
+            .limit(1)
+        )
+        with self._connect() as connection:
+            return connection.scalar(query)
+
+    def changed_starts(self, meters: Sequence[str], after_seq: int, limit: int) -> list[tuple[int, int]]:
+        """(seq, start_s) of the intervals of some meters that came or changed after ``seq``, in order."""
+        table = schema.intervals
+        query = select(table.c.seq, table.c.start_s).where(table.c.meter.in_(meters))
+        return [(seq, start_s) for seq, start_s in self._changed(query, table, after_seq, limit)]
 
     def changed_intervals(self, after_seq: int, limit: int) -> list[ChangedInterval]:
         """Interval rows that came or changed after ``seq``, in order."""
