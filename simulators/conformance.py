@@ -1,5 +1,6 @@
 """The same devices behind pymodbus's own server: slower, and written by others, so that ours has a judge."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from drivers.modbus_profile import Table
 from simulators.devices import ModbusRefusal, SimulatedDevice
 from simulators.modbus_server import Instant
+
+logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # a client that hangs up is no news
 
 _TABLES = {3: Table.HOLDING, 4: Table.INPUT}
 

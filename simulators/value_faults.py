@@ -49,8 +49,8 @@ class FaultyReadings:
         self._faults = faults
         self._model = model
         self._moduli = _moduli(points_by_name(profile).items())
-        # A reading is one instant of the device: what strikes one of its points strikes them all.
-        self._met: dict[int, tuple[float, bool]] = {}
+        # A reading is one moment of the device: what strikes one of its points strikes them all.
+        self._met: dict[int, tuple[Moment, bool]] = {}
         self._before: dict[tuple[int, str], float] = {}
 
     def __call__(self, name: str) -> Reading:
@@ -63,14 +63,14 @@ class FaultyReadings:
     def _shown(self, name: str, reading: Reading, now: Moment) -> float:
         value = reading(now)
         for standing in self._faults.value:
-            if _concerns(standing.fault, name) and self._strikes(standing, now.at_s):
+            if _concerns(standing.fault, name) and self._strikes(standing, now):
                 value = self._changed(standing, name, reading, value)
         return value
 
-    def _strikes(self, standing: Standing, at_s: float) -> bool:
+    def _strikes(self, standing: Standing, now: Moment) -> bool:
         met = self._met.get(standing.number)
-        if met is None or met[0] != at_s:
-            met = self._met[standing.number] = (at_s, standing.strikes(at_s))
+        if met is None or met[0] is not now:
+            met = self._met[standing.number] = (now, standing.strikes(now.at_s))
         return met[1]
 
     def _changed(self, standing: Standing, name: str, reading: Reading, value: float) -> float:
