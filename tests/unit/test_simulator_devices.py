@@ -11,6 +11,7 @@ from drivers.modbus_profile import Limits, ModbusProfile, RegisterPoint, Registe
 from drivers.mqtt_profile import MqttProfile
 from drivers.payloads import PartDecoder
 from drivers.planner import plan_reads
+from drivers.profile import is_counter
 from drivers.registers import ScanDecoder
 from drivers.settings import MqttDevice
 from rules.quantities import QUANTITIES
@@ -34,9 +35,23 @@ NATURAL_IDS = {
     "electricity": ("main", "chiller-1-power", "floors-low", "meter-0042"),
     "chiller": ("chiller-1", "chiller-5", "ch-unknown"),
     "water": ("water-main", "tower-makeup", "tap-1"),
+    "heat": ("tower-makeup", "heat-1"),
+    "pulse": ("water-main", "pulses-1"),
+    "drive": ("drive-1", "drive-2"),
     "chilled_water": ("chilled-water",),
     "weather": ("weather",),
 }
+# Their 16-bit registers end below the building's 13 kV, or its currents.
+SMALL_METERS = ("acrel_adw300", "dent_powerscout")
+
+
+def range_of(where: RegisterPoint) -> float:
+    """After how much a counter starts again because its register is full; infinity for floats."""
+    if where.type in (RegisterType.F32, RegisterType.F64):
+        return math.inf
+    if where.type is RegisterType.MOD10K:
+        return 1e8 * where.scale
+    return 2.0 ** (16 * where.type.words - (where.type[0] == "i")) * where.scale
 
 
 def point(kind: str, **changes: object) -> RegisterPoint:
@@ -109,7 +124,7 @@ def test_the_drivers_decoder_reads_what_the_simulator_wrote(kind: str, word_orde
 @pytest.mark.parametrize("name", sorted(MODBUS))
 def test_every_point_of_every_profile_is_plausible_and_reads_back(name: str):
     kind = MODBUS[name]
-    for device_id in NATURAL_IDS[kind.family]:
+    for device_id in ("meter-0042",) if name in SMALL_METERS else NATURAL_IDS[kind.family]:
         device = SimulatedDevice(device_id, kind, MODEL)
         for at_s in INSTANTS:
             for where in device.points:
@@ -120,7 +135,11 @@ def test_every_point_of_every_profile_is_plausible_and_reads_back(name: str):
             read, quality = ScanDecoder(blocks).decode(answers)
             wanted = np.array([device.value(where.name, at_s) for where in device.points])
             resolution = [1.01 * where.scale * (where.type[0] != "f") for where in device.points]
-            assert (np.abs(read - wanted) <= resolution + 2e-7 * np.abs(wanted)).all()
+            rounds = np.array(
+                [range_of(where) if is_counter(where.name) else np.inf for where in device.points]
+            )
+            apart = np.abs(read - wanted) % rounds
+            assert (np.minimum(apart, rounds - apart) <= resolution + 2e-7 * np.abs(wanted)).all()
             assert not quality.any()
 
 
