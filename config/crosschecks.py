@@ -21,7 +21,7 @@ from config.site import COMMODITY_UNITS, Commodity, Site
 from drivers.modbus_profile import ModbusProfile
 from drivers.mqtt_profile import MqttProfile
 from drivers.settings import Secret
-from rules.quantities import QUANTITIES, Kind
+from rules.quantities import PULSE, QUANTITIES, Kind
 
 Profiles = Mapping[str, ModbusProfile | MqttProfile]
 
@@ -284,7 +284,7 @@ class _SiteChecks:
             yield self.at("config.not_a_counter", node, hint, point=point)
         elif not is_counter and quantity.kind is not Kind.GAUGE:
             yield self.at("config.not_a_rate", node, hint, point=point)
-        elif unit is not None and quantity.unit != unit:
+        elif unit is not None and quantity.unit not in (unit, PULSE):
             data: dict[str, Any] = {
                 "point": point,
                 "unit": quantity.unit or "-",
@@ -380,7 +380,8 @@ def _is_endless(value: Scalar) -> bool:
 def _fitting(profile: ModbusProfile | MqttProfile, unit: str | None, is_counter: bool) -> tuple[str, ...]:
     kind = Kind.COUNTER if is_counter else Kind.GAUGE
     names: Iterable[str] = points_of(profile)
-    return tuple(n for n in names if QUANTITIES[n].kind is kind and unit in (None, QUANTITIES[n].unit))
+    units = (unit, PULSE) if unit else {quantity.unit for quantity in QUANTITIES.values()}
+    return tuple(n for n in names if QUANTITIES[n].kind is kind and QUANTITIES[n].unit in units)
 
 
 def _nearest(word: str, known: Iterable[str]) -> Hint | None:

@@ -10,8 +10,8 @@ from config.concealment import conceal
 from config.crosschecks import check_site, check_values
 from config.explanations import covered, explain
 from config.positions import Node, Source
-from config.problems import ConfigurationError, Problem, did_you_mean
-from config.profiles import load_profile, profile_names, profile_path
+from config.problems import ConfigurationError, Problem
+from config.profiles import load_profile, profile_hint, profile_path
 from config.shapes import Shape
 from config.site import Site
 from config.syntax import read_tree
@@ -111,7 +111,7 @@ def _profiles_of(
         path = profile_path(name, base)
         if path is None or not path.is_file():
             code = "config.unknown_profile" if path is None else "config.no_profile_file"
-            hint = did_you_mean(name, profile_names()) if path is None else None
+            hint = profile_hint(name) if path is None else None
             problems.append(Problem(code, source.place(node.span), node.path, {"profile": name}, hint))
         elif name not in tried:
             tried.add(name)

@@ -8,6 +8,7 @@ from config.positions import Node, Source, Span
 from config.problems import Hint, Problem, did_you_mean
 from config.site import COMMODITY_UNITS, Commodity, Site
 from rules.formulas import Formula, FormulaError, Term, circle, over_registers, parse_formula
+from rules.quantities import PULSE, QUANTITIES
 
 _OF_A_REGISTER = ("rate", "max_rate", "factor", "changes", "stuck_after_s")
 
@@ -20,7 +21,14 @@ def formulas_of(site: Site) -> dict[str, Formula]:
 def check_meters(root: Node, source: Source) -> list[Problem]:
     """Everything that does not fit in ``meters``, and meters that a commodity would count twice."""
     checks = _MeterChecks(root, source)
-    return [*checks.keys(), *checks.changes(), *checks.formulas(), *checks.circles(), *checks.counted_twice()]
+    return [
+        *checks.keys(),
+        *checks.pulses(),
+        *checks.changes(),
+        *checks.formulas(),
+        *checks.circles(),
+        *checks.counted_twice(),
+    ]
 
 
 class _MeterChecks:
@@ -64,6 +72,16 @@ class _MeterChecks:
                     if (node := meter.get(key)) is not None:
                         place = self.source.place(node.label)
                         yield Problem("config.not_with_formula", place, node.path, {"key": key})
+
+    def pulses(self) -> Iterator[Problem]:
+        """Pulses are no energy and no water until somebody says what one is worth."""
+        for meter in self.meters:
+            counter = meter.get("counter")
+            if counter is None or meter.get("factor") is not None:
+                continue
+            quantity = QUANTITIES.get((counter.text or "").rpartition(".")[2])
+            if quantity is not None and quantity.unit == PULSE:
+                yield self._at("config.pulses_without_factor", counter, point=quantity.name)
 
     def changes(self) -> Iterator[Problem]:
         """Dated changes stand in the order of time."""

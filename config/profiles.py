@@ -29,6 +29,11 @@ def profile_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
 
 
+def profile_hint(name: object) -> Hint:
+    """What to write instead of a name that the product does not know: the nearest, or where to look."""
+    return did_you_mean(name, profile_names()) or Hint("config.see_profiles", {})
+
+
 def profile_path(name_or_path: str | Path, base: Path | None = None) -> Path | None:
     """File of a profile: one of the product's by its name, or any by its path.
 
@@ -57,7 +62,7 @@ def load_profile(name_or_path: str | Path, base: Path | None = None) -> ModbusPr
     """
     path = profile_path(name_or_path, base)
     if path is None:
-        hint = did_you_mean(name_or_path, profile_names())
+        hint = profile_hint(name_or_path)
         data = {"profile": str(name_or_path)}
         raise ConfigurationError(
             [Problem("config.unknown_profile", Place(str(name_or_path)), (), data, hint)]

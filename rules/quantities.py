@@ -7,6 +7,9 @@ and the same field in the series database whatever the maker calls it.
 from dataclasses import dataclass
 from enum import StrEnum
 
+PULSE = "pulse"
+"""Unit of a pulse input: what a pulse is worth is the meter's ``factor``, whatever is metered."""
+
 
 class Kind(StrEnum):
     """How a point behaves in time."""
@@ -115,8 +118,7 @@ _WATER_AND_HEAT: list[Quantity] = [
     *[_gauge(f"temp_t{number}", "degC", f"t{number}_c") for number in (1, 2, 3, 4)],
     _gauge("valve_position", "%", "valve_pct"),
     Quantity("valve_setpoint", "%", Kind.SETPOINT, "valve_setpoint_pct"),
-    # A meter's ``factor`` says what a pulse is worth.
-    *[_counter(f"pulses_{channel}", "pulse", f"pulses_{channel}") for channel in (0, 1, 2, 3, "a", "b")],
+    *[_counter(f"pulses_{channel}", PULSE, f"pulses_{channel}") for channel in (0, 1, 2, 3, "a", "b")],
 ]
 
 _CHILLERS: list[Quantity] = [
@@ -188,7 +190,7 @@ CONVERSIONS: dict[str, dict[str, float]] = {
     "m3/h": {"m3/h": 1.0, "L/h": 1e-3, "L/s": 3.6, "L/min": 0.06},
     "L/s": {"L/s": 1.0, "m3/h": 1 / 3.6},
     "m/s": {"m/s": 1.0},
-    "pulse": {"pulse": 1.0},
+    PULSE: {PULSE: 1.0},
     "rpm": {"rpm": 1.0},
     "degC": {"degC": 1.0},
     "K": {"K": 1.0},

@@ -26,6 +26,9 @@ _FAMILIES = {
     "electricity": ("energy", "meter"),
     "water": ("water", "meter"),
     "chilled_water": ("chilled_water", "meter"),
+    "heat": ("heat", "meter"),
+    "pulse": ("pulse", "meter"),
+    "drive": ("drive", "drive"),
     "chiller": ("chiller", "chiller"),
     "weather": ("environment", "zone"),
 }

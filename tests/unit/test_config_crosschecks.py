@@ -1,5 +1,6 @@
 """Ids, profiles, points and units of a site that do not fit each other."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def problems_of(folder: Path, text: str) -> tuple[Problem, ...]:
             "profile: zzz",
             "unknown_profile",
             "buses.0.devices.0.profile",
-            "There is: delta_dpm_c530a, eastron_sdm630",
+            "'energy-monitor profiles' lists those that ship.",
         ),
         (
             "profile: eastron_sdm630",
@@ -312,3 +313,15 @@ def test_zones():
     assert not any(
         is_zone(name) for name in ("", "Asia", "/etc/passwd", "../UTC", "Asia/Taipei\0", "x" * 300)
     )
+
+
+def test_pulses_are_metered_once_somebody_says_what_one_is_worth(tmp_path):
+    text = example_text().replace("eastron_sdm630", "icpdas_m7084").replace("energy_import", "pulses_0")
+    text = re.sub(r" *rate: main.active_power_total.*\n", "", text)
+    (problem,) = problems_of(tmp_path, text)
+    assert (problem.code, problem.path) == ("config.pulses_without_factor", ("meters", 0, "counter"))
+    assert "'pulses_0' counts pulses" in problem.message("en")
+    (tmp_path / "site.yaml").write_text(
+        text.replace("counter: main.pulses_0", "counter: main.pulses_0\n    factor: 0.1"), encoding="utf-8"
+    )
+    assert load_site(tmp_path / "site.yaml").site.meters[0].factor == 0.1
