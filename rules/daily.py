@@ -218,7 +218,7 @@ def _of_meter(
     quantity = [
         one if one is not None else Fraction(figure) for one, figure in zip(booked, metered, strict=True)
     ]
-    return quantity, np.where(told, 1.0, meter.metered.answered_s / length_s), spread
+    return quantity, np.where(told, 1.0, meter.metered.answered_s / np.maximum(length_s, 1)), spread
 
 
 def _booked_by_day(

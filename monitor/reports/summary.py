@@ -4,7 +4,7 @@ Made from the store alone and without a time of creation, so that it can be made
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -13,9 +13,11 @@ from types import MappingProxyType
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from config.meter_checks import formulas_of
 from config.site import COMMODITY_UNITS, Commodity, CommoditySettings, Language, Site
 from monitor.store.booked import LedgerEntry
 from monitor.store.reader import StoreReader
+from monitor.virtual import doubtful_parts
 from rules.calendar import BaselinePeriod, ReportingPeriod, day_start_s
 from rules.savings import (
     ONE_DAY,
@@ -135,6 +137,10 @@ def _saving(
     base, actual = printed_figures(before.usage.quantity, after.usage.quantity)
     compared = base is not None and actual is not None
     leap = _leap_notes(base_period) if compared else []
+    sums = [
+        *_formula_notes(reader, site, before.usage.metered, base_period, "base"),
+        *_formula_notes(reader, site, after.usage.metered, period, "actual"),
+    ]
     return Saving(
         commodity=commodity,
         unit=COMMODITY_UNITS[commodity],
@@ -147,7 +153,7 @@ def _saving(
         actual_usage=after.usage,
         reasons=tuple(reader.reasons(commodity, period.start, period.end)),
         sources=(*before.sources("base"), *after.sources("actual")),
-        notes=(*before.notes("base"), *after.notes("actual"), *leap),
+        notes=(*before.notes("base"), *after.notes("actual"), *sums, *leap),
     )
 
 
@@ -235,6 +241,29 @@ def _booked(figure: Figure, subject: str, rows: list[LedgerEntry], share: Share)
     counted = printed_figures(share.quantity)[0]
     days = (share.start, share.end)
     return FigureSource(figure, subject, rows[share.row], counted, days, share.apportioned)
+
+
+def _formula_notes(
+    reader: StoreReader,
+    site: Site,
+    metered: Sequence[str],
+    period: ReportingPeriod | BaselinePeriod,
+    figure: Figure,
+) -> Iterator[Note]:
+    """What a virtual meter is a sum of, down to registers, and which of these is trusted least."""
+    formulas = formulas_of(site)
+    start_s, end_s = period.bounds_s(ZoneInfo(site.site.timezone))
+    waiting = [meter for meter in metered if meter in formulas]
+    for meter in waiting:
+        formula = formulas[meter]
+        waiting += [part for part in formula.parts if part in formulas and part not in waiting]
+        data: dict[str, Any] = {"meter": meter, "formula": formula.text}
+        doubtful = doubtful_parts(reader, formulas, meter, start_s, end_s)
+        if not doubtful:
+            yield Note("report.note_formula", figure, data)
+            continue
+        part, count = next(iter(doubtful.items()))
+        yield Note("report.note_formula_doubt", figure, data | {"part": part, "count": count})
 
 
 def _leap_notes(base_period: BaselinePeriod) -> list[Note]:

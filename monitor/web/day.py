@@ -1,10 +1,12 @@
 """One local day as a curve of mean power."""
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monitor.web.snapshot import DayCurve
 from rules.calendar import day_start_s
@@ -24,27 +26,52 @@ def same_weekday(day: date, year: int) -> date | None:
 def day_curve(
     meters: Sequence[IntervalSeries], day: date, zone: ZoneInfo, interval_s: int
 ) -> DayCurve | None:
-    """Mean power of all meters by interval; a gap where one of them is not known or was caught up."""
+    """Mean power of all meters by interval; a gap where one of them is not known or was caught up.
+
+    The axis is the wall clock's, so that two days can be laid over each other: where the clocks skip an
+    hour it stays empty, and an hour that comes twice shows the higher of the two means.
+    """
     start_s, end_s = day_start_s(day, zone), day_start_s(day + timedelta(1), zone)
-    total = np.zeros(-(-(end_s - start_s) // interval_s))
+    first_s = -(-start_s // interval_s) * interval_s
+    total = np.zeros(max(0, -(-(end_s - first_s) // interval_s)))
     worst = np.zeros(len(total), dtype=np.uint8)
     for one in meters:
         slots = np.full(len(total), np.nan)
-        place = (one.start.astype(np.int64) - start_s) // interval_s
-        slots[place] = np.where(one.caught_up, np.nan, one.rate_avg)
+        place = (one.start.astype(np.int64) - first_s) // interval_s
+        inside = (place >= 0) & (place < len(total))
+        slots[place[inside]] = np.where(one.caught_up, np.nan, one.rate_avg)[inside]
         total = total + slots
-        worst[place] = np.maximum(worst[place], one.quality)
+        worst[place[inside]] = np.maximum(worst[place[inside]], one.quality[inside])
     if not len(meters) or np.isnan(total).all():
         return None
-    starts = [datetime.fromtimestamp(start_s + n * interval_s, tz=UTC) for n in range(len(total))]
-    local = [at.astimezone(zone) for at in starts]
-    hours = tuple(at.hour + at.minute / 60 + at.second / 3600 for at in local)
-    highest = int(np.nanargmax(total))
+    clock_s = _clock_s(first_s, len(total), zone, interval_s)
+    shown = _by_clock(total, clock_s, interval_s)
+    phase_s = clock_s[0] % interval_s
+    hours = [(n * interval_s + phase_s) / 3600 for n in range(len(shown))]
+    mean_kw = [math.nan if at is None else float(total[at]) for at in shown]
+    highest = int(np.nanargmax(mean_kw))
+    instant = shown[highest] or 0
     return DayCurve(
         day,
-        hours,
-        tuple(float(value) for value in total),
+        tuple(hours),
+        tuple(mean_kw),
         highest,
-        Quality(int(worst[highest])),
-        (start_s + (highest + 1) * interval_s) * 1000,
+        Quality(int(worst[instant])),
+        (first_s + (instant + 1) * interval_s) * 1000,
     )
+
+
+def _clock_s(first_s: int, count: int, zone: ZoneInfo, interval_s: int) -> list[int]:
+    """What the wall clock shows at the start of each interval, seconds since its midnight."""
+    starts = [datetime.fromtimestamp(first_s + n * interval_s, tz=UTC).astimezone(zone) for n in range(count)]
+    return [at.hour * 3600 + at.minute * 60 + at.second for at in starts]
+
+
+def _by_clock(total: NDArray[np.float64], clock_s: list[int], interval_s: int) -> list[int | None]:
+    """For each interval of the clock's day the position of its mean; None where the clock skips it."""
+    shown: list[int | None] = [None] * -(-86_400 // interval_s)
+    for at, seconds in enumerate(clock_s):
+        before = shown[seconds // interval_s]
+        if before is None or np.isnan(total[before]) or total[at] > total[before]:
+            shown[seconds // interval_s] = at
+    return shown

@@ -11,9 +11,11 @@ from config.loading import LoadedSite
 from config.site import Commodity
 from monitor.store.database import StoreError
 from monitor.store.reader import UNREADABLE, StoreReader
+from monitor.store.rows import ConditionRow
+from monitor.virtual import store_key
 from monitor.web.day import day_curve, same_weekday
 from monitor.web.halfyear import HalfYear, compare
-from monitor.web.plan import MeterPlan, SitePlan, plan_site
+from monitor.web.plan import AnyMeter, MeterPlan, SitePlan, plan_site, registers_of
 from monitor.web.plant import air, plant_state
 from monitor.web.readings import (
     Board,
@@ -22,6 +24,7 @@ from monitor.web.readings import (
     estimated,
     first_scan_since,
     missing,
+    of_meter,
 )
 from monitor.web.snapshot import DayCurve, DeviceState, OpenWindow, Snapshot
 from rules.calendar import day_start_s
@@ -161,9 +164,10 @@ class LiveState:
         seq = reader.newest_seqs()["intervals"]
         if seq == closed.seq and day == closed.day:
             return
-        meters = self._building(Commodity.ELECTRICITY) + self._building(Commodity.WATER)
+        building = self._building(Commodity.ELECTRICITY) + self._building(Commodity.WATER)
+        meters = dict.fromkeys([*(meter.id for meter in building), *registers_of(building)])
         start_s, end_s = self._edges(day)
-        series = {meter.id: reader.intervals(meter.id, start_s, end_s) for meter in meters}
+        series = {meter: reader.intervals(meter, start_s, end_s) for meter in meters}
         curve = self._curve(series, day)
         base_curve = closed.base_curve
         if day != closed.day or base_curve is None:
@@ -202,7 +206,27 @@ class LiveState:
                     heard_ms=self._board.device_at_ms(device.id),
                 )
             )
-        return tuple(states)
+        return (*states, *self._waiting_sums(conditions))
+
+    def _waiting_sums(self, conditions: dict[str, ConditionRow]) -> list[DeviceState]:
+        """Virtual meters whose next interval is open because a part is late; the others say nothing."""
+        waiting = []
+        for meter in self.plan.virtual:
+            row = conditions.get(store_key(meter.id))
+            if row is not None and row.error is not None:
+                waiting.append(
+                    DeviceState(
+                        id=meter.id,
+                        model="",
+                        meters=(meter.name,),
+                        condition=row.condition,
+                        since_ms=row.since_ms,
+                        error=row.error,
+                        heard_ms=None,
+                        formula=meter.formula,
+                    )
+                )
+        return waiting
 
     # -- telling ------------------------------------------------------------------------------------
 
@@ -256,24 +280,24 @@ class LiveState:
         duration_s = self.plan.site.interval_s
         start_s = window_start_s(now_ms / 1000, duration_s)
         meters = self._building(Commodity.ELECTRICITY)
-        parts = [self._window_part(meter, start_s * 1000, now_ms) for meter in meters]
-        if not parts or any(part is None for part in parts) or not power.known:
+        part = partial(self._window_part, start_ms=start_s * 1000, now_ms=now_ms)
+        total = combined([of_meter(meter, "kWh", part) for meter in meters], "kWh", sum)
+        if not total.known or not power.known:
             return None
-        total = combined([part for part in parts if part is not None], "kWh", sum)
         elapsed_s = min(now_ms / 1000 - start_s, duration_s)
         mean_kw = total.value * SECONDS_AN_HOUR / elapsed_s if elapsed_s > 0 else power.value
         if elapsed_s * 1000 < SHORTEST_MEAN_MS:
             mean_kw = power.value
         return OpenWindow(DemandWindow(start_s, duration_s, elapsed_s, mean_kw, power.value), total)
 
-    def _window_part(self, meter: MeterPlan, start_ms: int, now_ms: int) -> Reading | None:
-        """Energy of one meter since the window began: register, then its rate up to now."""
+    def _window_part(self, meter: MeterPlan, start_ms: int, now_ms: int) -> Reading:
+        """Energy of one register since the window began, then its rate up to now; missing without both."""
         found = self._board.advance_since(meter, start_ms, now_ms)
         rate = self._board.rate(meter, "kW", now_ms)
         if found is None:
             # The window is younger than a poll: nothing is measured in it, but the power is known.
             if not rate.known or rate.is_stale(now_ms):
-                return None
+                return missing("kWh")
             guess = rate.value * max(0, now_ms - start_ms) / MS_AN_HOUR
             return estimated(Reading(guess, "kWh", rate.quality, rate.at_ms, rate.stale_after_ms), "")
         measured_ms = found.to_ms - found.from_ms
@@ -292,7 +316,8 @@ class LiveState:
         meters = self._building(commodity)
         if not meters:
             return missing(unit, "page.note_no_meters")
-        return combined([self._today_of(meter, unit, now_ms) for meter in meters], unit, sum)
+        today_of = partial(self._today_of, unit=unit, now_ms=now_ms)
+        return combined([of_meter(meter, unit, today_of) for meter in meters], unit, sum)
 
     def _today_of(self, meter: MeterPlan, unit: str, now_ms: int) -> Reading:
         """Closed intervals since midnight, and what the register did after them."""
@@ -318,7 +343,7 @@ class LiveState:
 
     # -- days ---------------------------------------------------------------------------------------
 
-    def _building(self, commodity: Commodity) -> tuple[MeterPlan, ...]:
+    def _building(self, commodity: Commodity) -> tuple[AnyMeter, ...]:
         return self.plan.building.get(commodity, ())
 
     def _day(self, now_ms: int) -> date:

@@ -1,14 +1,17 @@
 """What the page shows of a site: which meters are the building, which are chillers, how often each speaks."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from config.loading import LoadedSite
+from config.meter_checks import formulas_of
 from config.site import Commodity, LocalName, MeterSettings, Site
 from drivers.modbus_profile import ModbusProfile
 from drivers.mqtt_profile import MqttProfile
 from drivers.settings import ModbusTcpBus
 from rules.counters import CounterLimits
+from rules.formulas import over_registers
 
 STALE_AFTER_POLLS = 3
 STALE_AT_LEAST_S = 5.0
@@ -44,6 +47,28 @@ class MeterPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class SumPlan:
+    """A virtual meter: its formula, and what it is over registers."""
+
+    id: str
+    name: LocalName
+    formula: str
+    terms: tuple[tuple[float, MeterPlan], ...]
+
+
+AnyMeter = MeterPlan | SumPlan
+
+
+def registers_of(meters: Iterable[AnyMeter]) -> dict[str, MeterPlan]:
+    """The meters with a register behind some meters, by id; each once."""
+    found: dict[str, MeterPlan] = {}
+    for meter in meters:
+        parts = [meter] if isinstance(meter, MeterPlan) else [part for _, part in meter.terms]
+        found |= {part.id: part for part in parts}
+    return found
+
+
+@dataclass(frozen=True, slots=True)
 class DevicePlan:
     """A device and what it stands for; silent for longer than ``stale_after_ms`` its values are old."""
 
@@ -59,7 +84,7 @@ class ChillerPlan:
     """A chiller and the meter of its power, where there is one."""
 
     device: str
-    power: MeterPlan | None
+    power: AnyMeter | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +94,8 @@ class SitePlan:
     site: Site
     zone: ZoneInfo
     devices: dict[str, DevicePlan]
-    building: dict[Commodity, tuple[MeterPlan, ...]]
+    building: dict[Commodity, tuple[AnyMeter, ...]]
+    virtual: tuple[SumPlan, ...]
     chillers: tuple[ChillerPlan, ...]
     headers: tuple[str, ...]
     weather: tuple[str, ...]
@@ -86,9 +112,9 @@ class SitePlan:
 
     def traced(self) -> tuple[MeterPlan, ...]:
         """Every meter whose register and rate the page follows."""
-        meters = {meter.id: meter for group in self.building.values() for meter in group}
-        meters |= {chiller.power.id: chiller.power for chiller in self.chillers if chiller.power}
-        return tuple(meters.values())
+        meters = [meter for group in self.building.values() for meter in group]
+        meters += [chiller.power for chiller in self.chillers if chiller.power]
+        return tuple(registers_of(meters).values())
 
     def stale_after_ms(self, device: str) -> int:
         """How long a device may be silent."""
@@ -98,7 +124,7 @@ class SitePlan:
 def plan_site(loaded: LoadedSite) -> SitePlan:
     """Read off a site file what the page shows."""
     site = loaded.site
-    meters = {meter.id: _meter(meter, loaded) for meter in site.meters}
+    meters = _meters(loaded)
     devices = _devices(loaded)
     chillers = tuple(
         ChillerPlan(device.id, meters.get(device.id + POWER_SUFFIX))
@@ -113,6 +139,7 @@ def plan_site(loaded: LoadedSite) -> SitePlan:
             commodity: tuple(meters[id_] for id_ in settings.meters)
             for commodity, settings in site.commodities.items()
         },
+        virtual=tuple(meter for meter in meters.values() if isinstance(meter, SumPlan)),
         chillers=chillers,
         headers=_of_family(devices, "chilled_water"),
         weather=_of_family(devices, "weather"),
@@ -121,6 +148,20 @@ def plan_site(loaded: LoadedSite) -> SitePlan:
 
 def _of_family(devices: dict[str, DevicePlan], family: str) -> tuple[str, ...]:
     return tuple(device.id for device in devices.values() if device.family == family)
+
+
+def _meters(loaded: LoadedSite) -> dict[str, AnyMeter]:
+    registers = {meter.id: _meter(meter, loaded) for meter in loaded.site.meters if meter.formula is None}
+    formulas = formulas_of(loaded.site)
+    meters: dict[str, AnyMeter] = {}
+    for settings in loaded.site.meters:
+        if settings.formula is None:
+            meters[settings.id] = registers[settings.id]
+            continue
+        shares = over_registers(formulas, settings.id)
+        terms = tuple((share, registers[part]) for part, share in shares.items())
+        meters[settings.id] = SumPlan(settings.id, settings.name, settings.formula, terms)
+    return meters
 
 
 def _meter(settings: MeterSettings, loaded: LoadedSite) -> MeterPlan:
@@ -153,6 +194,8 @@ def _points(profile: ModbusProfile | MqttProfile) -> dict[str, float | None]:
 def _devices(loaded: LoadedSite) -> dict[str, DevicePlan]:
     names: dict[str, list[LocalName]] = {}
     for meter in loaded.site.meters:
+        if meter.formula is not None:
+            continue
         names.setdefault(PointAt.of(meter.counter).device, []).append(meter.name)
     plans = {}
     for bus in loaded.site.buses:

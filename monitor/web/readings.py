@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from monitor.store.reader import StoreReader
-from monitor.web.plan import MeterPlan, PointAt, SitePlan
+from monitor.web.plan import AnyMeter, MeterPlan, PointAt, SitePlan, registers_of
 from rules.counters import MS_AN_HOUR, CounterState, Verdict, advance, first_reading
 from rules.quality import Quality
 from rules.scan import Scan
@@ -71,6 +71,19 @@ def combined(parts: list[Reading], unit: str, rule: Callable[[list[float]], floa
         max(0, expires_ms - (oldest_ms or 0)),
         next((part.note for part in parts if part.note), ""),
     )
+
+
+def of_meter(meter: AnyMeter, unit: str, told: Callable[[MeterPlan], Reading]) -> Reading:
+    """What a meter with a register tells, or the sum over those of a formula; the worst quality wins."""
+    if isinstance(meter, MeterPlan):
+        return told(meter)
+    shares = [share for share, _ in meter.terms]
+    total = combined(
+        [told(part) for _, part in meter.terms],
+        unit,
+        lambda values: sum(share * value for share, value in zip(shares, values, strict=True)),
+    )
+    return total if total.known else missing(unit, "page.note_part_unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +202,8 @@ class Board:
         self._counters: dict[str, list[MeterTrace]] = {}
         for trace in self.traces.values():
             self._counters.setdefault(trace.plan.counter.device, []).append(trace)
-        self._power_devices = {meter.rate.device for meter in self._electricity() if meter.rate is not None}
+        registers = registers_of(self._electricity()).values()
+        self._power_devices = {meter.rate.device for meter in registers if meter.rate is not None}
         self.power: dict[int, float] = {}
 
     @property
@@ -197,7 +211,7 @@ class Board:
         """When anything was heard last."""
         return max((one.at_ms for parts in self._latest.values() for one in parts.values()), default=None)
 
-    def _electricity(self) -> tuple[MeterPlan, ...]:
+    def _electricity(self) -> tuple[AnyMeter, ...]:
         return next((group for key, group in self._plan.building.items() if key == "electricity"), ())
 
     def fill(self, scan: Scan, now_ms: int) -> None:
@@ -244,8 +258,11 @@ class Board:
         found = self.traces[meter.id].advance_since(start_ms)
         return None if found is None or found.to_ms - now_ms > AHEAD_MS else found
 
-    def rate(self, meter: MeterPlan, unit: str, now_ms: int) -> Reading:
-        """Power or flow of a meter: its rate point, else the slope of its register."""
+    def rate(self, meter: AnyMeter, unit: str, now_ms: int) -> Reading:
+        """Power or flow of a meter: its rate point, else the slope of its register; or the formula's sum."""
+        return of_meter(meter, unit, lambda part: self._rate(part, unit, now_ms))
+
+    def _rate(self, meter: MeterPlan, unit: str, now_ms: int) -> Reading:
         if meter.rate is not None:
             return self.point(meter.rate, unit)
         found = self.traces[meter.id].slope()

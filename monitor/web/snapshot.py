@@ -60,7 +60,10 @@ class PlantState:
 
 @dataclass(frozen=True, slots=True)
 class DeviceState:
-    """How a device is doing; ``condition`` is ``waiting`` before the first news."""
+    """How a device is doing; ``condition`` is ``waiting`` before the first news.
+
+    A virtual meter that waits for a part stands here too, and has a ``formula``.
+    """
 
     id: str
     model: str
@@ -69,6 +72,7 @@ class DeviceState:
     since_ms: int | None
     error: dict[str, Any] | None
     heard_ms: int | None
+    formula: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,8 +107,10 @@ def _plant(plant: PlantState | None, reading: Any) -> dict[str, Any] | None:
 
 
 def _device(device: DeviceState) -> dict[str, Any]:
+    formula = {"formula": device.formula} if device.formula else {}
     return {
         "id": device.id,
+        **formula,
         "condition": device.condition,
         "since": instant(device.since_ms),
         "error": device.error,

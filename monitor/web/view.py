@@ -337,7 +337,8 @@ _ORDER = {"offline": 0, "degraded": 1, "waiting": 2, "online": 3}
 
 
 def _devices(snapshot: Snapshot, words: Words) -> Fields:
-    devices, stopped = snapshot.devices, snapshot.stopped_ms is not None
+    shown, stopped = snapshot.devices, snapshot.stopped_ms is not None
+    devices = [device for device in shown if not device.formula]
     online = sum(device.condition == "online" for device in devices)
     if not devices:
         summary = words("devices_none")
@@ -347,10 +348,10 @@ def _devices(snapshot: Snapshot, words: Words) -> Fields:
         summary = words("devices_all_well", all=len(devices))
     else:
         summary = words("devices_some", online=online, all=len(devices))
-    ordered = sorted(devices, key=lambda device: _ORDER.get(device.condition, 0))
+    ordered = sorted(shown, key=lambda device: _ORDER.get(device.condition, 0))
     return {
         "t.devices": summary,
-        "s.devices": "well" if online == len(devices) and not stopped else "troubled",
+        "s.devices": "well" if online == len(shown) and not stopped else "troubled",
         "h.devices": [_device(device, words, snapshot.now_ms, stopped) for device in ordered],
     }
 
@@ -364,7 +365,7 @@ def _device(device: DeviceState, words: Words, now_ms: int, stopped: bool) -> Fi
     return {
         "id": device.id,
         "name": ("、" if words.language == "zh-TW" else ", ").join(names) or device.id,
-        "more": device.id if names else device.model,
+        "more": device.formula or (device.id if names else device.model),
         # What the daemon said before it stopped is no news of now.
         "condition": "waiting" if well and stopped else device.condition,
         "word": words(f"condition_{device.condition}"),
