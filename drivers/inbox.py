@@ -4,21 +4,24 @@ Knows no broker library: ``drivers.mqtt`` hands it what arrived.
 """
 
 import logging
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 from drivers.contract import Delivery, Garbled, Where
-from drivers.mqtt_profile import MqttProfile
-from drivers.payloads import PartDecoder, PayloadRefused, Reading
+from drivers.payloads import Reading
 from drivers.presence import Presence
 from drivers.receipts import Pending, Receipt, Receipts
-from drivers.settings import MqttDevice
-from rules.scan import Layout, Scan
+from drivers.refusals import PayloadRefused
+from drivers.sparkplug import NAMESPACE, Address, Message, Node, SparkplugDecoder, message_of
+from drivers.sparkplug_wire import rebirth_request
+from drivers.streams import REMEMBERED, Directory, Stream
 
-REMEMBERED = 128  # instants a stream keeps to know a duplicate by; a broker's window is shared by many
+__all__ = ["REMEMBERED", "Arrival", "Counts", "Denied", "Down", "Event", "Inbox", "Up"]
+
 LOG_EVERY_MS = 60_000
+ASK_AGAIN_S, ASK_AGAIN_CAP_S = 60.0, 3600.0
+"""How long a node that was asked for its births is given, doubling while it does not answer."""
 
 _log = logging.getLogger(__name__)
 
@@ -54,9 +57,23 @@ class Denied(NamedTuple):
 Event = Arrival | Up | Down | Denied
 
 
+class Publish(Protocol):
+    """How to send a message of our own."""
+
+    def __call__(self, topic: str, payload: bytes, *, qos: int, retain: bool) -> None:
+        """Send it as soon as there is a broker."""
+
+
 @dataclass(slots=True)
 class Counts:
-    """What came since the start, for the daemon's own health."""
+    """What came since the start, for the daemon's own health.
+
+    Attributes
+    ----------
+    gaps : times that a Sparkplug node's numbering showed a message missing.
+    restarts : times that a device's own count of messages fell.
+    rebirths : requests for a Sparkplug node's births.
+    """
 
     messages: int = 0
     scans: int = 0
@@ -64,58 +81,25 @@ class Counts:
     duplicates: int = 0
     retained_ignored: int = 0
     unknown_topic: int = 0
-    dropped: int = 0
+    gaps: int = 0
+    restarts: int = 0
+    rebirths: int = 0
 
 
-@dataclass(slots=True, eq=False)
-class Stream:
-    """One part of one device: the scans that its topic gives."""
+@dataclass(slots=True)
+class _Session:
+    """A Sparkplug node, its streams, and when it may be asked again."""
 
-    device: str
-    topic: str
-    layout: Layout
-    decoder: PartDecoder
-    stale_after_ms: float
-    seen: OrderedDict[int, Pending] = field(default_factory=OrderedDict)
-
-    def scan(self, reading: Reading, now_ms: int) -> Scan:
-        """The reading as a scan, stamped with its own instant or its arrival's."""
-        at_ms = now_ms if reading.at_ms is None else reading.at_ms
-        return Scan(self.layout, at_ms, reading.values, reading.quality)
-
-    def is_fresh(self, at_ms: int | None, now_ms: int) -> bool:
-        """Whether a retained reading still tells about the present."""
-        return at_ms is not None and now_ms - at_ms <= self.stale_after_ms
-
-    def remember(self, at_ms: int, pending: Pending) -> None:
-        """Keep an instant, and let go of the oldest."""
-        self.seen[at_ms] = pending
-        if len(self.seen) > REMEMBERED:
-            self.seen.popitem(last=False)
+    node: Node
+    streams: tuple[Stream, ...]
+    devices: frozenset[str]
+    ask_after_s: float = float("-inf")
+    unanswered: int = 0
 
 
-def streams_of(devices: Iterable[MqttDevice], profiles: Mapping[str, MqttProfile]) -> list[Stream]:
-    """All streams of a bus. KeyError for an unknown profile."""
-    return [
-        Stream(
-            device=device.id,
-            topic=part.topic.replace("{topic}", device.topic),
-            layout=layout,
-            decoder=PartDecoder(part),
-            stale_after_ms=device.stale_after_s * 1000,
-        )
-        for device in devices
-        for part, layout in zip(
-            profiles[device.profile].parts.values(),
-            profiles[device.profile].layouts(device.id).values(),
-            strict=True,
-        )
-    ]
-
-
-def refusal(address: str, stream: Stream, refused: PayloadRefused) -> Garbled:
-    """A refused payload as a driver's error, with where it came from."""
-    return Garbled(Where(address, stream.device), refused.code, topic=stream.topic, **refused.data)
+class _Now(NamedTuple):
+    wall_ms: int
+    monotonic_s: float
 
 
 class Inbox:
@@ -125,79 +109,202 @@ class Inbox:
     ----------
     address : the broker, for people.
     acknowledge : called with connection and message id.
+    publish : to ask a Sparkplug node for its births.
+    heard, refused : told of every reading that is delivered, and of every payload that is refused.
     """
 
     def __init__(
         self,
         address: str,
-        streams: Iterable[Stream],
+        directory: Directory,
         *,
         delivery: Delivery,
         presence: Presence,
         acknowledge: Callable[[int, int], None],
+        publish: Publish,
         counts: Counts,
+        heard: Callable[[Stream, Reading], None] = lambda *_: None,
+        refused: Callable[[Garbled], None] = lambda _: None,
     ) -> None:
         self._address = address
+        self._directory = directory
         self._delivery = delivery
         self._presence = presence
         self._receipts = Receipts(acknowledge)
+        self._publish = publish
         self._counts = counts
-        self._by_topic: dict[str, list[Stream]] = {}
+        self._heard = heard
+        self._refused = refused
         self._logged: dict[str, tuple[int, int]] = {}
-        for stream in streams:
-            self._by_topic.setdefault(stream.topic, []).append(stream)
+        self._sessions = {
+            node: _Session(Node(), streams, frozenset(s.sender.device for s in streams if s.sender))
+            for node, streams in directory.nodes.items()
+        }
 
     def take(self, arrival: Arrival, now_ms: int, now_s: float) -> None:
         """Handle one message; ``now_ms`` is its arrival, ``now_s`` the same on the monotonic clock."""
         self._counts.messages += 1
+        now = _Now(now_ms, now_s)
         receipt = self._receipts.arrived(arrival.connection, arrival.mid) if arrival.qos else None
-        streams = self._by_topic.get(arrival.topic, ())
-        self._counts.unknown_topic += not streams  # left over from an earlier configuration's session
-        for stream in streams:
+        routes = self._directory.routes.get(arrival.topic, ())
+        for stream, which in routes:
             try:
-                reading = stream.decoder.decode(arrival.payload, now_ms)
+                reading = stream.decode(which, arrival.payload, now_ms)
             except PayloadRefused as refused:
-                self._refuse(stream, refused, arrival, now_ms, now_s)
+                self._refuse(stream, refused, arrival, now)
             else:
-                if self._deliver(stream, reading, arrival, receipt, now_ms):
-                    self._presence.heard(stream.device, now_s)
+                self._read(stream, reading, arrival, receipt, now)
+        if arrival.topic in self._directory.words:
+            self._word(arrival, now)
+        elif not routes and not self._sparkplug(arrival, receipt, now):
+            self._counts.unknown_topic += 1  # left over from an earlier configuration's session
         if receipt is not None:
             self._receipts.release(receipt)
 
-    def _deliver(
-        self, stream: Stream, reading: Reading, arrival: Arrival, receipt: Receipt | None, now_ms: int
-    ) -> bool:
-        """Hand a reading over, unless it is a duplicate or a stale retained one; True when it was news."""
-        if arrival.retained and not stream.is_fresh(reading.at_ms, now_ms):
+    def connected(self, now_ms: int, now_s: float) -> None:
+        """The broker is there: what Sparkplug nodes said while it was not is lost, and asked for."""
+        for session in self._sessions.values():
+            session.node.lost()
+            for stream in session.streams:
+                _clear(stream)
+        self.tick(now_ms, now_s)
+
+    def tick(self, now_ms: int, now_s: float) -> None:
+        """Ask the Sparkplug nodes for their births that have not told them; to be called now and then."""
+        for address, session in self._sessions.items():
+            if session.node.wants_rebirth and now_s >= session.ask_after_s:
+                wait_s = min(ASK_AGAIN_CAP_S, ASK_AGAIN_S * 2**session.unanswered)
+                session.ask_after_s = now_s + wait_s
+                session.unanswered = min(session.unanswered + 1, 10)
+                self._counts.rebirths += 1
+                group, node = address
+                _log.info("%s: asking the Sparkplug node %s/%s for its births", self._address, group, node)
+                topic = f"{NAMESPACE}/{group}/NCMD/{node}"
+                self._publish(topic, rebirth_request(now_ms), qos=0, retain=False)
+
+    def _read(
+        self, stream: Stream, reading: Reading | None, arrival: Arrival, receipt: Receipt | None, now: _Now
+    ) -> None:
+        """A reading that could be decoded: stale, only the ground for others, a duplicate, or news."""
+        if reading is None:  # about something else; but the device lives
+            if not arrival.retained:
+                self._presence.alive(stream.device, now.monotonic_s)
+            return
+        if arrival.retained and not stream.is_fresh(reading.at_ms, now.wall_ms):
             self._counts.retained_ignored += 1
-            return False
-        pending = None if reading.at_ms is None else stream.seen.get(reading.at_ms)
+            return
+        whole = stream.complete(reading, now.wall_ms)
+        if whole is None:
+            self._presence.alive(stream.device, now.monotonic_s)
+        elif self._deliver(stream, whole, receipt, now.wall_ms):
+            self._presence.heard(stream.device, now.monotonic_s)
+
+    def _deliver(self, stream: Stream, reading: Reading, receipt: Receipt | None, now_ms: int) -> bool:
+        """Hand a reading over, unless it is a duplicate; True when it was news."""
+        key = stream.key_of(reading)
+        pending = stream.pending(key)
         is_new = pending is None
         if pending is None:
             pending = Pending(self._receipts)
-            if reading.at_ms is not None:
-                stream.remember(reading.at_ms, pending)
+            if stream.began_anew(reading):
+                self._counts.restarts += 1
+                _log.info("%s: %s: its count of messages fell: it began anew", self._address, stream.device)
+            if key is not None:
+                stream.remember(key, pending)
         if receipt is not None:
             # Sent again before the first one was safe, it waits for the same commit.
             pending.wait_for(receipt)
         if is_new:
             self._counts.scans += 1
+            self._heard(stream, reading)
             self._delivery.scan(stream.scan(reading, now_ms), pending)
         else:
             self._counts.duplicates += 1
         return is_new
 
-    def _refuse(
-        self, stream: Stream, refused: PayloadRefused, arrival: Arrival, now_ms: int, now_s: float
+    def _word(self, arrival: Arrival, now: _Now) -> None:
+        """A device, or the broker in its name, says whether it is there."""
+        for word in self._directory.words[arrival.topic]:
+            try:
+                is_there = word.read(arrival.payload)
+            except PayloadRefused:
+                is_there = None
+            if is_there is None:
+                self._counts.refused += 1
+            elif is_there:
+                self._presence.returned(word.device, now.monotonic_s)
+            else:
+                self._presence.left(word.device)
+
+    def _sparkplug(self, arrival: Arrival, receipt: Receipt | None, now: _Now) -> bool:
+        """Follow a Sparkplug message; False where it is none of a node of ours."""
+        found = message_of(arrival.topic)
+        session = None if found is None else self._sessions.get(found[1][:2])
+        if found is None or session is None:
+            return False
+        kind, sender = found
+        speaking = [one for one in session.streams if one.sender == sender]
+        if arrival.retained:  # births and data never are: somebody else's doing, and of any age
+            self._counts.retained_ignored += 1
+            return True
+        try:
+            message = session.node.take(kind, sender.device, arrival.payload, session.devices)
+        except PayloadRefused as refused:
+            self._counts.refused += not speaking
+            for stream in speaking:
+                self._refuse(stream, refused, arrival, now)
+            return True
+        self._counts.gaps += message.is_gap
+        for stream in session.streams if message.is_gap else speaking if message.is_birth else ():
+            _clear(stream)
+        if message.is_death:
+            self._died(session, sender)
+        else:
+            if kind == "NBIRTH":
+                session.unanswered = 0
+            for stream in speaking:
+                self._hear(stream, message, arrival, receipt, now)
+        self.tick(now.wall_ms, now.monotonic_s)
+        return True
+
+    def _hear(
+        self, stream: Stream, message: Message, arrival: Arrival, receipt: Receipt | None, now: _Now
     ) -> None:
+        """Deliver what a Sparkplug message says to one part of a device."""
+        assert isinstance(stream.decoder, SparkplugDecoder)  # noqa: S101  it has a sender
+        try:
+            readings = stream.decoder.readings(message, now.wall_ms)
+        except PayloadRefused as refused:
+            self._refuse(stream, refused, arrival, now)
+            return
+        for reading, is_past in readings:
+            whole = reading if is_past else stream.complete(reading, now.wall_ms)
+            if whole is not None:
+                self._deliver(stream, whole, receipt, now.wall_ms)
+        self._presence.heard(stream.device, now.monotonic_s)
+
+    def _died(self, session: _Session, sender: Address) -> None:
+        """A node's last will speaks for all its devices."""
+        for stream in session.streams:
+            if not sender.device or stream.sender == sender:
+                _clear(stream)
+                self._presence.left(stream.device)
+
+    def _refuse(self, stream: Stream, refused: PayloadRefused, arrival: Arrival, now: _Now) -> None:
         """Count it, log it now and then, and have it acknowledged: it will never become good."""
         self._counts.refused += 1
-        error = refusal(self._address, stream, refused)
+        error = Garbled(Where(self._address, stream.device), refused.code, topic=stream.topic, **refused.data)
+        self._refused(error)
         if not arrival.retained:
-            self._presence.garbled(stream.device, error, now_s)
-        logged_ms, silent = self._logged.get(stream.device, (now_ms - LOG_EVERY_MS, 0))
-        if 0 <= now_ms - logged_ms < LOG_EVERY_MS:
+            self._presence.garbled(stream.device, error, now.monotonic_s)
+        logged_ms, silent = self._logged.get(stream.device, (now.wall_ms - LOG_EVERY_MS, 0))
+        if 0 <= now.wall_ms - logged_ms < LOG_EVERY_MS:
             self._logged[stream.device] = (logged_ms, silent + 1)
             return
-        self._logged[stream.device] = (now_ms, 0)
+        self._logged[stream.device] = (now.wall_ms, 0)
         _log.warning("payload refused: %s (%d more since the last such line)", error, silent)
+
+
+def _clear(stream: Stream) -> None:
+    if stream.overlay is not None:
+        stream.overlay.clear()

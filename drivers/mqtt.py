@@ -7,21 +7,33 @@ tells who is heard; this is where they meet.
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from drivers.contract import Delivery, DriverError, NoAnswer, ProbeResult, Refused, Unreachable, Where
-from drivers.inbox import Arrival, Counts, Denied, Down, Event, Inbox, Stream, Up, refusal, streams_of
+from drivers.contract import (
+    Delivery,
+    DeviceNews,
+    DriverError,
+    NoAnswer,
+    ProbeResult,
+    Refused,
+    Unreachable,
+    Where,
+)
+from drivers.inbox import Arrival, Counts, Denied, Down, Event, Inbox, Up
 from drivers.mqtt_link import Link
 from drivers.mqtt_profile import MqttProfile
-from drivers.payloads import PayloadRefused, Reading
+from drivers.payloads import Reading
 from drivers.presence import Presence
-from drivers.settings import MqttBus
+from drivers.settings import MqttBus, MqttDevice
+from drivers.streams import Directory, Stream, directory_of
 from rules.scan import Layout, Scan
 
 SLICE = 100  # messages handled before other tasks get a turn
 TICK_S = 1.0
+_PASSING = ("payload.no_birth",)
+"""A node that was asked for its births will make up for it."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +49,7 @@ class MqttDriver:
     clock_ms : wall time, milliseconds since 1970-01-01 UTC.
     answer_timeout_s : how long ``read`` and ``probe`` wait for a device's next message. [s]
     folder : where relative paths of certificates count from.
+    zone : the site's, of payload times that say none.
 
     Attributes
     ----------
@@ -53,6 +66,7 @@ class MqttDriver:
         clock_ms: Callable[[], int],
         answer_timeout_s: float = 30.0,
         folder: Path = Path(),
+        zone: str = "UTC",
     ) -> None:
         self._bus = bus
         self._client_id = client_id
@@ -61,7 +75,10 @@ class MqttDriver:
         self._answer_timeout_s = answer_timeout_s
         self._folder = folder
         self._address = f"{bus.host}:{bus.port}"
-        self._streams = streams_of(bus.devices, profiles)
+        self._profiles = profiles
+        self._zone = zone
+        self._streams = self._directory(bus.devices).streams
+        self._link: Link | None = None
         self._running: asyncio.Task[Any] | None = None
         self.counts = Counts()
 
@@ -74,15 +91,17 @@ class MqttDriver:
         """Deliver scans and news until cancelled. ``on_commit`` is to be called on the event loop."""
         self._running = asyncio.current_task()
         loop = asyncio.get_running_loop()
-        link = self._link(self._client_id, self._streams, lasting=True)
+        directory = self._directory(self._bus.devices)
+        link = self._link = self._make_link(self._client_id, directory, lasting=True)
         stale_after_s = {device.id: device.stale_after_s for device in self._bus.devices}
         presence = Presence(self._address, stale_after_s, delivery.news)
         inbox = Inbox(
             self._address,
-            self._streams,
+            directory,
             delivery=delivery,
             presence=presence,
             acknowledge=link.acknowledge,
+            publish=link.publish,
             counts=self.counts,
         )
         tick_s = min(TICK_S, min(stale_after_s.values()) / 4)
@@ -96,24 +115,34 @@ class MqttDriver:
                         if isinstance(event, Arrival):
                             inbox.take(event, self._clock_ms(), loop.time())
                         else:
-                            self._notice(event, presence, loop.time())
+                            self._notice(event, presence, inbox, loop.time())
                     await asyncio.sleep(0)
                 presence.check(loop.time())
+                inbox.tick(self._clock_ms(), loop.time())
         finally:
+            self._link = None
             await link.stop()
 
-    def _notice(self, event: Up | Down | Denied, presence: Presence, now_s: float) -> None:
+    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> bool:
+        """Send a message of our own over the daemon's session; False while that is not running."""
+        if self._link is None:
+            return False
+        self._link.publish(topic, payload, qos=qos, retain=retain)
+        return True
+
+    def _notice(self, event: Up | Down | Denied, presence: Presence, inbox: Inbox, now_s: float) -> None:
         match event:
             case Up():
                 _log.info("%s: connected", self._address)
                 presence.connected(now_s)
+                inbox.connected(self._clock_ms(), now_s)
             case Down():
                 _log.info("%s: no connection: %s", self._address, event.reason)
                 presence.lost(lambda device: self._unreachable(device, event))
             case Denied():
                 for stream in self._streams:
-                    if stream.topic in event.topics:
-                        presence.deaf(stream.device, self._denied(stream))
+                    if denied := _first_of(stream, event):
+                        presence.deaf(stream.device, self._denied(stream.device, denied))
 
     async def read(self, device: str) -> list[Scan]:
         """Wait for the next message of each part of a device, over a session of its own.
@@ -121,19 +150,18 @@ class MqttDriver:
         Returns what came: parts that stayed silent are left out. Raises ``DriverError``; KeyError for a
         device that is not on this bus.
         """
-        heard = await self._listen(device)
-        return [stream.scan(reading, arrived_ms) for stream, reading, arrived_ms in heard]
+        desk = await self._listen(device)
+        return list(desk.scans.values())
 
     async def probe(self, device: str) -> ProbeResult:
         """Whether the device's next messages hold a value at every path of the profile.
 
         Raises ``DriverError``; KeyError for a device that is not on this bus.
         """
-        heard = await self._listen(device)
-        wanted = [path for stream in self._streams_of(device) for path in stream.decoder.paths]
-        found = [path for _, reading, _ in heard for path in reading.found]
-        fits = sorted(found) == sorted(wanted)
-        return ProbeResult(device, fits, expected=", ".join(wanted), found=", ".join(found))
+        desk = await self._listen(device)
+        wanted = [path for stream in desk.streams for path in stream.decoder.paths]
+        fits = sorted(desk.found) == sorted(wanted)
+        return ProbeResult(device, fits, expected=", ".join(wanted), found=", ".join(desk.found))
 
     async def close(self) -> None:
         """Hang up: ends ``run`` where it still runs."""
@@ -142,58 +170,114 @@ class MqttDriver:
             running.cancel()
             await asyncio.wait([running])
 
-    def _link(self, client_id: str, streams: Sequence[Stream], *, lasting: bool) -> Link:
-        filters = [stream.topic for stream in streams]
-        return Link(self._bus, client_id, self._password, filters, lasting=lasting, folder=self._folder)
+    def _directory(self, devices: Iterable[MqttDevice]) -> Directory:
+        return directory_of(devices, self._profiles, self._zone)
 
-    def _streams_of(self, device: str) -> list[Stream]:
-        if streams := [stream for stream in self._streams if stream.device == device]:
-            return streams
-        raise KeyError(device)
+    def _make_link(self, client_id: str, directory: Directory, *, lasting: bool) -> Link:
+        return Link(
+            self._bus, client_id, self._password, directory.filters, lasting=lasting, folder=self._folder
+        )
 
-    async def _listen(self, device: str) -> list[tuple[Stream, Reading, int]]:
-        """The next reading of each part, with its arrival."""
-        waiting = self._streams_of(device)
-        heard: list[tuple[Stream, Reading, int]] = []
+    async def _listen(self, device: str) -> "_Desk":
+        """The next reading of each part."""
+        directory = self._directory(one for one in self._bus.devices if one.id == device)
+        if not directory.streams:
+            raise KeyError(device)
         client_id = f"{self._client_id}-{secrets.token_hex(4)}"
-        link = self._link(client_id, waiting, lasting=False)
+        link = self._make_link(client_id, directory, lasting=False)
+        desk = _Desk(directory.streams)
+        inbox = Inbox(
+            self._address,
+            directory,
+            delivery=desk,
+            presence=Presence(self._address, {device: self._answer_timeout_s}, desk.news),
+            acknowledge=lambda *_: None,  # such a session acknowledges by itself
+            publish=link.publish,
+            counts=Counts(),
+            heard=desk.heard,
+            refused=desk.refuse,
+        )
         link.start()
         try:
             async with asyncio.timeout(self._answer_timeout_s):
-                while waiting:
+                while not desk.is_done:
                     await link.wait(TICK_S)
                     for event in link.take():
-                        heard += self._readings(event, waiting)
-                        waiting = [s for s in waiting if all(s is not stream for stream, _, _ in heard)]
+                        self._look(device, event, inbox, desk)
         except TimeoutError:
-            if not heard:
+            if desk.refused is not None:
+                raise desk.refused from None
+            if not desk.scans:
                 limit_s = self._answer_timeout_s
                 raise NoAnswer(Where(self._address, device), "mqtt.silent", timeout_s=limit_s) from None
         finally:
             await link.stop()
-        return heard
+        return desk
 
-    def _readings(self, event: Event, waiting: list[Stream]) -> list[tuple[Stream, Reading, int]]:
-        """What an event gives to those who wait. Raises ``DriverError`` where there is no use in waiting."""
-        readings = []
-        for stream in waiting:
-            match event:
-                case Arrival(topic=stream.topic):
-                    now_ms = self._clock_ms()
-                    try:
-                        reading = stream.decoder.decode(event.payload, now_ms)
-                    except PayloadRefused as refused:
-                        raise refusal(self._address, stream, refused) from None
-                    if not event.retained or stream.is_fresh(reading.at_ms, now_ms):
-                        readings.append((stream, reading, now_ms))
-                case Down():
-                    raise self._unreachable(stream.device, event)
-                case Denied() if stream.topic in event.topics:
-                    raise self._denied(stream)
-        return readings
+    def _look(self, device: str, event: Event, inbox: Inbox, desk: "_Desk") -> None:
+        """Take one event up. Raises ``DriverError`` where there is no use in waiting."""
+        now_s = asyncio.get_running_loop().time()
+        match event:
+            case Arrival():
+                inbox.take(event, self._clock_ms(), now_s)
+                if desk.refused is not None and desk.refused.code not in _PASSING:
+                    raise desk.refused
+            case Up():
+                inbox.connected(self._clock_ms(), now_s)
+            case Down():
+                raise self._unreachable(device, event)
+            case Denied():
+                for stream in desk.streams:
+                    if denied := _first_of(stream, event):
+                        raise self._denied(device, denied)
 
     def _unreachable(self, device: str, down: Down) -> DriverError:
         return Unreachable(Where(self._address, device), down.code, reason=down.reason)
 
-    def _denied(self, stream: Stream) -> DriverError:
-        return Refused(Where(self._address, stream.device), "mqtt.subscription_refused", topic=stream.topic)
+    def _denied(self, device: str, topic: str) -> DriverError:
+        return Refused(Where(self._address, device), "mqtt.subscription_refused", topic=topic)
+
+
+class _Desk:
+    """Where a single look collects what it finds.
+
+    Attributes
+    ----------
+    scans : the first of each part, by the layout's key.
+    found : the paths that gave a value.
+    refused : why something could not be read, where that was so.
+    """
+
+    def __init__(self, streams: tuple[Stream, ...]) -> None:
+        self.streams = streams
+        self.scans: dict[str, Scan] = {}
+        self.found: list[str] = []
+        self.refused: DriverError | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every part was heard."""
+        return len(self.scans) == len(self.streams)
+
+    def heard(self, stream: Stream, reading: Reading) -> None:
+        """Note which paths gave a value."""
+        if stream.layout.key not in self.scans:
+            self.found += reading.found
+
+    def scan(self, scan: Scan, on_commit: Callable[[], None] | None = None) -> None:
+        """Keep the first of each part."""
+        self.scans.setdefault(scan.layout.key, scan)
+        if on_commit is not None:
+            on_commit()
+
+    def refuse(self, error: DriverError) -> None:
+        """Keep why something could not be read."""
+        self.refused = error
+
+    def news(self, news: DeviceNews) -> None:
+        """A single look tells nobody how a device is doing."""
+
+
+def _first_of(stream: Stream, denied: Denied) -> str | None:
+    """The first of a stream's topics that the broker does not let us have."""
+    return next((topic for topic in stream.filters if topic in denied.topics), None)

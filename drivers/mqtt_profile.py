@@ -1,26 +1,72 @@
 """Profiles of devices that publish: which topics they use, and where each quantity lies in a payload."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from drivers.payload_times import TimeFormat
 from drivers.profile import PointBase, ProfileBase, check_points
-from drivers.settings import Settings
+from drivers.settings import PointOverride, Settings
 from rules.scan import Layout
 
 
 class MqttPoint(PointBase):
-    """A value in a payload; ``path`` as ``v.kw``, empty when the payload is the number itself."""
+    """A value in a payload."""
 
-    path: str = ""
+    path: str = Field(
+        default="",
+        description="As v.kw or ENERGY.Power.0; a last step * is the sum of a list. "
+        "Empty when the payload is the number itself; with Sparkplug B the metric's name.",
+    )
+
+
+class Delta(Settings):
+    """A topic of messages that carry only what changed since the last ones."""
+
+    topic: str
+    under: str = Field(
+        default="",
+        description="Path of the object that looks like the part's payload; a message without it is "
+        "about something else.",
+    )
+    time: str | None = Field(default=None, description="Path of the message's own time, from its top.")
+    time_format: TimeFormat = "auto"
+
+
+class Availability(Settings):
+    """A topic that says whether the device is there: its last will, as a rule."""
+
+    topic: str
+    path: str = Field(default="", description="Where the word lies when the payload is JSON.")
+    online: tuple[str, ...] = Field(default=("online",), min_length=1)
+    offline: tuple[str, ...] = Field(default=("offline",), min_length=1)
 
 
 class MqttPart(Settings):
     """One topic and what its payload carries."""
 
     topic: str = Field(default="{topic}", description="{topic} is the device's.")
-    payload: Literal["json", "plain"] = "json"
-    time: str | None = Field(default=None, description="Path of the payload's own timestamp (ISO 8601).")
+    payload: Literal["json", "plain", "sparkplug_b"] = "json"
+    time: str | None = Field(default=None, description="Path of the payload's own timestamp.")
+    time_format: TimeFormat = Field(
+        default="auto",
+        description="auto: ISO 8601 with a zone, or a number of seconds or milliseconds since 1970. "
+        "local: ISO 8601 without a zone, the device's or the site's.",
+    )
+    duplicate_by: str | None = Field(
+        default=None,
+        description="Path of what is the same when a message comes twice; its time where left out.",
+    )
+    restart_by: str | None = Field(
+        default=None, description="Path of a counter of messages: where it falls, the device began anew."
+    )
+    decoded: str | None = Field(
+        default=None,
+        description="Path of what a network server's codec makes of the device's bytes; a payload without "
+        "it is refused with the cure.",
+    )
+    deltas: tuple[Delta, ...] = ()
     points: dict[str, MqttPoint] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -28,12 +74,42 @@ class MqttPart(Settings):
         check_points(self.points.items())
         return self
 
+    @model_validator(mode="after")
+    def _keys_fit_the_payload(self) -> "MqttPart":
+        if self.payload == "json":
+            return self
+        extras = ("time", "duplicate_by", "restart_by", "decoded", "deltas")
+        if told := [key for key in extras if getattr(self, key)]:
+            raise ValueError(f"payload {self.payload} has no {', '.join(told)}")
+        if self.payload == "plain" and len(self.points) > 1:
+            raise ValueError("a plain payload is one number: give one point, and a part a topic")
+        if self.payload == "sparkplug_b" and not all(point.path for point in self.points.values()):
+            raise ValueError("with Sparkplug B each point's path is the metric's name")
+        return self
+
 
 class MqttProfile(ProfileBase):
     """A device that publishes."""
 
     transport: Literal["mqtt"]
+    availability: Availability | None = None
     parts: dict[str, MqttPart] = Field(min_length=1)
+
+    @property
+    def is_sparkplug(self) -> bool:
+        """Whether the device's topic names a Sparkplug group, node and device."""
+        return any(part.payload == "sparkplug_b" for part in self.parts.values())
+
+    def overridden(self, overrides: Mapping[str, PointOverride]) -> "MqttProfile":
+        """The profile as one device has it. Raises ValueError for what does not fit."""
+        if not overrides:
+            return self
+        said = self.model_dump()
+        for name, part in self.parts.items():
+            for key, point in part.points.items():
+                if key in overrides:
+                    said["parts"][name]["points"][key] = _changed(point, overrides[key])
+        return MqttProfile.model_validate(said)
 
     def layouts(self, device: str) -> dict[str, Layout]:
         """One layout a part, by the part's name."""
@@ -43,3 +119,8 @@ class MqttProfile(ProfileBase):
             )
             for name, part in self.parts.items()
         }
+
+
+def _changed(point: MqttPoint, override: PointOverride) -> dict[str, Any]:
+    said = override.model_dump(exclude_none=True, exclude={"address"})
+    return {**point.model_dump(), **said}

@@ -1,50 +1,40 @@
-"""Decoding one MQTT payload: pure, and safe against any bytes.
+"""Decoding the payloads of one part of a device: pure, and safe against any bytes.
 
 A payload gives a value for each point of its part, or it is refused with a code that names a text in the
 word catalogue. Nothing else ever comes out of here.
 """
 
-import json
 import math
-import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, TypeGuard
+from datetime import UTC, tzinfo
 
 import numpy as np
+from numpy.typing import NDArray
 
-from drivers.mqtt_profile import MqttPart
+from drivers.mqtt_profile import Delta, MqttPart
+from drivers.payload_json import ABSENT, MAX_BYTES, MAX_DEPTH, number_of, parse, steps_of, walk
+from drivers.payload_times import EARLIEST_MS, LATEST_AHEAD_MS, Stamp, is_plausible, time_reader
 from drivers.profile import conversion
+from drivers.refusals import PayloadRefused, sample_of
 from rules.quality import Quality
 from rules.scan import Qualities, Values
 
-MAX_BYTES = 256 * 1024
-MAX_DEPTH = 32
-EARLIEST_MS = 946_684_800_000  # 2000-01-01: a clock that was never set says 1970
-LATEST_AHEAD_MS = 10 * 60 * 1000
+__all__ = [
+    "EARLIEST_MS",
+    "LATEST_AHEAD_MS",
+    "MAX_BYTES",
+    "MAX_DEPTH",
+    "PartDecoder",
+    "PayloadRefused",
+    "Reading",
+]
 
-# Above this a bare number counts milliseconds: as seconds it would be the year 5138.
-_SECONDS_END = 1e11
-# Far enough for any clock, and safely inside an int64 of milliseconds.
-_MILLISECONDS_END = 1e15
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_SHOWN = 40
-
-# NaN and Infinity are not JSON: they come out as their own names, which are no numbers.
-_JSON = json.JSONDecoder(parse_constant=str)
+KEY_MAX = 64  # characters of a duplicate's key
 
 _GOOD = int(Quality.GOOD)
 _MISSING = int(Quality.MISSING)
 _SUSPECT = int(Quality.SUSPECT)
-
-
-class PayloadRefused(Exception):
-    """A payload that gave nothing; ``code`` names the text, ``data`` fills it."""
-
-    def __init__(self, code: str, /, **data: Any) -> None:
-        self.code = f"payload.{code}"
-        self.data = data
-        super().__init__(f"{self.code}: {data}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,12 +47,18 @@ class Reading:
     quality : (n,) uint8 of ``Quality``.
     at_ms : the payload's own instant; None when its arrival must stand for it.
     found : the paths that gave a value, for people who look whether a profile fits.
+    given : (n,) bool, of which points the payload spoke; None for all.
+    key : what is the same when the message comes twice, where the profile names such a thing.
+    count : the device's own count of messages, where the profile names one.
     """
 
     values: Values
     quality: Qualities
     at_ms: int | None
     found: tuple[str, ...]
+    given: NDArray[np.bool_] | None = None
+    key: str | None = None
+    count: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +69,46 @@ class _Point:
     offset: float
 
 
-class PartDecoder:
-    """Decodes the payloads of one part of a profile; paths are taken apart once."""
+class _Clock:
+    """Where the time of a message lies, and how it is read."""
 
-    def __init__(self, part: MqttPart) -> None:
-        self._json = part.payload == "json"
-        self._time = None if part.time is None else (part.time, _steps(part.time))
+    def __init__(self, path: str, read: Callable[[object, int], Stamp]) -> None:
+        self.path = path
+        self._steps = steps_of(path)
+        self._read = read
+
+    def look(self, root: object, now_ms: int) -> Stamp:
+        """The message's own instant if it is plausible, and whether there should have been a better one."""
+        stamp = walk(root, self._steps)
+        if _is_nothing(stamp):
+            return None, True
+        at_ms, doubtful = self._read(stamp, now_ms)
+        return (at_ms, doubtful) if is_plausible(at_ms, now_ms) else (None, True)
+
+
+class PartDecoder:
+    """Decodes the payloads of one part of a profile; paths are taken apart once.
+
+    Parameters
+    ----------
+    zone : of times that say none.
+
+    Attributes
+    ----------
+    paths : all that a payload should hold a value at.
+    """
+
+    def __init__(self, part: MqttPart, zone: tzinfo = UTC) -> None:
+        self._is_json = part.payload == "json"
+        self._clock = _clock_of(part, zone)
+        self._deltas = tuple((steps_of(delta.under), _clock_of(delta, zone)) for delta in part.deltas)
+        self._key = _steps_or_none(part.duplicate_by)
+        self._count = _steps_or_none(part.restart_by)
+        self._decoded = _steps_or_none(part.decoded)
         self._points = tuple(
             _Point(
                 point.path,
-                _steps(point.path),
+                steps_of(point.path),
                 point.scale * conversion(name, point.unit),
                 point.offset * conversion(name, point.unit),
             )
@@ -104,134 +130,84 @@ class PartDecoder:
         PayloadRefused
             When the payload as a whole cannot be read, or gave no value at all.
         """
-        root = _parse(payload, self._json)
-        at_ms, doubtful = self._instant(root, now_ms)
-        values, quality = [], bytearray()
+        root = parse(payload, is_json=self._is_json)
+        if self._decoded is not None and _is_nothing(walk(root, self._decoded)):
+            raise PayloadRefused("not_decoded", path=".".join(self._decoded))
+        stamp = (None, False) if self._clock is None else self._clock.look(root, now_ms)
+        found = [] if stamp[0] is None or self._clock is None else [self._clock.path]
+        values, quality, _ = self._values(root, stamp[1], found)
+        if quality.count(_MISSING) == len(quality):
+            raise PayloadRefused("no_value", paths=self._wanted(), sample=sample_of(root))
+        return Reading(
+            np.array(values),
+            np.frombuffer(quality, dtype=np.uint8),
+            stamp[0],
+            tuple(found),
+            key=None if self._key is None else _key(walk(root, self._key)),
+            count=None if self._count is None else number_of(walk(root, self._count)),
+        )
+
+    def decode_delta(self, which: int, payload: bytes, now_ms: int) -> Reading | None:
+        """Values of a message that carries only what changed; None where it is about something else.
+
+        Parameters
+        ----------
+        which : position among the part's ``deltas``.
+
+        Raises
+        ------
+        PayloadRefused
+            When the message as a whole cannot be read.
+        """
+        under, clock = self._deltas[which]
+        whole = parse(payload, is_json=True)
+        root = walk(whole, under)
+        found: list[str] = []
+        stamp = (None, False) if clock is None else clock.look(whole, now_ms)
+        values, quality, given = self._values(root, stamp[1], found)
+        if not any(given):
+            return None
+        return Reading(
+            np.array(values), np.frombuffer(quality, dtype=np.uint8), stamp[0], tuple(found), np.array(given)
+        )
+
+    def _values(
+        self, root: object, doubtful: bool, found: list[str]
+    ) -> tuple[list[float], bytearray, list[bool]]:
+        """Value and quality of each point, and whether the payload spoke of it."""
+        values, quality, given = [], bytearray(), []
         trust = _SUSPECT if doubtful else _GOOD
-        found = [] if at_ms is None or self._time is None else [self._time[0]]
         for point in self._points:
-            value = _number(_walk(root, point.steps)) * point.scale + point.offset
+            raw = walk(root, point.steps)
+            value = number_of(raw) * point.scale + point.offset
             known = math.isfinite(value)
             values.append(value if known else math.nan)
             quality.append(trust if known else _MISSING)
+            given.append(raw is not ABSENT)
             if known:
                 found.append(point.path)
-        if quality.count(_MISSING) == len(quality):
-            paths = ", ".join(point.path for point in self._points)
-            raise PayloadRefused("no_value", paths=paths, sample=_sample(root))
-        return Reading(np.array(values), np.frombuffer(quality, dtype=np.uint8), at_ms, tuple(found))
+        return values, quality, given
 
-    def _instant(self, root: object, now_ms: int) -> tuple[int | None, bool]:
-        """The payload's own instant if it is plausible, and whether there should have been a better one."""
-        if self._time is None:
-            return None, False
-        path, steps = self._time
-        stamp = _walk(root, steps)
-        if stamp is None:
-            return None, True
-        at_ms = _instant_ms(stamp, path)
-        if at_ms is None or not EARLIEST_MS <= at_ms <= now_ms + LATEST_AHEAD_MS:
-            return None, True
-        return at_ms, False
+    def _wanted(self) -> str:
+        return ", ".join(point.path for point in self._points)
 
 
-def _steps(path: str) -> tuple[str, ...]:
-    return tuple(path.split(".")) if path else ()
+def _is_nothing(node: object) -> bool:
+    return node is ABSENT or node is None
 
 
-def _parse(payload: bytes, is_json: bool) -> object:
-    if len(payload) > MAX_BYTES:
-        raise PayloadRefused("too_large", size=len(payload), limit=MAX_BYTES)
-    try:
-        text = bytes(payload).decode("utf-8").strip()
-    except UnicodeDecodeError as error:
-        raise PayloadRefused("not_text", position=error.start) from None
-    if not is_json:
-        return text
-    try:
-        root: object = _JSON.decode(text)
-    except RecursionError:
-        raise PayloadRefused("too_deep", limit=MAX_DEPTH) from None
-    except ValueError:  # not JSON, or a number of thousands of digits
-        raise PayloadRefused("not_json", sample=_shorten(text)) from None
-    if text.count("{") + text.count("[") > MAX_DEPTH and _is_too_deep(root):
-        raise PayloadRefused("too_deep", limit=MAX_DEPTH)
-    return root
+def _steps_or_none(path: str | None) -> tuple[str, ...] | None:
+    return None if path is None else steps_of(path)
 
 
-def _is_too_deep(root: object) -> bool:
-    level = [root]
-    for _ in range(MAX_DEPTH):
-        nested = (node.values() if isinstance(node, dict) else node for node in level if _is_nested(node))
-        level = [child for children in nested for child in children]
-    return any(_is_nested(node) for node in level)
+def _clock_of(source: MqttPart | Delta, zone: tzinfo) -> _Clock | None:
+    if source.time is None:
+        return None
+    return _Clock(source.time, time_reader(source.time_format, source.time, zone))
 
 
-def _is_nested(node: object) -> TypeGuard[dict[str, object] | list[object]]:
-    return isinstance(node, dict | list)
-
-
-def _walk(root: object, steps: tuple[str, ...]) -> object:
-    """What lies at a path; None when there is nothing. A step of digits picks from a list."""
-    node = root
-    for step in steps:
-        if isinstance(node, dict):
-            node = node.get(step)
-        elif isinstance(node, list) and step.isdecimal() and len(step) < 7 and int(step) < len(node):
-            node = node[int(step)]
-        else:
-            return None
-    return node
-
-
-def _number(raw: object) -> float:
-    """A finite number, or NaN. Plain decimal text counts; true, "NaN", "1,234" and "unavailable" do not."""
+def _key(raw: object) -> str | None:
+    """Text of a number or a short text; anything else tells nothing."""
     if isinstance(raw, bool) or not isinstance(raw, int | float | str):
-        return math.nan
-    if isinstance(raw, str) and not _NUMBER.fullmatch(raw):
-        return math.nan
-    try:
-        value = float(raw)
-    except OverflowError:
-        return math.nan
-    return value if math.isfinite(value) else math.nan
-
-
-def _instant_ms(stamp: object, path: str) -> int | None:
-    """Milliseconds since 1970-01-01 UTC; None for a number that no clock says."""
-    if isinstance(stamp, str):
-        try:
-            instant = datetime.fromisoformat(stamp)
-        except ValueError:
-            raise PayloadRefused("time_unreadable", path=path, sample=_shorten(stamp)) from None
-        if instant.tzinfo is None:
-            raise PayloadRefused("time_without_zone", path=path, sample=_shorten(stamp))
-        return _milliseconds(instant)
-    if isinstance(stamp, bool) or not isinstance(stamp, int | float):
-        raise PayloadRefused("time_unreadable", path=path, sample=_sample(stamp))
-    number = _number(stamp)
-    if not 0 <= number < _MILLISECONDS_END:
         return None
-    return round(number * 1000 if number < _SECONDS_END else number)
-
-
-def _milliseconds(instant: datetime) -> int | None:
-    try:
-        utc = instant.astimezone(UTC)
-    except OverflowError:  # the first or last day of the calendar, in a far zone
-        return None
-    return round(utc.timestamp() * 1000)
-
-
-def _sample(value: object) -> str:
-    """A short look at a payload, for people. Never the whole of it: it may be huge."""
-    if isinstance(value, dict):
-        return "{" + _shorten(", ".join(str(key) for key in list(value)[:8])) + "}"
-    if isinstance(value, list):
-        return f"[{len(value)}]"
-    return _shorten(value) if isinstance(value, str) else _shorten(f"{value!r:.{_SHOWN}}")
-
-
-def _shorten(text: str) -> str:
-    printable = "".join(sign if sign.isprintable() else "?" for sign in text[: _SHOWN + 1])
-    return printable if len(printable) <= _SHOWN else printable[:_SHOWN] + "…"
+    return raw[:KEY_MAX] if isinstance(raw, str) else f"{number_of(raw):.17g}"

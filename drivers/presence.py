@@ -4,6 +4,10 @@ from collections.abc import Callable, Mapping
 
 from drivers.contract import DeviceCondition, DeviceNews, DriverError, NoAnswer, Where
 
+SAID_OFFLINE = "mqtt.said_offline"
+_SPOKEN = ("mqtt.subscription_refused", SAID_OFFLINE)
+"""There is a better reason than silence."""
+
 
 class Presence:
     """Conditions of the devices of one bus. Times are monotonic seconds.
@@ -29,6 +33,19 @@ class Presence:
         """A device sent something good."""
         self._heard_s[device] = now_s
         self._say(device, DeviceCondition.ONLINE)
+
+    def alive(self, device: str, now_s: float) -> None:
+        """A device sent something that is no reading: it is not silent, but nothing is known of it."""
+        self._heard_s[device] = now_s
+
+    def left(self, device: str) -> None:
+        """The device, or the broker in its name, says that it is gone."""
+        self._say(device, DeviceCondition.OFFLINE, NoAnswer(Where(self._address, device), SAID_OFFLINE))
+
+    def returned(self, device: str, now_s: float) -> None:
+        """The device says that it is there: that ends its being gone, and is no reading yet."""
+        if self._said.get(device, (None, ""))[1] == SAID_OFFLINE:
+            self.heard(device, now_s)
 
     def garbled(self, device: str, error: DriverError, now_s: float) -> None:
         """A device lives, but what it sends cannot be read."""
@@ -57,7 +74,7 @@ class Presence:
             return
         for device, limit_s in self._stale_after_s.items():
             said = self._said.get(device)
-            if said is not None and said[1] == "mqtt.subscription_refused":
+            if said is not None and said[1] in _SPOKEN:
                 continue
             if now_s - self._heard_s[device] > limit_s:
                 silent = NoAnswer(Where(self._address, device), "mqtt.silent", timeout_s=limit_s)

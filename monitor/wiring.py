@@ -43,7 +43,15 @@ def build_driver(loaded: LoadedSite, bus: Bus, clock: Clock) -> Driver:
     payloads = {n: p for n, p in loaded.profiles.items() if isinstance(p, MqttProfile)}
     client_id = bus.client_id or f"energy-monitor-{loaded.site.site.id}-{bus.id}"
     password = revealed(loaded, bus.password)
-    return MqttDriver(bus, payloads, client_id=client_id, password=password, clock_ms=clock.now_ms)
+    return MqttDriver(
+        bus,
+        payloads,
+        client_id=client_id,
+        password=password,
+        clock_ms=clock.now_ms,
+        folder=loaded.folder,
+        zone=loaded.site.site.timezone,
+    )
 
 
 def revealed(loaded: LoadedSite, secret: Secret | None) -> str | None:

@@ -7,11 +7,12 @@ import pytest
 
 from config.words import LANGUAGES, say
 from drivers.contract import DeviceCondition, DeviceNews
-from drivers.inbox import LOG_EVERY_MS, REMEMBERED, Arrival, Counts, Inbox, streams_of
+from drivers.inbox import LOG_EVERY_MS, REMEMBERED, Arrival, Counts, Inbox
 from drivers.mqtt_profile import MqttProfile
 from drivers.presence import Presence
 from drivers.receipts import Pending, Receipts
 from drivers.settings import MqttDevice
+from drivers.streams import directory_of
 from rules.scan import Scan
 
 NOW_MS = 1_772_418_000_000
@@ -42,12 +43,14 @@ class Bench:
         self.told: list[DeviceNews] = []
         self.acknowledged: list[tuple[int, int]] = []
         self.counts = Counts()
+        self.published: list[tuple[str, bytes]] = []
         self.inbox = Inbox(
             "broker:1883",
-            streams_of(devices, {"test_water": PROFILE}),
+            directory_of(devices, {"test_water": PROFILE}),
             delivery=self,
             presence=Presence("broker:1883", {d.id: d.stale_after_s for d in devices}, self.news),
             acknowledge=lambda connection, mid: self.acknowledged.append((connection, mid)),
+            publish=self.publish,
             counts=self.counts,
         )
 
@@ -58,6 +61,9 @@ class Bench:
 
     def news(self, news: DeviceNews) -> None:
         self.told.append(news)
+
+    def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool) -> None:
+        self.published.append((topic, payload))
 
     def send(
         self,
