@@ -32,7 +32,8 @@ from drivers.contract import (
     Unreachable,
     Where,
 )
-from drivers.modbus_profile import ModbusProfile, Table, modbus_layout, register_points
+from drivers.modbus_profile import ModbusProfile, Table, register_points
+from drivers.overrides import resolve
 from drivers.planner import Block, plan_reads
 from drivers.profile import is_counter
 from drivers.registers import ScanDecoder
@@ -96,14 +97,14 @@ class _Device:
 
 
 def _device(bus: ModbusTcpBus, settings: ModbusDevice, profile: ModbusProfile) -> _Device:
-    points = register_points(profile, settings.points, settings.word_order)
-    blocks = plan_reads(points, profile.limits)
+    device = resolve(profile, settings)
+    blocks = plan_reads(device.points, device.limits)
     period_ms = max(1, round((settings.every_s or bus.every_s) * 1000))
     with_counter = [i for i, b in enumerate(blocks) if any(is_counter(p.name) for p in b.points)]
     return _Device(
         settings=settings,
-        profile=profile,
-        layout=modbus_layout(profile, settings.id, settings.points),
+        profile=device.profile,
+        layout=device.layout,
         blocks=blocks,
         decoder=ScanDecoder(blocks),
         stamp_block=with_counter[0] if with_counter else 0,
@@ -326,7 +327,7 @@ class _Line:
             scan = await self.poll(device)
             answered = int((scan.quality < Quality.MISSING).sum())
             return ProbeResult(device.settings.id, answered > 0, "> 0", f"{answered}/{len(scan.values)}")
-        point = register_points(device.profile, [probe.point], device.settings.word_order)[0]
+        point = register_points(device.profile, [probe.point])[0]
         (block,) = plan_reads([point], device.profile.limits)
         expected = f"{probe.point} {probe.between[0]:g}..{probe.between[1]:g}"
         payload = await self._ask(device, block)

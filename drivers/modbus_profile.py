@@ -1,7 +1,7 @@
 """Profiles of devices that are read by registers: Modbus, whatever the wire."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -154,14 +154,19 @@ class ModbusProfile(ProfileBase):
         check_points(self.points.items())
         if self.probe and self.probe.point not in self.points:
             raise ValueError(f"probe.point: no point '{self.probe.point}' in this profile")
+        for name, point in self.points.items():
+            for factor in point.factors:
+                if factor.told_by not in self.registers:
+                    raise ValueError(f"points.{name}: no register '{factor.told_by}' in this profile")
         return self
 
 
 @dataclass(frozen=True, slots=True)
 class RegisterPoint:
-    """A point with everything resolved: what the planner joins and the decoder decodes.
+    """A value with everything resolved: what the planner joins and the decoder decodes.
 
-    value = raw * scale + offset, in the product's unit; ``address`` is what goes on the wire.
+    value = (raw + parts) * factors * scale + offset, in the product's unit; ``address`` is what goes on
+    the wire. A part is a value of its own whose ``scale`` leads to the raw unit of the whole.
     """
 
     name: str
@@ -173,11 +178,35 @@ class RegisterPoint:
     scale: float
     offset: float
     invalid: tuple[int, ...] = ()
+    parts: tuple["RegisterPoint", ...] = ()
+    factors: tuple["ToldFactor", ...] = ()
 
     @property
     def end(self) -> int:
-        """First address after the value."""
+        """First address after the value, its parts left aside."""
         return self.address + self.type.words
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """First address of the value with its parts, and the first after them."""
+        if not self.parts:
+            return self.address, self.end
+        places = (self, *self.parts)
+        return min(place.address for place in places), max(place.end for place in places)
+
+
+@dataclass(frozen=True, slots=True)
+class ToldFactor:
+    """A factor resolved: the register that tells it, and what its raw value means.
+
+    Attributes
+    ----------
+    values : raw value and factor; None where the factor is 10 ** (raw + shift).
+    """
+
+    register: RegisterPoint
+    values: tuple[tuple[int, float], ...] | None
+    shift: int
 
 
 def register_points(
@@ -185,33 +214,60 @@ def register_points(
     only: Iterable[str] | None = None,
     word_order: Order | None = None,
 ) -> tuple[RegisterPoint, ...]:
-    """Resolve a profile's points for one device.
+    """Resolve a profile's points.
 
     Parameters
     ----------
     only : names to read; all when None. KeyError for a name that the profile lacks.
     word_order : the device's own, where its menu was changed.
     """
-    defaults = profile.defaults
-    base = 1 if defaults.addressing == "one_based" else 0
-    resolved = []
-    for name in profile.points if only is None else only:
-        point = profile.points[name]
+    resolver = _Resolver(profile, word_order)
+    return tuple(resolver.point(name) for name in (profile.points if only is None else only))
+
+
+class _Resolver:
+    """Fills in what a profile leaves to its defaults."""
+
+    def __init__(self, profile: ModbusProfile, word_order: Order | None) -> None:
+        self._profile = profile
+        self._defaults = profile.defaults
+        self._word_order = word_order
+        self._base = 1 if profile.defaults.addressing == "one_based" else 0
+
+    def point(self, name: str) -> RegisterPoint:
+        point = self._profile.points[name]
         factor = conversion(name, point.unit)
-        resolved.append(
-            RegisterPoint(
-                name=name,
-                table=point.table or defaults.table,
-                address=point.address - base,
-                type=point.type,
-                word_order=word_order or point.word_order or defaults.word_order,
-                byte_order=point.byte_order or defaults.byte_order,
-                scale=point.scale * factor,
-                offset=point.offset * factor,
-                invalid=point.invalid or defaults.invalid.get(point.type, ()),
-            )
+        whole = self._value(name, point, point.table)
+        return replace(
+            whole,
+            scale=point.scale * factor,
+            offset=point.offset * factor,
+            invalid=point.invalid or whole.invalid,
+            # A part lies where its point lies, unless it says otherwise.
+            parts=tuple(
+                replace(self._value(name, part, part.table or point.table), scale=part.scale)
+                for part in point.plus
+            ),
+            factors=tuple(self._factor(told) for told in point.factors),
         )
-    return tuple(resolved)
+
+    def _factor(self, factor: Factor) -> ToldFactor:
+        register = self._profile.registers[factor.told_by]
+        values = tuple(factor.values.items()) if factor.values is not None else None
+        return ToldFactor(self._value(factor.told_by, register, register.table), values, factor.shift)
+
+    def _value(self, name: str, value: RegisterValue, table: Table | None) -> RegisterPoint:
+        return RegisterPoint(
+            name=name,
+            table=table or self._defaults.table,
+            address=value.address - self._base,
+            type=value.type,
+            word_order=self._word_order or value.word_order or self._defaults.word_order,
+            byte_order=value.byte_order or self._defaults.byte_order,
+            scale=1.0,
+            offset=0.0,
+            invalid=self._defaults.invalid.get(value.type, ()),
+        )
 
 
 def modbus_layout(profile: ModbusProfile, device: str, only: Iterable[str] | None = None) -> Layout:

@@ -10,6 +10,7 @@ from config.secrets import reveal
 from config.words import preferred_language
 from drivers.modbus_profile import ModbusProfile
 from drivers.mqtt_profile import MqttProfile
+from drivers.overrides import overridden
 from drivers.settings import ModbusTcpBus, MqttBus
 from simulators.clock import WorldClock
 from simulators.conformance import PymodbusServer
@@ -139,9 +140,10 @@ def _by_address(
                 )
             profile = world.profiles[settings.profile]
             assert isinstance(profile, ModbusProfile)  # noqa: S101  loading has checked it
+            profile = overridden(profile, settings)
             # Our own server keeps whole frames; a second keeping below it would only age them.
             hold_s = world.hold_s if service.server == "pymodbus" else 0.0
-            device = SimulatedDevice(settings.id, profile, world.model, settings.word_order, hold_s)
+            device = SimulatedDevice(settings.id, profile, world.model, hold_s=hold_s)
             device.telemetry = FaultyReadings(device.telemetry, book.of(settings.id), world.model, profile)
             units[settings.unit] = device
     return found
@@ -155,6 +157,7 @@ def _publishers(world: World, clock: WorldClock, book: FaultBook) -> Iterable[Mq
         for settings in bus.devices:
             profile = world.profiles[settings.profile]
             assert isinstance(profile, MqttProfile)  # noqa: S101  loading has checked it
+            profile = overridden(profile, settings)
             device = PublishingDevice(settings, profile, world.model)
             faults = book.of(settings.id)
             device.telemetry = FaultyReadings(device.telemetry, faults, world.model, profile)
