@@ -12,6 +12,7 @@ import os
 import random
 import re
 import ssl
+import struct
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -27,6 +28,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from drivers.contract import Backoff
 from drivers.inbox import Arrival, Denied, Down, Event, Up
+from drivers.mqtt_frames import Frames
 from drivers.mqtt_wire import Wire
 from drivers.settings import MqttBus
 from drivers.tls import client_context, tls_reason, tls_trouble
@@ -50,6 +52,8 @@ SHORT_S, OFTEN = 10.0, 3
 
 _LOGIN_REFUSED = ("Bad user name or password", "Not authorized")
 _GOODBYES = {"Session taken over": "mqtt.session_taken", "Not authorized": "mqtt.login_refused"}
+
+_PUBACK = struct.Struct(">BBH")
 
 _log = logging.getLogger(__name__)
 
@@ -89,7 +93,7 @@ class Link:
         self._is_5 = bus.version == "5"
         self._loop = asyncio.get_running_loop()
         self._dialling: asyncio.Task[None] | None = None
-        self._wire: Wire | None = None
+        self._lasting = lasting
         self._woken = asyncio.Event()
         self._events: list[Event] = []
         self._connection = 0
@@ -100,6 +104,7 @@ class Link:
         self._outgoing: deque[tuple[str, bytes, int, bool]] = deque(maxlen=OUTGOING_MAX)
         self._write_is_due = False
         self._client = self._make_client(client_id, password, lasting)
+        self._new_wire()
 
     def _make_client(self, client_id: str, password: str | None, lasting: bool) -> _Client:
         client = _Client(
@@ -108,7 +113,7 @@ class Link:
             clean_session=None if self._is_5 else not lasting,
             protocol=MQTTProtocolVersion.MQTTv5 if self._is_5 else MQTTProtocolVersion.MQTTv311,
             reconnect_on_failure=False,
-            manual_ack=lasting,
+            manual_ack=True,
         )
         client.max_queued_messages_set(OUTGOING_MAX)
         if self._bus.username is not None:
@@ -141,8 +146,7 @@ class Link:
         if self._dialling is not None:
             self._dialling.cancel()
             await asyncio.wait([self._dialling])
-        if self._wire is not None:
-            await self._wire.finish()
+        await self._wire.finish()
         # The callbacks tie the client and this object into a ring; open, both go at once.
         client = self._client
         client.on_connect = client.on_disconnect = client.on_subscribe = client.on_message = None
@@ -160,14 +164,14 @@ class Link:
             self._dialling.result()  # a defect: let it be seen, and the driver be started again
         self._woken.clear()
         events, self._events = self._events, []
-        if self._wire is not None:
-            self._wire.resume()
+        self._wire.resume()
         return events
 
     def acknowledge(self, connection: int, mid: int) -> None:
         """Tell the broker that a message is safe; void when its connection is gone."""
-        if connection == self._connection:
-            self._client.ack(mid, 1)
+        if connection == self._connection and self._welcomed_s is not None:
+            self._wire.send(_PUBACK.pack(0x40, 2, mid))
+            self._want_write()
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
         """Send a message of our own, as soon as there is a broker.
@@ -190,37 +194,33 @@ class Link:
         while True:
             began_s = self._loop.time()
             try:
-                self._wire = await self._dial()
+                await self._dial()
             except (OSError, UnicodeError) as error:  # a name may be no name at all
                 self._put(_down_of(error))
             else:
-                await self._hold(self._wire)
+                await self._hold()
             if self._loop.time() - began_s > STEADY_S + CONNECT_TIMEOUT_S:
                 backoff.succeeded()
             await asyncio.sleep(backoff.failed(random.random()))  # noqa: S311  jitter, not a secret
 
-    async def _dial(self) -> Wire:
+    async def _dial(self) -> None:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             options: dict[str, Any] = {}
             if self._bus.tls is not None:
                 context = await asyncio.to_thread(client_context, self._bus.tls, self._folder)
                 name = self._bus.tls.server_name or self._bus.host
                 options = {"ssl": context, "server_hostname": name}
-            _, wire = await self._loop.create_connection(
-                lambda: Wire(self._read), self._bus.host, self._bus.port, **options
-            )
-            return wire
+            await self._loop.create_connection(self._new_wire, self._bus.host, self._bus.port, **options)
 
-    async def _hold(self, wire: Wire) -> None:
+    async def _hold(self) -> None:
         """Greet, and see to it that a connection that is dead does not look alive."""
-        self._client.wire = wire
+        wire = self._wire
         self._client.reconnect()
-        self._read()  # what came meanwhile
+        if wire.is_over:  # already: paho was not there to see it
+            self._on_end()
         deadline_s = self._loop.time() + CONNECT_TIMEOUT_S
         try:
-            while not await wire.ended(MISC_S):
-                if self._client.socket() is None:  # paho has hung up
-                    break
+            while self._client.socket() is not None and not await wire.ended(MISC_S):
                 self._client.loop_misc()
                 if self._welcomed_s is None and self._loop.time() > deadline_s:
                     self._down = Down("mqtt.not_spoken", os.strerror(errno.ETIMEDOUT))
@@ -228,19 +228,34 @@ class Link:
         finally:
             await wire.finish()
 
-    def _read(self) -> None:
-        """Bytes came, or the end: let paho take what is there."""
+    def _new_wire(self) -> Wire:
+        self._connection += 1
+        self._frames = Frames(self._connection, is_5=self._is_5, max_bytes=MAXIMUM_PACKET_BYTES)
+        self._wire = self._client.wire = Wire(self._on_bytes, self._on_end)
+        return self._wire
+
+    def _on_bytes(self, data: bytes) -> None:
         try:
-            while self._client.loop_read() == MQTTErrorCode.MQTT_ERR_SUCCESS:
-                if self._wire is None or not self._wire.has_unread:
-                    break
+            for frame in self._frames.feed(data):
+                if isinstance(frame, bytes):
+                    self._wire.offer(frame)
+                    self._client.loop_read()
+                elif self._welcomed_s is not None:
+                    self._put(frame)
+                    if frame.qos and not self._lasting:
+                        self.acknowledge(frame.connection, frame.mid)
         except Exception as error:  # noqa: BLE001  whatever the far end sends, we live and dial again
             _log.debug("%s: unreadable", self._bus.host, exc_info=True)
-            self._down = Down("mqtt.not_spoken", f"{type(error).__name__}: {error}")
-            if self._wire is not None:
-                self._wire.close()
+            self._down = Down("mqtt.not_spoken", str(error) or type(error).__name__)
+            self._wire.close()
+
+    def _on_end(self) -> None:
+        self._client.loop_read()
 
     def _on_write_wanted(self, _client: Client, _data: Any, _socket: Any) -> None:
+        self._want_write()
+
+    def _want_write(self) -> None:
         """Once a turn of the loop: what was acknowledged in it goes out in one piece."""
         if not self._write_is_due:
             self._write_is_due = True
@@ -249,13 +264,12 @@ class Link:
     def _write(self) -> None:
         self._write_is_due = False
         self._client.loop_write()
-        if self._wire is not None:
-            self._wire.flush()
+        self._wire.flush()
 
     def _put(self, event: Event) -> None:
         self._events.append(event)
         self._woken.set()
-        if len(self._events) >= WAITING_MAX and self._wire is not None:
+        if len(self._events) >= WAITING_MAX:
             self._wire.pause()
 
     # -- what paho tells ----------------------------------------------------------------------------
@@ -270,7 +284,6 @@ class Link:
             return
         self._down = None
         self._asked.clear()
-        self._connection += 1
         self._welcomed_s = self._loop.time()
         self._put(Up())
         # Always, even into a kept session: the site file may name other topics than it did.
@@ -302,7 +315,6 @@ class Link:
     ) -> None:
         said = reason.getName() if flags.is_disconnect_packet_from_server else None
         down, self._down = self._down or self._reason_of_loss(said, reason.getName()), None
-        self._connection += 1
         self._welcomed_s = None
         self._put(down)
 
@@ -310,9 +322,8 @@ class Link:
         """Why a connection ended. ``said`` is the broker's own word, which MQTT 5 alone has."""
         if said is not None:
             return Down(_GOODBYES.get(said, "mqtt.broker_lost"), said)
-        error = None if self._wire is None else self._wire.error
-        if error is not None:
-            return _down_of(error)
+        if self._wire.error is not None:
+            return _down_of(self._wire.error)
         if self._welcomed_s is None:
             return Down("mqtt.not_spoken", "connection closed")
         # MQTT 3.1.1 has no word for it, but it looks like this: welcome, gone, welcome, gone.
@@ -325,8 +336,9 @@ class Link:
             topic = message.topic
         except UnicodeDecodeError:  # no broker may pass this on
             topic = ""
-        payload = bytes(message.payload)
-        self._put(Arrival(topic, payload, message.qos, message.mid, message.retain, self._connection))
+        # Only what a session of the same name once asked for at QoS 2 comes this way.
+        self._put(Arrival(topic, bytes(message.payload), 0, message.mid, message.retain, self._connection))
+        self._client.ack(message.mid, message.qos)
 
 
 def _connect_properties(lasting: bool) -> Properties:

@@ -1,13 +1,13 @@
 """An event loop's connection in the shape of a socket, for a protocol library that reads and writes one.
 
-The loop resolves names, dials, speaks TLS and waits for bytes. What came is handed out as often and in as
-small pieces as the library likes, without a system call each; what the library sends in one turn goes out
-in one piece.
+The loop resolves names, dials, speaks TLS and waits for bytes. The library gets what is offered to it in as
+small pieces as it likes, without a system call each; what it sends in one turn goes out in one piece.
 """
 
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from typing import cast
 
 # The most that is taken in one turn of the loop: some hundred messages, a millisecond or two.
 READ_BYTES = 16 * 1024
@@ -19,20 +19,21 @@ class Wire(asyncio.BufferedProtocol):
 
     Parameters
     ----------
-    on_readable : called when there is something to ``recv``, the end of the connection included.
+    on_bytes : called with what came.
+    on_end : called once the connection is over; from then on ``recv`` gives the end.
 
     Attributes
     ----------
     error : why the connection ended, None for an orderly end.
     """
 
-    def __init__(self, on_readable: Callable[[], None]) -> None:
+    def __init__(self, on_bytes: Callable[[bytes], None], on_end: Callable[[], None]) -> None:
         self.error: Exception | None = None
-        self._on_readable = on_readable
+        self._on_bytes = on_bytes
+        self._on_end = on_end
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray(READ_BYTES)
-        self._came = b""
-        self._position = 0
+        self._offered = memoryview(b"")
         self._outgoing: list[bytes] = []
         self._ended = asyncio.Event()
         self._paused = False
@@ -41,8 +42,7 @@ class Wire(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  a stream has no other
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
 
     def get_buffer(self, sizehint: int) -> bytearray:
         """Where the next bytes go."""
@@ -50,28 +50,23 @@ class Wire(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Bytes came."""
-        fresh = bytes(memoryview(self._buffer)[:nbytes])
-        self._came = self._came[self._position :] + fresh if self.has_unread else fresh
-        self._position = 0
-        self._on_readable()
+        self._on_bytes(bytes(memoryview(self._buffer)[:nbytes]))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end, ours or the far side's."""
         self.error = exc
+        self._offered = memoryview(b"")
         self._ended.set()
-        self._on_readable()
+        self._on_end()
 
     # -- a socket's side ----------------------------------------------------------------------------
 
     def recv(self, size: int) -> bytes:
         """At most ``size`` bytes; empty at the end. Raises BlockingIOError where there is nothing yet."""
-        start, end = self._position, self._position + size
-        piece = self._came[start:end]
-        if piece:
-            self._position = start + len(piece)
-        elif not self._ended.is_set():
+        piece, self._offered = self._offered[:size], self._offered[size:]
+        if not piece and not self._ended.is_set():
             raise BlockingIOError
-        return piece
+        return bytes(piece)
 
     def send(self, data: bytes | bytearray) -> int:
         """Take all of it; ``flush`` sends it."""
@@ -93,10 +88,9 @@ class Wire(asyncio.BufferedProtocol):
 
     # -- our own ------------------------------------------------------------------------------------
 
-    @property
-    def has_unread(self) -> bool:
-        """Whether ``recv`` gives something at once."""
-        return self._position < len(self._came)
+    def offer(self, data: bytes) -> None:
+        """Let the library have this; it must have taken all before."""
+        self._offered = memoryview(data)
 
     def flush(self) -> None:
         """Send all that was written since the last time."""
@@ -115,6 +109,11 @@ class Wire(asyncio.BufferedProtocol):
         if self._paused and self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
         self._paused = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the connection has ended."""
+        return self._ended.is_set()
 
     async def ended(self, within_s: float) -> bool:
         """Whether the connection is over, at once or after waiting so long."""

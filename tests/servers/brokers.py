@@ -8,12 +8,15 @@ from tests.servers.processes import Program, accepts, free_port, wait_until
 from tests.servers.programs import require_program
 
 
+_KEEP = "persistence true\npersistence_location {folder}/\nautosave_interval 1\nautosave_on_changes true\n"
+
+
 class Mosquitto:
     """A broker that keeps its port, sessions and retained messages over stop, kill and start."""
 
     host = "127.0.0.1"
 
-    def __init__(self, folder: Path, extra: str = "") -> None:
+    def __init__(self, folder: Path, extra: str = "", *, persistent: bool = True) -> None:
         self._binary = require_program("mosquitto", "mosquitto")
         self.port = free_port()
         folder.mkdir(parents=True, exist_ok=True)
@@ -21,9 +24,7 @@ class Mosquitto:
         self._settings.write_text(
             f"listener {self.port} {self.host}\n"
             "allow_anonymous true\n"
-            "persistence true\n"
-            f"persistence_location {folder}/\n"
-            "autosave_interval 1\nautosave_on_changes true\n"
+            f"{_KEEP.format(folder=folder) if persistent else ''}"
             "log_dest stderr\nlog_type error\nlog_type warning\nlog_type notice\nlog_type information\n"
             f"user {folder.owner()}\n"
             f"{extra}\n"
@@ -55,9 +56,9 @@ class Mosquitto:
 
 
 @contextmanager
-def mosquitto(folder: Path, extra: str = "") -> Iterator[Mosquitto]:
+def mosquitto(folder: Path, extra: str = "", *, persistent: bool = True) -> Iterator[Mosquitto]:
     """Run a broker: anonymous, persistent, loopback. ``extra`` is added to its configuration."""
-    broker = Mosquitto(folder, extra)
+    broker = Mosquitto(folder, extra, persistent=persistent)
     try:
         broker.start()
         yield broker
