@@ -1,4 +1,4 @@
-"""Every Modbus profile over a socket: the simulator serves it, the driver reads it, a foreign client writes."""
+"""Every Modbus profile over a socket: served by the simulator, read by the driver, written by a stranger."""
 
 import asyncio
 import contextlib

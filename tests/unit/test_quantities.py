@@ -1,4 +1,4 @@
-"""The words of measurement: units that convert, fields of their own, counters told from what runs both ways."""
+"""The words of measurement: units that convert, fields of their own, and what is a counter."""
 
 import re
 

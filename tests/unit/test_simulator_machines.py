@@ -1,4 +1,4 @@
-"""Simulated heat meters, pulse inputs and drives: points that agree with each other and obey what is written."""
+"""Simulated heat meters, pulse inputs and drives agree with themselves and obey what is written."""
 
 import pytest
 
