@@ -1,6 +1,7 @@
 """What one MQTT payload gives, and how the rest is refused."""
 
 import math
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -204,3 +205,186 @@ def test_a_time_that_cannot_be_read_refuses_the_payload(stamp: str, code: str):
     error = refused(with_time(stamp))
     assert error.code == f"payload.{code}"
     assert error.data["path"] == "ts"
+
+
+def part_of(**more: object) -> MqttPart:
+    return MqttPart.model_validate({"points": {"volume": {"path": "m3", "unit": "m3"}}, **more})
+
+
+@pytest.mark.parametrize(
+    ("form", "stamp", "at_ms"),
+    [
+        ("unix_s", "1772417700", STAMP_MS),
+        ("unix_s", '"1772417700.25"', STAMP_MS + 250),
+        ("unix_s", "1772417700000", None),
+        ("unix_ms", "1772417700000", STAMP_MS),
+        ("unix_ms", '"1772417700000"', STAMP_MS),
+        ("unix_ms", "1772417700", None),
+        ("iso8601", '"2026-03-02T10:15:00+08:00"', STAMP_MS),
+        ("iso8601", '"2026-03-02T02:15:00.123456789Z"', STAMP_MS + 123),
+        ("local", '"2026-03-02T10:15:00"', STAMP_MS),
+        ("local", '"2026-03-02T02:15:00Z"', STAMP_MS),
+        ("local", '"9999-12-31T23:59:59"', None),
+        ("local", '"0001-01-01T00:00:00"', None),
+        ("auto", '"2026-03-02T10:15:00+08:00"', STAMP_MS),
+    ],
+)
+def test_a_time_in_its_format(form: str, stamp: str, at_ms: int | None):
+    part = part_of(time="t", time_format=form)
+    reading = PartDecoder(part, ZoneInfo("Asia/Taipei")).decode(f'{{"t": {stamp}, "m3": 1}}'.encode(), NOW_MS)
+    assert reading.at_ms == at_ms
+    assert reading.quality[0] == (Quality.SUSPECT if at_ms is None else Quality.GOOD)
+
+
+@pytest.mark.parametrize(
+    ("form", "stamp", "code"),
+    [
+        ("unix_s", '"today"', "time_unreadable"),
+        ("unix_ms", "true", "time_unreadable"),
+        ("iso8601", "1772417700", "time_unreadable"),
+        ("iso8601", '"2026-03-02T10:15:00"', "time_without_zone"),
+        ("local", "1772417700", "time_unreadable"),
+        ("local", '"10:15"', "time_unreadable"),
+    ],
+)
+def test_a_time_in_another_format_refuses_the_payload(form: str, stamp: str, code: str):
+    assert (
+        refused(f'{{"t": {stamp}, "m3": 1}}', part_of(time="t", time_format=form)).code == f"payload.{code}"
+    )
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+HOUR_MS = 3_600_000
+# 2025-10-26: at 03:00 summer time (01:00 UTC) the clocks go back to 02:00.
+FIRST_0230_MS = 1_761_438_600_000
+
+
+@pytest.mark.parametrize(
+    ("stamp", "arrived_ms", "at_ms", "quality"),
+    [
+        ("2025-10-26T02:30:00", FIRST_0230_MS + 2000, FIRST_0230_MS, Quality.GOOD),
+        ("2025-10-26T02:30:00", FIRST_0230_MS + HOUR_MS + 2000, FIRST_0230_MS + HOUR_MS, Quality.GOOD),
+        ("2025-10-26T02:30:00", FIRST_0230_MS + 5 * HOUR_MS, FIRST_0230_MS, Quality.SUSPECT),
+        ("2025-10-26T03:30:00", FIRST_0230_MS + 2 * HOUR_MS, FIRST_0230_MS + 2 * HOUR_MS, Quality.GOOD),
+        # 2025-03-30: at 02:00 the clocks go on to 03:00. Nobody's clock shows 02:30 then.
+        ("2025-03-30T02:30:00", 1_743_298_300_000, 1_743_294_600_000, Quality.SUSPECT),
+    ],
+)
+def test_the_hour_that_comes_twice_and_the_one_that_is_left_out(
+    stamp: str, arrived_ms: int, at_ms: int, quality: Quality
+):
+    decoder = PartDecoder(part_of(time="Time", time_format="local"), BERLIN)
+    reading = decoder.decode(f'{{"Time": "{stamp}", "m3": 1}}'.encode(), arrived_ms)
+    assert (reading.at_ms, reading.quality[0]) == (at_ms, quality)
+
+
+@pytest.mark.parametrize(
+    ("path", "payload", "value"),
+    [
+        ("ENERGY.Power.*", '{"ENERGY": {"Power": [52, 5.5, 1]}}', 58.5),
+        ("ENERGY.Power.*", '{"ENERGY": {"Power": 52}}', 52),
+        ("ENERGY.Power.*", '{"ENERGY": {"Power": [52, "off"]}}', None),
+        ("ENERGY.Power.*", '{"ENERGY": {"Power": []}}', None),
+        ("ENERGY.Power.*", '{"ENERGY": {}}', None),
+        ("ENERGY.Power.1", '{"ENERGY": {"Power": [52, 5]}}', 5),
+        ("ENERGY.Power.1", '{"ENERGY": {"Power": 52}}', None),
+        ("params.em:0.a", '{"params": {"em:0": {"a": 7}}}', 7),
+        (r"meter\.1.kw\\h", r'{"meter.1": {"kw\\h": 7}}', 7),
+        ("a.*.b", '{"a": {"*": {"b": 7}}}', 7),
+    ],
+)
+def test_paths(path: str, payload: str, value: float | None):
+    part = MqttPart.model_validate({"points": {"active_power_total": {"path": path, "unit": "kW"}}})
+    if value is None:
+        assert refused(payload, part).code == "payload.no_value"
+    else:
+        assert read(payload, part).values.tolist() == [value]
+
+
+def test_undecoded_bytes_are_refused_with_the_cure():
+    part = part_of(decoded="object")
+    for payload in ('{"data": "AAHiQA=="}', '{"object": null, "data": "AAHiQA=="}'):
+        assert refused(payload, part).code == "payload.not_decoded"
+    assert refused('{"object": {}}', part).code == "payload.no_value"
+    assert read('{"object": {}, "m3": 3}', part).values.tolist() == [3]
+
+
+@pytest.mark.parametrize(
+    ("raw", "key"),
+    [('"ab-12"', "ab-12"), ("811", "811"), (f'"{"x" * 100}"', "x" * 64), ("true", None), ("{}", None)],
+)
+def test_what_tells_a_duplicate(raw: str, key: str | None):
+    reading = read(f'{{"id": {raw}, "fCnt": 811, "m3": 1}}', part_of(duplicate_by="id", restart_by="fCnt"))
+    assert (reading.key, reading.count) == (key, 811)
+    assert read('{"m3": 1}', part_of(duplicate_by="id")).key is None
+
+
+SHELLY = MqttPart.model_validate(
+    {
+        "deltas": [
+            {
+                "topic": "{topic}/events/rpc",
+                "under": "params.em:0",
+                "time": "params.ts",
+                "time_format": "unix_s",
+            },
+            {"topic": "{topic}/changes"},
+        ],
+        "points": {
+            "active_power_total": {"path": "total_act_power", "unit": "W"},
+            "voltage_ln_l1": {"path": "a_voltage", "unit": "V"},
+        },
+    }
+)
+
+
+def test_a_delta_speaks_of_what_it_carries():
+    decoder = PartDecoder(SHELLY)
+    payload = b'{"method": "NotifyStatus", "params": {"ts": 1772417700.25, "em:0": {"a_voltage": 221}}}'
+    reading = decoder.decode_delta(0, payload, NOW_MS)
+    assert reading is not None
+    assert reading.given is not None
+    assert reading.given.tolist() == [False, True]
+    assert reading.values[1] == 221
+    assert reading.at_ms == STAMP_MS + 250
+    nulled = decoder.decode_delta(1, b'{"total_act_power": null}', NOW_MS)
+    assert nulled is not None
+    assert nulled.given is not None
+    assert nulled.given.tolist() == [True, False]
+    assert nulled.quality.tolist() == [Quality.MISSING, Quality.MISSING]
+    assert nulled.at_ms is None
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"params": {"ts": 1772417700, "switch:0": {"apower": 3}}}',
+        b"{}",
+        b"7",
+        b'{"params": {"em:0": {"id": 0}}}',
+    ],
+)
+def test_a_delta_about_something_else_is_nothing(payload: bytes):
+    assert PartDecoder(SHELLY).decode_delta(0, payload, NOW_MS) is None
+
+
+def test_a_delta_that_cannot_be_read_is_refused():
+    with pytest.raises(PayloadRefused):
+        PartDecoder(SHELLY).decode_delta(0, b"garbage", NOW_MS)
+
+
+@pytest.mark.parametrize(
+    ("said", "complaint"),
+    [
+        ({"payload": "plain", "time": "ts"}, "has no time"),
+        ({"payload": "sparkplug_b", "deltas": [{"topic": "t"}]}, "has no deltas"),
+        (
+            {"payload": "plain", "points": {"volume": {"unit": "m3"}, "flow": {"unit": "m3/h"}}},
+            "one number",
+        ),
+        ({"payload": "sparkplug_b", "points": {"volume": {"unit": "m3"}}}, "metric's name"),
+    ],
+)
+def test_keys_that_do_not_fit_the_payload(said: dict[str, object], complaint: str):
+    with pytest.raises(ValueError, match=complaint):
+        part_of(**said)
