@@ -56,12 +56,21 @@ class Hall:
     @contextmanager
     def fault(self, device: str, kind: str, **parameters: object) -> Iterator[None]:
         """Let a device have a fault for a while."""
-        answer = ask(self.control, {"set": {"device": device, "kind": kind, **parameters}})
-        assert "number" in answer, answer
+        number = self.set_fault(device, kind=kind, **parameters)
         try:
             yield
         finally:
-            ask(self.control, {"clear": answer["number"]})
+            self.clear_fault(number)
+
+    def set_fault(self, device: str, **said: object) -> int:
+        """Begin a fault; returns its number."""
+        answer = ask(self.control, {"set": {"device": device, **said}})
+        assert "number" in answer, answer
+        return int(answer["number"])
+
+    def clear_fault(self, number: int) -> None:
+        """End a fault."""
+        ask(self.control, {"clear": number})
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """What the store holds."""
