@@ -14,7 +14,7 @@ ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
 $(STAMP): FORCE
 endif
 
-.PHONY: help run test check check-code check-types check-floors check-tests example lock format bench \
+.PHONY: help run test check check-code check-types check-floors check-tests example lock format bench soak \
 	clean servers FORCE
 
 help:
@@ -26,6 +26,7 @@ help:
 	  '  make check     format, lint, types, import floors, unit and property tests: under a minute' \
 	  '  make example   Taipei City Hall: build the store from its ledgers, print the summary' \
 	  '  make bench     measurements beside peers' \
+	  '  make soak      ten minutes, a thousand meters at 1 Hz, a tenth of them misbehaving' \
 	  '  make format    put the code in order' \
 	  '  make lock      requirements.lock from pyproject.toml' \
 	  '  make clean     remove what these commands made (never a store of yours)' \
@@ -84,6 +85,9 @@ lock: $(STAMP)
 bench: $(STAMP) servers
 	@if [ -f benchmarks/run.py ]; then $(BIN)/python benchmarks/run.py $(ARGS); \
 	else printf '%s\n' 'benchmarks/run.py is not there yet: nothing to measure.'; fi
+
+soak: $(STAMP) servers
+	@$(BIN)/python benchmarks/soak.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis \

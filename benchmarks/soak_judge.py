@@ -32,10 +32,11 @@ class Window:
 
 @dataclass(slots=True)
 class Judgement:
-    """Rows of the table, and the promises that were broken, in words."""
+    """Rows of the table, the promises that were broken, in words, and the polls that were missed."""
 
     rows: list[tuple[str, str]] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
+    missed: int = 0
 
     def promise(self, what: str, found: str, kept: bool) -> None:
         """A row that must be so."""
@@ -89,9 +90,10 @@ def _polls(connection: sqlite3.Connection, plan: Plan, window: Window, found: Ju
     worst = ", ".join(f"{device} {count}" for device, count in list(missed.items())[:5])
     found.rows.append(("scans in the store", f"{total:,}"))
     healthy = plan.devices - len(plan.bad)
+    found.missed = sum(missed.values())
     found.promise(
         "polls that healthy devices missed",
-        f"{sum(missed.values())} of {healthy} devices' {worst}".rstrip(),
+        f"{found.missed} by {len(missed)} of {healthy} {worst}".rstrip(),
         not missed,
     )
     found.rows.append(("lateness, gateways without trouble", _lateness(alone)))
