@@ -1,12 +1,14 @@
 """Modbus devices made from profiles: what their registers hold at any instant, and what may be written."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from drivers.modbus_profile import ModbusProfile, Order, RegisterPoint, Table, register_points
+from drivers.modbus_profile import ModbusProfile, Order, RegisterPoint, Table, Writable, register_points
 from drivers.profile import is_counter
 from simulators.building import Building
+from simulators.composing import laid_out, places, sensible_raws
 from simulators.encode import decoded, encoded
 from simulators.telemetry import Reading, Telemetry
 
@@ -31,11 +33,41 @@ class ModbusRefusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Extent:
-    """The registers that a table has, [start, end), and the points in it."""
+    """The registers that a table has, [start, end), and what lies in it.
+
+    Attributes
+    ----------
+    points : those that have a place in the table.
+    told : registers that tell factors of other points.
+    """
 
     start: int
     end: int
     points: tuple[RegisterPoint, ...]
+    told: tuple[RegisterPoint, ...]
+
+
+class _Image:
+    """The registers [address, end) as they go on the wire; what nobody puts there is 0."""
+
+    def __init__(self, address: int, end: int) -> None:
+        self._address = address
+        self._end = end
+        self._registers = bytearray(2 * (end - address))
+
+    def whole(self) -> bytes:
+        return bytes(self._registers)
+
+    def touches(self, place: RegisterPoint) -> bool:
+        return place.address < self._end and self._address < place.end
+
+    def put(self, place: RegisterPoint, data: bytes) -> None:
+        """Lay data over the image; values may begin before it or end after it."""
+        first = max(place.address, self._address)
+        last = min(place.end, self._end)
+        inside = data[2 * (first - place.address) : 2 * (last - place.address)]
+        at = 2 * (first - self._address)
+        self._registers[at : at + len(inside)] = inside
 
 
 class SimulatedDevice:
@@ -50,6 +82,10 @@ class SimulatedDevice:
     word_order : the device's own, where its menu was changed.
     hold_s : how long, in the world's time, an answer is given again: real meters measure afresh about
         once a second. 0 = each answer is of its own instant.
+
+    Attributes
+    ----------
+    raws : what the registers that tell factors hold, by name; may be changed, as in a device's menu.
     """
 
     def __init__(
@@ -67,17 +103,22 @@ class SimulatedDevice:
         self._held: dict[tuple[Table, int, int], tuple[float, bytes]] = {}
         self.setpoints: dict[str, float] = {}
         self.points = register_points(profile, word_order=word_order)
+        self.raws = sensible_raws(self.points)
         self.telemetry: Callable[[str], Reading] = Telemetry(model, device_id, profile.family, self.setpoints)
         self._extents = {table: extent for table in Table if (extent := self._extent(table))}
 
     def _extent(self, table: Table) -> _Extent | None:
-        points = tuple(point for point in self.points if point.table is table)
-        if not points:
+        points = tuple(point for point in self.points if any(place.table is table for place in places(point)))
+        told = dict.fromkeys(factor.register for point in self.points for factor in point.factors)
+        here = tuple(register for register in told if register.table is table)
+        taken = [place for point in points for place in places(point) if place.table is table]
+        if not taken and not here:
             return None
-        start, end = min(point.address for point in points), max(point.end for point in points)
-        if self.profile.limits.even_count and (end - start) % 2:
-            end += 1
-        return _Extent(start, end, points)
+        start = min(place.address for place in (*taken, *here))
+        end = max(place.end for place in (*taken, *here))
+        if self.profile.limits.even_count:  # one register beside a value is read along to make it even
+            start, end = max(start - 1, 0), min(end + 1, 65536)
+        return _Extent(start, end, points, here)
 
     def value(self, name: str, at_s: float) -> float:
         """One quantity at an instant, in the product's unit, before the register's rounding."""
@@ -95,7 +136,7 @@ class SimulatedDevice:
         if held is not None and 0.0 <= at_s - held[0] < self._hold_s:
             return held[1]
         extent = self._checked(table, address, count)
-        answer = self._image(extent.points, address, address + count, at_s)
+        answer = self._image(table, extent, address, address + count, at_s)
         if self._hold_s:
             self._held[request] = (at_s, answer)
         return answer
@@ -112,22 +153,25 @@ class SimulatedDevice:
             raise ModbusRefusal(ExceptionCode.ILLEGAL_ADDRESS)
         return extent
 
-    def _image(self, points: Sequence[RegisterPoint], address: int, end: int, at_s: float) -> bytes:
+    def _image(self, table: Table, extent: _Extent, address: int, end: int, at_s: float) -> bytes:
         now = self.model.at(at_s)
-        # Room for values that begin before or end after what was asked for.
-        image = bytearray(2 * (end - address) + 16)
-        for point in points:
-            if point.end <= address or point.address >= end:
-                continue
-            data = self._encoded(point, self.telemetry(point.name)(now))
-            skip = max(0, address - point.address)
-            at = 2 * (point.address + skip - address)
-            image[at : at + len(data) - 2 * skip] = data[2 * skip :]
-        return bytes(image[: 2 * (end - address)])
+        image = _Image(address, end)
+        for point in extent.points:
+            # Only what is asked for is worked out.
+            if any(place.table is table and image.touches(place) for place in places(point)):
+                laid = self._laid_out(point, self.telemetry(point.name)(now))
+                for place, data in zip(places(point), laid, strict=True):
+                    if place.table is table and image.touches(place):
+                        image.put(place, data)
+        for register in extent.told:
+            if image.touches(register):
+                image.put(register, encoded(register, self.raws[register.name]))
+        return image.whole()
 
-    def _encoded(self, point: RegisterPoint, value: float) -> bytes:
+    def _laid_out(self, point: RegisterPoint, value: float) -> tuple[bytes, ...]:
         modulus = self.profile.points[point.name].rolls_over_at
-        return encoded(point, value % modulus if modulus else value, wraps=is_counter(point.name))
+        shown = value % modulus if modulus else value
+        return laid_out(point, shown, self.raws, wraps=is_counter(point.name))
 
     def write(self, address: int, data: bytes) -> None:
         """Take registers written to the holding table; whole writable points only, all or nothing.
@@ -144,9 +188,7 @@ class SimulatedDevice:
                 raise ModbusRefusal(ExceptionCode.ILLEGAL_ADDRESS)
             value = decoded(point, data[2 * (at - address) : 2 * (point.end - address)])
             writable = self.profile.points[point.name].writable
-            if writable and not (
-                writable.between[0] <= value <= writable.between[1] or value == writable.release
-            ):
+            if writable and not _allowed(writable, value):
                 raise ModbusRefusal(ExceptionCode.ILLEGAL_VALUE)
             taken[point.name] = value
             at = point.end
@@ -158,3 +200,12 @@ class SimulatedDevice:
             if point.table is Table.HOLDING and point.address == address:
                 return point if self.profile.points[point.name].writable else None
         return None
+
+
+def _allowed(writable: Writable, value: float) -> bool:
+    """Whether a value may be written; what the register's scale makes of it is not exact."""
+    low, high = writable.between
+    slack = 1e-9 * max(abs(low), abs(high), 1.0)
+    if writable.release is not None and math.isclose(value, writable.release, abs_tol=slack):
+        return True
+    return low - slack <= value <= high + slack

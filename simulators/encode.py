@@ -28,6 +28,12 @@ def _range(kind: RegisterType) -> tuple[int, int]:
     return (-(1 << bits - 1), (1 << bits - 1) - 1) if kind.value[0] == "i" else (0, (1 << bits) - 1)
 
 
+def holds(point: RegisterPoint, raw: int) -> bool:
+    """Whether a raw whole number fits the point's type."""
+    low, high = _range(point.type)
+    return low <= raw <= high
+
+
 def encoded(point: RegisterPoint, value: float, wraps: bool = False) -> bytes:
     """The bytes on the wire of ``value``, two a register in the order of addresses.
 
