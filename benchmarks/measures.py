@@ -16,7 +16,7 @@ from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.client.mixin import ModbusClientMixin
 
 from config.profiles import load_profile
-from drivers.modbus import ModbusTcpDriver
+from drivers.modbus import ModbusDriver
 from drivers.modbus_profile import ModbusProfile, register_points
 from drivers.planner import plan_reads
 from drivers.registers import ScanDecoder
@@ -134,7 +134,7 @@ def poll_ours() -> float:
                 ],
             }
         )
-        driver = ModbusTcpDriver(bus, {"eastron_sdm630": _profile()}, lambda: 0)
+        driver = ModbusDriver(bus, {"eastron_sdm630": _profile()}, lambda: 0)
         lines = driver._lines
         for one in lines:
             await one._dial("bench")

@@ -25,12 +25,17 @@ class DeviceCondition(StrEnum):
 class DeviceNews:
     """A change in a device's condition.
 
-    ``error`` is None when the device is online.
+    Attributes
+    ----------
+    error : None when the device is online.
+    since_ms : when the condition began, milliseconds UTC; None = now. A condition may last while the
+        error behind it changes.
     """
 
     device: str
     condition: DeviceCondition
     error: "DriverError | None" = None
+    since_ms: int | None = None
 
 
 class Delivery(Protocol):
@@ -116,6 +121,12 @@ class Refused(DriverError):
     """The device answered with an exception: the points are bad, the others go on."""
 
     code = "driver.refused"
+
+
+class Busy(Refused):
+    """The device answered that it is at work on something else: ask again later; nothing is wrong."""
+
+    code = "driver.busy"
 
 
 class Garbled(DriverError):

@@ -40,7 +40,8 @@ class _Intake:
         error = None
         if news.error is not None:
             error = {"code": news.error.code, "data": {k: str(v) for k, v in news.error.data.items()}}
-        row = ConditionRow(news.device, news.condition.value, self._clock.now_ms(), error)
+        since_ms = self._clock.now_ms() if news.since_ms is None else news.since_ms
+        row = ConditionRow(news.device, news.condition.value, since_ms, error)
         self._submit(Commit(conditions=[row]))
         log.info("%s is %s%s", news.device, news.condition, f": {news.error}" if news.error else "")
 

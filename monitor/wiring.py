@@ -8,7 +8,7 @@ from config.site import MeterSettings
 from drivers.contract import Driver
 from drivers.modbus_profile import ModbusProfile
 from drivers.mqtt_profile import MqttProfile
-from drivers.settings import Bus, ModbusTcpBus, MqttBus, Secret
+from drivers.settings import Bus, ModbusBus, MqttBus, Secret
 from monitor.clock import Clock
 from monitor.pipeline import Meter
 from rules.counters import CounterLimits
@@ -32,12 +32,11 @@ def build_drivers(loaded: LoadedSite, clock: Clock) -> dict[str, Driver]:
 
 def build_driver(loaded: LoadedSite, bus: Bus, clock: Clock) -> Driver:
     """The driver of one bus. A wire library is loaded only where a bus needs it."""
-    if isinstance(bus, ModbusTcpBus):
-        from drivers.modbus import ModbusTcpDriver
+    if isinstance(bus, ModbusBus):
+        from drivers.modbus import ModbusDriver
 
         registers = {n: p for n, p in loaded.profiles.items() if isinstance(p, ModbusProfile)}
-        return ModbusTcpDriver(bus, registers, clock.now_ms)
-    assert isinstance(bus, MqttBus)  # noqa: S101  the other Modbus buses come with their driver
+        return ModbusDriver(bus, registers, clock.now_ms, loaded.folder)
     from drivers.mqtt import MqttDriver
 
     payloads = {n: p for n, p in loaded.profiles.items() if isinstance(p, MqttProfile)}
@@ -97,6 +96,6 @@ def _gap_s(loaded: LoadedSite, device: str, interval_s: int) -> float:
     if isinstance(bus, MqttBus):
         quiet_s = next(d.stale_after_s for d in bus.devices if d.id == device)
         return max(LEAST_GAP_S, interval_s / SHARE_OF_INTERVAL, min(quiet_s, interval_s / 2))
-    assert isinstance(bus, ModbusTcpBus)  # noqa: S101  the loader has checked that the device exists
+    assert isinstance(bus, ModbusBus)  # noqa: S101  the loader has checked that the device exists
     every_s = next(d.every_s or bus.every_s for d in bus.devices if d.id == device)
     return max(LEAST_GAP_S, interval_s / SHARE_OF_INTERVAL, MISSED_POLLS * every_s)

@@ -9,7 +9,7 @@ import pytest
 from pymodbus.client import AsyncModbusTcpClient
 
 from config.profiles import load_profile, profile_names
-from drivers.modbus import ModbusTcpDriver
+from drivers.modbus import ModbusDriver
 from drivers.modbus_profile import ModbusProfile, RegisterPoint, RegisterType, Table, register_points
 from drivers.planner import plan_reads
 from drivers.profile import is_counter
@@ -43,7 +43,7 @@ class Bench:
         self.peer = AsyncModbusTcpClient("127.0.0.1", port=port, timeout=5, retries=0)
         bus = {"kind": "modbus_tcp", "id": "bus", "host": "127.0.0.1", "port": port, "timeout_s": 5}
         devices = [{"id": "meter-1", "profile": profile.profile, "unit": UNIT}]
-        self._driver = ModbusTcpDriver(
+        self._driver = ModbusDriver(
             ModbusTcpBus.model_validate({**bus, "devices": devices}),
             {profile.profile: profile},
             lambda: int(NOON_S * 1000),

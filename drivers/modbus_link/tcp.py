@@ -1,0 +1,74 @@
+"""Modbus TCP and TLS: the transaction id tells a late answer from the right one."""
+
+import struct
+from collections import deque
+
+from pymodbus.transport import CommParams
+
+from drivers.contract import DriverError, Garbled
+from drivers.modbus_link.link import Counts, Link
+from drivers.modbus_link.question import Question
+
+_HEAD = struct.Struct(">HHHBB")  # transaction, protocol, length, unit, function
+_TRANSACTION = struct.Struct(">H").pack
+_SHORTEST, _LONGEST = 3, 254  # unit, function and one byte; a unit and the longest PDU
+_REMEMBERED = 64  # transactions without an answer: theirs may still come
+
+
+class TcpLink(Link):
+    """Frames with a header. pymodbus's own TLS framing does not take a frame in pieces; this does both."""
+
+    def __init__(self, params: CommParams, counts: Counts) -> None:
+        super().__init__(params, counts)
+        self._transaction = 0
+        self._owed: deque[int] = deque(maxlen=_REMEMBERED)
+        self._rest = b""
+
+    def _send(self, question: Question) -> None:
+        self._transaction = transaction = self._transaction % 0xFFFF + 1
+        self._write(_TRANSACTION(transaction) + question.tcp)
+
+    def data_received(self, data: bytes) -> None:
+        """Take every frame that is complete; the rest waits for its end."""
+        if self._rest:
+            data = self._rest + data
+        at, have = 0, len(data)
+        while have - at >= _HEAD.size:
+            transaction, protocol, length, unit, function = _HEAD.unpack_from(data, at)
+            if protocol or not _SHORTEST <= length <= _LONGEST:
+                self._distrust()
+                return
+            end = at + 6 + length
+            if end > have:
+                break
+            question = self._question
+            if question is None or transaction != self._transaction:
+                self._stray(transaction, unit)
+            elif unit != question.unit:
+                self.counts.foreign += 1
+                self._foreign = unit
+            else:
+                self._settle_with(question, function, data[at + 8 : end])
+            at = end
+        self._rest = data[at:]
+
+    def _stray(self, transaction: int, unit: int) -> None:
+        if transaction in self._owed:
+            self._owed.remove(transaction)
+            self.counts.late += 1
+            return
+        self.counts.foreign += 1
+        self._foreign = unit
+
+    def _expired(self, question: Question) -> DriverError:
+        self._owed.append(self._transaction)
+        if self._rest:  # a frame without its end: what follows would be read as its rest
+            self.trusted = False
+            return Garbled(question.where, "driver.cut_frame", found=len(self._rest))
+        return self._no_answer(question)
+
+    def _distrust(self) -> None:
+        self.trusted, self._rest = False, b""
+        self.counts.foreign += 1
+        if self._question is not None:
+            self._settle(Garbled(self._question.where, "driver.not_modbus"))
