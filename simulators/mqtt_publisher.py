@@ -1,21 +1,26 @@
-"""Devices that publish: JSON or plain numbers as their profiles' paths say, to any broker, for ever."""
+"""Devices that publish, each in the convention that its profile tells, to any broker, for ever."""
 
 import asyncio
 import json
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
+from zoneinfo import ZoneInfo
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from drivers.mqtt_profile import MqttPart, MqttPoint, MqttProfile
+from drivers.payload_json import SUM, steps_of
+from drivers.payload_times import TimeFormat
 from drivers.profile import conversion
 from drivers.settings import MqttBus, MqttDevice
+from drivers.sparkplug import Address, address_of
 from simulators.building import Building
+from simulators.sparkplug import SparkplugNode
 from simulators.telemetry import Reading, Telemetry
 
 _VERSIONS = {"3.1.1": MQTTProtocolVersion.MQTTv311, "5": MQTTProtocolVersion.MQTTv5}
@@ -41,34 +46,113 @@ class Publishes(Protocol):
 
 
 class PublishingDevice:
-    """One MQTT device of a site, fed by the building."""
+    """One MQTT device of a site, fed by the building; it speaks as its profile says.
 
-    def __init__(self, device: MqttDevice, profile: MqttProfile, model: Building) -> None:
-        self._topic = device.topic
+    Parameters
+    ----------
+    zone : of times without one, where the device names none.
+    nodes : the Sparkplug nodes of its broker, by group and node; one that is missing is added.
+    """
+
+    def __init__(
+        self,
+        device: MqttDevice,
+        profile: MqttProfile,
+        model: Building,
+        zone: str = "UTC",
+        nodes: dict[tuple[str, str], SparkplugNode] | None = None,
+    ) -> None:
+        self._device = device
+        self._profile = profile
         self._model = model
-        self._parts = tuple(profile.parts.values())
+        self._zone = ZoneInfo(device.timezone or zone)
+        self._nodes = {} if nodes is None else nodes
+        for sender in self._senders():
+            self._nodes.setdefault(sender[:2], SparkplugNode(sender.group, sender.node))
+        self._said: dict[str, dict[str, float]] = {}
+        self._count = 0
+        self._greeted = False
         self.telemetry: Callable[[str], Reading] = Telemetry(model, device.id, profile.family, {})
 
     def messages(self, at_s: float) -> list[Message]:
-        """(topic, payload) of each part; the payload's own time is ``at_s`` to the millisecond."""
+        """What is published now; the payloads' own time is ``at_s`` to the millisecond."""
         at_ms = int(at_s * 1000)
-        return [
-            Message(part.topic.replace("{topic}", self._topic), self._payload(part, at_ms))
-            for part in self._parts
-        ]
+        messages = self._greeting()
+        whole: dict[str, dict[str, Any]] = {}
+        for name, part in self._profile.parts.items():
+            messages += self._messages(name, part, at_ms, whole)
+        self._count += 1
+        return [*messages, *(Message(topic, _dumped(content)) for topic, content in whole.items())]
 
-    def _payload(self, part: MqttPart, at_ms: int) -> bytes:
+    def _greeting(self) -> list[Message]:
+        """The word that its last will takes back."""
+        word, self._greeted = None if self._greeted else self._profile.availability, True
+        if word is None:
+            return []
+        content: object = word.online[0]
+        if word.path:
+            content = {}
+            _place(content, steps_of(word.path), word.online[0])
+        payload = json.dumps(content) if word.path else str(content)
+        return [Message(self._topic(word.topic), payload.encode(), retain=True)]
+
+    def _messages(
+        self, name: str, part: MqttPart, at_ms: int, whole: dict[str, dict[str, Any]]
+    ) -> list[Message]:
+        """Messages of one part; full ones are put into ``whole``, because parts may share a topic."""
         now = self._model.at(at_ms / 1000)
-        raw = {name: _raw(name, point, self.telemetry(name)(now)) for name, point in part.points.items()}
+        raw = {key: _raw(key, point, self.telemetry(key)(now)) for key, point in part.points.items()}
         if part.payload == "plain":
-            return repr(next(iter(raw.values()))).encode()
+            return [Message(self._topic(part.topic), repr(next(iter(raw.values()))).encode())]
+        if part.payload == "sparkplug_b":
+            return self._sparkplug(part, raw, at_ms)
+        last, self._said[name] = self._said.get(name), raw
+        if not part.deltas or last is None:
+            self._fill(whole.setdefault(self._topic(part.topic), {}), part, raw, at_ms)
+            return []
+        changed = {key: value for key, value in raw.items() if value != last[key]}
+        if not changed:
+            return []
+        delta = part.deltas[0]
         content: dict[str, Any] = {}
+        if delta.time is not None:
+            _place(content, steps_of(delta.time), self._stamp(delta.time_format, at_ms))
+        for key, value in changed.items():
+            _place(content, steps_of(delta.under) + steps_of(part.points[key].path), value)
+        return [Message(self._topic(delta.topic), _dumped(content))]
+
+    def _fill(self, content: dict[str, Any], part: MqttPart, raw: Mapping[str, float], at_ms: int) -> None:
         if part.time is not None:
-            stamp = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
-            _place(content, part.time, stamp.replace("+00:00", "Z"))
-        for name, point in part.points.items():
-            _place(content, point.path, raw[name])
-        return json.dumps(content, separators=(",", ":")).encode()
+            _place(content, steps_of(part.time), self._stamp(part.time_format, at_ms))
+        if part.duplicate_by is not None:
+            _place(content, steps_of(part.duplicate_by), f"{self._device.id}-{at_ms}")
+        if part.restart_by is not None:
+            _place(content, steps_of(part.restart_by), self._count)
+        for key, point in part.points.items():
+            _place(content, steps_of(point.path), raw[key])
+
+    def _sparkplug(self, part: MqttPart, raw: Mapping[str, float], at_ms: int) -> list[Message]:
+        sender = address_of(self._topic(part.topic))
+        node = self._nodes[sender[:2]]
+        values = {part.points[key].path: value for key, value in raw.items()}
+        return [Message(*sent) for sent in node.say(sender.device, values, at_ms)]
+
+    def _senders(self) -> list[Address]:
+        parts = self._profile.parts.values()
+        return [address_of(self._topic(part.topic)) for part in parts if part.payload == "sparkplug_b"]
+
+    def _stamp(self, form: TimeFormat, at_ms: int) -> str | float:
+        if form == "unix_ms":
+            return at_ms
+        if form == "unix_s":
+            return at_ms / 1000
+        instant = datetime.fromtimestamp(at_ms / 1000, UTC)
+        if form == "local":
+            return instant.astimezone(self._zone).replace(tzinfo=None).isoformat(timespec="milliseconds")
+        return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def _topic(self, topic: str) -> str:
+        return topic.replace("{topic}", self._device.topic)
 
 
 def _raw(name: str, point: MqttPoint, value: float) -> float:
@@ -79,12 +163,28 @@ def _raw(name: str, point: MqttPoint, value: float) -> float:
     return float(f"{raw:.{_DIGITS}g}")
 
 
-def _place(content: dict[str, Any], path: str, value: object) -> None:
-    """Put a value where its dotted path says."""
-    *parents, leaf = path.split(".")
-    for key in parents:
-        content = content.setdefault(key, {})
-    content[leaf] = value
+def _place(content: Any, steps: tuple[str, ...], value: object) -> None:
+    """Put a value where its path says; a step of digits is a place in a list, and a sum has one part."""
+    *parents, leaf = steps[:-1] if steps[-1] == SUM else steps
+    node = content
+    for key, following in zip(parents, [*parents, leaf][1:], strict=True):
+        node = _filled(node, key, [] if following.isdecimal() else {})
+    _filled(node, leaf, None)
+    node[int(leaf) if isinstance(node, list) else leaf] = value
+
+
+def _filled(node: Any, key: str, empty: object) -> Any:
+    """What lies at a key, put there when there is nothing."""
+    if not isinstance(node, list):
+        return node.setdefault(key, empty)
+    node.extend([None] * (int(key) + 1 - len(node)))
+    if node[int(key)] is None:
+        node[int(key)] = empty
+    return node[int(key)]
+
+
+def _dumped(content: object) -> bytes:
+    return json.dumps(content, separators=(",", ":")).encode()
 
 
 class MqttPublisher:
@@ -96,6 +196,7 @@ class MqttPublisher:
     ----------
     now_s : the world's time, seconds since 1970 UTC.
     every_s : how often each device publishes, in real seconds.
+    nodes : the Sparkplug nodes, which are born again when they are asked to be.
     """
 
     def __init__(
@@ -105,9 +206,11 @@ class MqttPublisher:
         now_s: Instant,
         every_s: float,
         password: str | None = None,
+        nodes: Mapping[tuple[str, str], SparkplugNode] | None = None,
     ) -> None:
         self._bus = bus
         self._devices = devices
+        self._nodes = {} if nodes is None else nodes
         self._now_s = now_s
         self._every_s = every_s
         self._connected = asyncio.Event()
@@ -125,7 +228,8 @@ class MqttPublisher:
         """Publish until cancelled."""
         loop = asyncio.get_running_loop()
         # A network thread may still report when the loop has closed.
-        self._client.on_connect = lambda *_: _call(loop, self._connected.set)
+        self._client.on_connect = lambda *_: _call(loop, self._begin)
+        self._client.on_message = lambda _, __, message: _call(loop, self._obey, message.topic)
         self._client.on_disconnect = lambda *_: _call(loop, self._connected.clear)
         self._client.connect_async(self._bus.host, self._bus.port, self._bus.keepalive_s)
         self._client.loop_start()
@@ -136,6 +240,17 @@ class MqttPublisher:
                 await asyncio.sleep(self._every_s)
         finally:
             self._stop()
+
+    def _begin(self) -> None:
+        for node in self._nodes.values():
+            node.begin_anew()
+            self._client.subscribe(node.command_topic)
+        self._connected.set()
+
+    def _obey(self, topic: str) -> None:
+        for node in self._nodes.values():
+            if node.command_topic == topic:
+                node.begin_anew()
 
     def _publish(self) -> None:
         now_s = self._now_s()
@@ -151,6 +266,6 @@ class MqttPublisher:
         stopper.join(_STOP_S)
 
 
-def _call(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> None:
+def _call(loop: asyncio.AbstractEventLoop, what: Callable[..., None], *arguments: object) -> None:
     with suppress(RuntimeError):
-        loop.call_soon_threadsafe(what)
+        loop.call_soon_threadsafe(what, *arguments)

@@ -19,6 +19,7 @@ from simulators.devices import SimulatedDevice
 from simulators.message_faults import FaultyPublisher
 from simulators.modbus_server import KeptAnswers, ModbusServer
 from simulators.mqtt_publisher import MqttPublisher, Publishes, PublishingDevice
+from simulators.sparkplug import SparkplugNode
 from simulators.standing import FaultBook
 from simulators.value_faults import FaultyReadings
 from simulators.world import World
@@ -154,13 +155,14 @@ def _publishers(world: World, clock: WorldClock, book: FaultBook) -> Iterable[Mq
         if not isinstance(bus, MqttBus):
             continue
         devices: list[Publishes] = []
+        nodes: dict[tuple[str, str], SparkplugNode] = {}
         for settings in bus.devices:
             profile = world.profiles[settings.profile]
             assert isinstance(profile, MqttProfile)  # noqa: S101  loading has checked it
             profile = overridden(profile, settings)
-            device = PublishingDevice(settings, profile, world.model)
+            device = PublishingDevice(settings, profile, world.model, world.zone, nodes)
             faults = book.of(settings.id)
             device.telemetry = FaultyReadings(device.telemetry, faults, world.model, profile)
             devices.append(FaultyPublisher(device, faults))
         password = reveal(bus.password, world.folder) if bus.password else None
-        yield MqttPublisher(bus, devices, clock.now_s, world.publish_every_s, password)
+        yield MqttPublisher(bus, devices, clock.now_s, world.publish_every_s, password, nodes)

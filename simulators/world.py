@@ -44,7 +44,7 @@ class World:
 
     ``profiles`` : by the name that the devices use; ``folder`` : where secret files count from;
     ``hold_s`` : how long, in the world's time, an answer is given again at most: real meters measure
-    afresh about once a second.
+    afresh about once a second; ``zone`` : of the devices' local times.
     """
 
     buses: tuple[Bus, ...]
@@ -54,6 +54,7 @@ class World:
     publish_every_s: float = PUBLISH_EVERY_S
     hold_s: float = 0.0
     faults: FaultScript = NO_FAULTS
+    zone: str = "Asia/Taipei"
 
     def devices(self) -> Mapping[str, ModbusProfile | MqttProfile]:
         """Profile of each device, by the device's id."""
@@ -68,7 +69,9 @@ def world_of_site(path: Path, seed: int | None = None, installed_s: float | None
     """The devices that a site file names. Raises ConfigurationError."""
     loaded = load_site(path)
     site: Site = loaded.site
-    return World(site.buses, loaded.profiles, loaded.folder, _model(seed, installed_s))
+    return World(
+        site.buses, loaded.profiles, loaded.folder, _model(seed, installed_s), zone=site.site.timezone
+    )
 
 
 def world_of_file(path: Path, seed: int | None = None, installed_s: float | None = None) -> World:

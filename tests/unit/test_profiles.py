@@ -4,6 +4,7 @@ import csv
 import re
 import textwrap
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import TypeAdapter
@@ -97,6 +98,8 @@ def modbus(name: str) -> ModbusProfile:
 
 
 PROFILES = [profile for name in NAMES if isinstance(profile := load(name), ModbusProfile)]
+MQTT = [profile for name in NAMES if isinstance(profile := load(name), MqttProfile)]
+WITH_EXAMPLE = [p.profile for p in MQTT if "main" in p.parts and p.parts["main"].payload == "json"]
 every_profile = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.profile)
 
 
@@ -349,7 +352,7 @@ def test_what_the_devices_are_particular_about():
     assert modbus("circutor_cvm_c10").limits.max_regs == 40
 
 
-@pytest.mark.parametrize("name", ["json_water_meter", "json_weather_station"])
+@pytest.mark.parametrize("name", WITH_EXAMPLE)
 def test_a_publishing_device_decodes_its_own_example(name: str):
     """The comment above the parts shows a payload: it must be one."""
     profile = load(name)
@@ -357,7 +360,7 @@ def test_a_publishing_device_decodes_its_own_example(name: str):
     example = next(
         line[2:] for line in (FOLDER / f"{name}.yaml").read_text().splitlines() if line.startswith("# {")
     )
-    decoder = PartDecoder(profile.parts["main"])
+    decoder = PartDecoder(profile.parts["main"], ZoneInfo("Asia/Taipei"))
     reading = decoder.decode(example.encode(), now_ms=1_772_418_000_000)
     assert reading.found == decoder.paths
     layout = profile.layouts("w1")["main"]
