@@ -1,6 +1,6 @@
 """The soak in short: nothing but time differs from ``make soak``."""
 
-import sys
+import importlib
 from pathlib import Path
 
 import pytest
@@ -11,12 +11,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def soak(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    for name in ("soak", "soak_site", "soak_judge"):
-        sys.modules.pop(name, None)
-    import soak
-    import soak_site
-
-    return soak, soak_site
+    return importlib.import_module("soak"), importlib.import_module("soak_site")
 
 
 def test_healthy_meters_are_right_beside_misbehaving_ones(soak, tmp_path: Path):
