@@ -1,6 +1,7 @@
 """The daemon: the one place where everything is wired, started and ended."""
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from config.loading import LoadedSite
 from config.meter_checks import formulas_of
-from monitor.clock import Clock
+from monitor.clock import Clock, SteadyClock
 from monitor.collector import Collector
 from monitor.pipeline import Pipeline
 from monitor.reports.results import SiteResults
@@ -22,10 +23,14 @@ from monitor.store.requests import RequestBox
 from monitor.store.retention import delete_old_scans
 from monitor.store.rows import Commit, ConditionRow
 from monitor.store.writer import Writer, register_layouts
+from monitor.timekeeping import HeldScans, Timekeeper, newest_reading_ms
 from monitor.virtual import VirtualMeters
 from monitor.wiring import build_drivers, build_meters, revealed
 
 log = logging.getLogger(__name__)
+
+COLLECT_AFTER = 50_000
+"""New objects after which the garbage collector looks among them for circles."""
 
 UNREADABLE_REST_S = 10.0
 """After a trouble of the disk, before the store is asked again."""
@@ -41,7 +46,6 @@ class Daemon:
 
     def __init__(self, loaded: LoadedSite, clock: Clock) -> None:
         self._loaded = loaded
-        self._clock = clock
         self._site = loaded.site.site.id
         loaded.store_path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = WriterLock(loaded.store_path)
@@ -49,7 +53,9 @@ class Daemon:
         self._engine = open_writer(loaded.store_path)
         self._reader = StoreReader.open(loaded.store_path, self._site)
         self._writer = Writer(self._engine, self._site)
-        self._drivers = build_drivers(loaded, clock)
+        self._clock = SteadyClock(clock, newest_reading_ms(self._reader))
+        self._held = HeldScans(self._clock)
+        self._drivers = build_drivers(loaded, self._clock)
         self._pipeline = self._build_pipeline()
         self._requests = RequestBox(loaded.store_path)
         self._virtual = VirtualMeters(
@@ -68,6 +74,7 @@ class Daemon:
             self._writer.submit,
             clock_ms=self._clock.now_ms,
             interval_s=self._loaded.site.interval_s,
+            stamps=self._held,
         )
 
     def _build_sinks(self) -> Sequence[Sink]:
@@ -102,9 +109,11 @@ class Daemon:
         log.info("%s: %d scans taken again from the store", self._site, replayed)
         scheduler = self._scheduler()
         scheduler.start()
+        timekeeper = Timekeeper(self._clock, self._pipeline, self._held, self._reader, self._writer)
         collector = Collector(self._drivers, self._pipeline, self._writer.submit, self._clock)
         tasks = [asyncio.create_task(collector.run(), name="collector")]
         tasks += [asyncio.create_task(sink.run(), name=f"sink {i}") for i, sink in enumerate(self._sinks)]
+        tasks.append(asyncio.create_task(timekeeper.run(), name="timekeeper"))
         tasks.append(asyncio.create_task(self._heartbeat(), name="heartbeat"))
         tasks.append(asyncio.create_task(self._keep_virtual_meters(), name="virtual meters"))
         stopping = asyncio.create_task(stop.wait(), name="stop")
@@ -135,11 +144,15 @@ class Daemon:
         return scheduler
 
     async def _update_results(self, results: SiteResults) -> None:
+        if self._clock.is_holding:
+            return  # there is no today
         rows = await asyncio.to_thread(results.due, self._clock.now_ms() // 1000)
         if rows:
             self._writer.submit(Commit(results=rows))
 
     async def _forget_scans(self) -> None:
+        if not self._clock.is_settled:
+            return  # a clock that was set years ahead must not cost the readings of years
         days = self._loaded.site.store.keep_scans_days
         before_ms = self._clock.now_ms() - days * 86_400_000
         sinks = [settings.id for settings in self._loaded.site.sinks]
@@ -158,6 +171,8 @@ class Daemon:
         """Twice a second: sums over meters, wherever all of their parts have closed an interval."""
         while True:
             await asyncio.sleep(0.5)
+            if self._clock.is_holding:
+                continue
             try:
                 await asyncio.to_thread(self._virtual.catch_up, self._clock.now_ms() // 1000)
             except UNREADABLE as error:
@@ -195,11 +210,24 @@ class Daemon:
             raise StoreError("store.not_all_written", path=str(self._loaded.store_path), **facts)
 
 
+def spare_the_collector() -> None:
+    """Let Python's garbage collector leave alone what lasts, and look less often.
+
+    By its own measure it goes over everything that waits for the disk after each 700 readings, which took
+    40 % of the time at 10,000 messages a second. What is in no circle is freed at once, as ever.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, 20, 50)
+
+
 def run_daemon(loaded: LoadedSite, clock: Clock, on_ready: Callable[[], None] = lambda: None) -> None:
     """Run the daemon on uvloop where there is one, until a signal ends it."""
 
     async def main() -> None:
-        await Daemon(loaded, clock).run(on_ready)
+        daemon = Daemon(loaded, clock)
+        spare_the_collector()
+        await daemon.run(on_ready)
 
     try:
         import uvloop
