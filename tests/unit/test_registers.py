@@ -1,12 +1,13 @@
 """The decoder, against words as vendors' documents print them."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from drivers.modbus_profile import RegisterPoint, RegisterType, Table
-from drivers.planner import Block
+from drivers.modbus_profile import Limits, RegisterPoint, RegisterType, Table, ToldFactor
+from drivers.planner import Block, plan_reads
 from drivers.registers import ScanDecoder, encode_value
 from rules.quality import Quality
 
@@ -90,6 +91,101 @@ def test_a_refused_block_leaves_the_others_alone():
     assert values[0] == 5.0
     assert math.isnan(values[1])
     assert quality.tolist() == [Quality.GOOD, Quality.MISSING]
+
+
+def decode_from(words: dict[int, int], *points: RegisterPoint) -> tuple[list[float], list[int]]:
+    """Values and qualities of points from a device with these registers."""
+    blocks = plan_reads(points, Limits())
+    payloads = [
+        b"".join(words.get(at, 0).to_bytes(2, "big") for at in range(block.start, block.start + block.count))
+        for block in blocks
+    ]
+    values, quality = ScanDecoder(blocks).decode(payloads)
+    return values.tolist(), quality.tolist()
+
+
+# DIRIS B30: whole kWh at 19843, and at 19845 what is left below 1 kWh, in 0.1 Wh.
+DIRIS = replace(point("u32", address=19843), parts=(point("u16", address=19845, scale=1e-4),))
+# TUF-2000: whole units and a fraction, both low word first; times 10 ** (n - 3), times the unit's factor.
+MULTIPLIER, UNIT = point("u16", address=1438), point("u16", address=1437)
+TUF = replace(
+    point("i32", word_order="little", address=8),
+    parts=(point("f32", word_order="little", address=10),),
+    factors=(ToldFactor(MULTIPLIER, None, -3), ToldFactor(UNIT, ((0, 1.0), (1, 0.001)), 0)),
+)
+
+
+def test_a_value_made_of_parts():
+    values, quality = decode_from({19843: 1, 19844: 2, 19845: 9876}, DIRIS, point("u16", address=19845))
+    assert values == [pytest.approx(65538.9876), 9876.0]
+    assert quality == [Quality.GOOD, Quality.GOOD]
+
+
+def test_a_value_whose_part_is_missing_is_missing():
+    torn = replace(DIRIS, parts=(replace(DIRIS.parts[0], invalid=(0xFFFF,)),))
+    values, quality = decode_from({19844: 5, 19845: 0xFFFF}, torn)
+    assert math.isnan(values[0])
+    assert quality == [Quality.MISSING]
+
+
+@pytest.mark.parametrize(
+    ("multiplier", "unit", "factor"),
+    [(3, 0, 1.0), (0, 0, 0.001), (5, 0, 100.0), (3, 1, 0.001), (2, 1, 1e-4)],
+)
+def test_factors_that_other_registers_tell(multiplier: int, unit: int, factor: float):
+    words = {8: 0x0007, 9: 0x0001, 10: 0x0000, 11: 0x3F40, 1438: multiplier, 1437: unit}
+    values, quality = decode_from(words, TUF)
+    assert values == [pytest.approx(65543.75 * factor)]
+    assert quality == [Quality.GOOD]
+
+
+@pytest.mark.parametrize(("multiplier", "unit"), [(3, 2), (3, 0xFFFF), (34, 0), (0xFFFF, 0)])
+def test_a_raw_value_that_means_nothing_makes_the_point_missing(multiplier: int, unit: int):
+    words = {8: 7, 1438: multiplier, 1437: unit, 0: 5}
+    values, quality = decode_from(words, TUF, point("u16"))
+    assert math.isnan(values[0])
+    assert values[1] == 5.0
+    assert quality == [Quality.MISSING, Quality.GOOD]
+
+
+def test_a_power_of_ten_is_told_in_whole_numbers():
+    told = ToldFactor(point("f32", address=2), None, 0)
+    one = replace(point("u16"), factors=(told,))
+    assert decode_from({0: 5, 2: 0x4000, 3: 0}, one) == ([500.0], [Quality.GOOD])
+    assert decode_from({0: 5, 2: 0x4020, 3: 0}, one)[1] == [Quality.MISSING]  # 2.5
+    assert decode_from({0: 5, 2: 0x7FC0, 3: 0}, one)[1] == [Quality.MISSING]
+
+
+def test_a_refused_register_of_a_factor_takes_its_points_along():
+    far = replace(point("u16"), factors=(ToldFactor(point("u16", address=900), ((0, 1.0),), 0),))
+    near = point("u16", address=1)
+    blocks = plan_reads([far, near], Limits())
+    assert [block.points for block in blocks] == [(far, near), ()]
+    values, quality = ScanDecoder(blocks).decode([b"\0\1\0\2", None])
+    assert math.isnan(values[0])
+    assert values[1] == 2.0
+    assert quality.tolist() == [Quality.MISSING, Quality.GOOD]
+
+
+def test_a_payload_of_another_size_tells_nothing():
+    blocks = [
+        Block(Table.HOLDING, 0, 1, (point("u16"),), (0,)),
+        Block(Table.HOLDING, 9, 1, (point("u16", address=9),), (1,)),
+    ]
+    values, quality = ScanDecoder(blocks).decode([b"\0\1\0", b"\0\5"])
+    assert math.isnan(values[0])
+    assert values[1] == 5.0
+    assert quality.tolist() == [Quality.MISSING, Quality.GOOD]
+
+
+def test_numbers_beyond_all_measure_are_missing_without_a_warning():
+    assert decode(point("f64", scale=1e9), 0x7FEF, 0xFFFF, 0xFFFF, 0xFFFF)[1] == Quality.MISSING
+    assert decode(point("f32"), 0x7F80, 0x0001)[1] == Quality.MISSING  # a signalling NaN
+
+
+def test_a_value_of_several_registers_is_not_written():
+    with pytest.raises(ValueError, match="several registers"):
+        encode_value(DIRIS, 1.0)
 
 
 def test_encoding_what_does_not_fit_is_an_error():
