@@ -8,6 +8,8 @@ import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from rules.factors import Factors
+
 CONFIRMATIONS = 3
 """Readings in a row, consistent with each other, before a lower or far higher register is a new epoch.
 
@@ -23,6 +25,11 @@ UNSEEN_MS = 3_600_000
 
 MS_AN_HOUR = 3_600_000
 
+NEAR_THE_END = 0.1
+"""A register rolls over from the last tenth of its range, or from an hour at full power before its end."""
+
+NO_CHANGE = Factors()
+
 
 class Verdict(StrEnum):
     """What became of a reading."""
@@ -35,11 +42,12 @@ class Verdict(StrEnum):
     LATE = "late"
     BACKWARD = "backward"
     SPIKE = "spike"
+    STUCK = "stuck"
 
     @property
     def believed(self) -> bool:
         """Whether the reading advanced the counter."""
-        return self in (Verdict.COUNTED, Verdict.CAUGHT_UP, Verdict.ROLLED_OVER, Verdict.NEW_EPOCH)
+        return self not in (Verdict.REPEATED, Verdict.LATE, Verdict.BACKWARD, Verdict.SPIKE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +56,14 @@ class CounterLimits:
 
     Attributes
     ----------
-    max_rate : the most it can advance, in its unit an hour (kW for kWh, m3/h for m3).
-    rolls_over_at : modulus in its unit, or None.
+    max_rate : the most that is metered, in its unit an hour (kW for kWh, m3/h for m3): factors included.
+    rolls_over_at : modulus of the register as it is shown, or None.
+    factors : what the register's advance is multiplied by.
     """
 
     max_rate: float
     rolls_over_at: float | None = None
+    factors: Factors = NO_CHANGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +95,8 @@ class CounterState:
     Attributes
     ----------
     at_ms, raw : that reading.
-    offset : total = raw + offset. The total never goes back; rollovers and epochs move the offset.
+    offset : total = raw + offset. The total never goes back; rollovers and epochs move the offset. Both
+        are as the register shows it: factors are no part of them.
     epoch : 0 at first, +1 at each reset or replacement.
     moved_from_ms : the last instant at which the register still showed its previous value; a step may
         have gathered since then.
@@ -107,8 +118,32 @@ class CounterState:
 
     @property
     def total(self) -> float:
-        """The register without rollovers and resets, in its unit."""
+        """The register without rollovers and resets, as it is shown."""
         return self.raw + self.offset
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """How a total is told as a register from an instant on: what the display shows is total - offset."""
+
+    from_ms: int
+    offset: float
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A person's record that a register was replaced, or set back (the same with a new start).
+
+    Attributes
+    ----------
+    at_ms : the instant.
+    old_final, new_start : what the old and the new display showed then, in the register's unit.
+    """
+
+    at_ms: int
+    old_final: float
+    new_start: float
 
 
 def first_reading(at_ms: int, raw: float) -> CounterState:
@@ -137,18 +172,27 @@ def advance(
     if raw == state.raw:
         return replace(state, at_ms=at_ms, doubt=None), Verdict.COUNTED
     step = raw - state.raw
-    modulus = limits.rolls_over_at
-    if modulus is not None and step < 0:
-        step += modulus
-    if 0 < step <= _bound(limits, at_ms - state.moved_from_ms, state, raw):
+    if step < 0 and _near_the_end(state, at_ms, limits):
+        step += limits.rolls_over_at or 0.0
+    if 0 < step <= _bound(limits, state.moved_from_ms, at_ms, state, raw):
         return _moved(state, at_ms, raw, step, limits)
     return _doubted(state, at_ms, raw, limits)
 
 
-def _bound(limits: CounterLimits, elapsed_ms: int, state: CounterState, raw: float) -> float:
-    """The most that a register can show to have gathered in a time: it shows whole steps only."""
+def _bound(limits: CounterLimits, from_ms: int, to_ms: int, state: CounterState, raw: float) -> float:
+    """The most that a register can show to have gathered between two instants: it shows whole steps only."""
     grain = 0.0 if math.isinf(state.resolution) else state.resolution
-    return limits.max_rate * elapsed_ms / MS_AN_HOUR + grain + abs(raw) * FLOAT32_SLACK
+    return limits.factors.most(limits.max_rate, from_ms, to_ms) + grain + abs(raw) * FLOAT32_SLACK
+
+
+def _near_the_end(state: CounterState, at_ms: int, limits: CounterLimits) -> bool:
+    """Whether a register stands where it may roll over: elsewhere going back is a reset, however long ago."""
+    modulus = limits.rolls_over_at
+    if modulus is None:
+        return False
+    an_hour_at_most = min(at_ms, state.at_ms + MS_AN_HOUR)
+    within_reach = limits.factors.most(limits.max_rate, state.at_ms, an_hour_at_most)
+    return modulus - state.raw <= max(NEAR_THE_END * modulus, within_reach)
 
 
 def _moved(
@@ -168,7 +212,7 @@ def _moved(
     if rolled_over:
         return moved, Verdict.ROLLED_OVER
     # Before its first step nothing is known of a register's grain.
-    at_once = math.isinf(state.resolution) or step <= _bound(limits, at_ms - state.at_ms, state, raw)
+    at_once = math.isinf(state.resolution) or step <= _bound(limits, state.at_ms, at_ms, state, raw)
     return moved, Verdict.COUNTED if at_once else Verdict.CAUGHT_UP
 
 
@@ -183,7 +227,7 @@ def _doubted(
     known = state.doubt
     if known is not None and at_ms > known.at_ms:
         step = raw - known.raw
-        if 0 <= step <= _bound(limits, at_ms - known.at_ms, state, raw):
+        if 0 <= step <= _bound(limits, known.at_ms, at_ms, state, raw):
             doubt = Doubt(known.first_raw, at_ms, raw, known.count + 1)
     if doubt.count >= CONFIRMATIONS:
         return _new_epoch(state, at_ms, raw, raw - doubt.first_raw), Verdict.NEW_EPOCH
@@ -207,12 +251,31 @@ def _new_epoch(state: CounterState, at_ms: int, raw: float, known: float) -> Cou
     )
 
 
+def replaced(state: CounterState, record: Replacement, limits: CounterLimits) -> CounterState:
+    """The counter after a replacement that somebody wrote down: another register goes on from its start.
+
+    The old register is taken to have come to its final reading at that instant, rolled over if it must;
+    one below the last believed reading takes nothing back.
+    """
+    step = record.old_final - state.raw
+    if step < 0 and _near_the_end(state, record.at_ms, limits):
+        step += limits.rolls_over_at or 0.0
+    return CounterState(
+        at_ms=record.at_ms,
+        raw=record.new_start,
+        offset=state.total + max(0.0, step) - record.new_start,
+        epoch=state.epoch + 1,
+        moved_from_ms=record.at_ms,
+        moved_at_ms=record.at_ms,
+    )
+
+
 def _returned(state: CounterState, at_ms: int, raw: float, limits: CounterLimits) -> CounterState | None:
     """The state when a reading goes on from the epoch before this one: that register was only away."""
     left = state.left
     if left is None or raw < left.raw or raw + left.offset < state.total:
         return None
-    if raw - left.raw > _bound(limits, at_ms - left.at_ms, state, raw):
+    if raw - left.raw > _bound(limits, left.at_ms, at_ms, state, raw):
         return None
     return CounterState(
         at_ms=at_ms,

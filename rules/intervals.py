@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rules.counters import CounterState
+from rules.counters import NO_CHANGE, Life
+from rules.factors import Factors
 from rules.quality import Quality
 
 Instants = NDArray[np.datetime64]
@@ -20,16 +21,17 @@ class Interval:
     Attributes
     ----------
     start_s, duration_s : [start, start + duration), seconds since 1970 UTC.
-    quantity : advance of the register over the interval, in the meter's unit (kWh, m3).
+    quantity : advance of the register over the interval times its factor, in the meter's unit (kWh, m3).
     coverage : share of the interval that lies between readings close enough together, 0 to 1.
     quality : ``Quality`` of the quantity.
     rate_avg : quantity an hour (kW, m3/h); NaN where it was caught up.
     rate_max, rate_min : extremes of the rate point inside the interval; NaN without one or caught up.
     caught_up : the interval was crossed without readings, its share is energy and never a peak.
-    register_start, register_end : what the display shows at both edges, interpolated, in the meter's
-        unit; where the register was replaced or rolled over inside, the start is told as the new one
-        would have shown it, so that the difference is always the quantity.
+    register_start, register_end : what the display shows at both edges, interpolated, factors left out;
+        where the register was replaced or rolled over inside, the start is told as the new one would
+        have shown it, so that quantity = (register_end - register_start) * factor always.
     epoch : which life of the counter; +1 at each reset or replacement.
+    factor : what the register's advance was multiplied by; where that changed inside, the mean by advance.
     """
 
     start_s: int
@@ -44,6 +46,7 @@ class Interval:
     register_start: float
     register_end: float
     epoch: int
+    factor: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,29 +82,58 @@ class Readings:
     total : (n,) float64, the counter's total.
     rate : (n,) float64, what the rate point showed; NaN without one.
     quality : (n,) uint8.
+    heard_ms : (m,) int64, the instants among them at which somebody read; all of them when left out.
     """
 
     at_ms: NDArray[np.int64]
     total: Floats
     rate: Floats
     quality: Bytes
+    heard_ms: NDArray[np.int64] | None = None
+
+    def cut_at_changes(self, factors: Factors, max_rate: float) -> "Readings":
+        """The same with a point at each change of the factor between two readings, which nobody read."""
+        at_ms = self.at_ms
+        inside = [change for change in factors.between(int(at_ms[0]), int(at_ms[-1])) if change not in at_ms]
+        steps = sorted({int(np.searchsorted(at_ms, change)) for change in inside})
+        places, knots = [], []
+        for after in steps:
+            a, b = ((int(at_ms[i]), float(self.total[i])) for i in (after - 1, after))
+            found = factors.split(max_rate, a, b)
+            places += [after] * len(found)
+            knots += found
+        if not knots:
+            return self
+        worst = np.maximum(self.quality[:-1], self.quality[1:])
+        return Readings(
+            np.insert(at_ms, places, [change for change, _ in knots]),
+            np.insert(self.total, places, [total for _, total in knots]),
+            np.insert(self.rate, places, np.nan),
+            np.insert(self.quality, places, worst[np.array(places) - 1]),
+            at_ms,
+        )
 
 
 def close_interval(
-    readings: Readings, start_s: int, duration_s: int, max_gap_ms: int, counter: CounterState
+    readings: Readings,
+    start_s: int,
+    duration_s: int,
+    max_gap_ms: int,
+    life: Life,
+    factors: Factors = NO_CHANGE,
 ) -> Interval | None:
     """Close [start, start + duration) from the readings around it.
 
-    Energy is the difference of the total at both edges, each interpolated between its neighbours. Where
-    the neighbours of an edge lie further apart than ``max_gap_ms`` the share is a guess by time: the
-    interval is caught up, counts as energy and never as a peak. A pure function of the readings, so that
-    closing twice, late or after a restart gives the same row.
+    Energy is the difference of the total at both edges, each interpolated between its neighbours, times the
+    factor in force. Where the neighbours of an edge lie further apart than ``max_gap_ms`` the share is a
+    guess by time: the interval is caught up, counts as energy and never as a peak. A pure function of the
+    readings, so that closing twice, late or after a restart gives the same row.
 
     Parameters
     ----------
-    readings : at least up to the first reading at or after the end.
+    readings : at least up to the first reading at or after the end; cut at the changes of the factor.
     max_gap_ms : the longest silence between two readings that still counts as measured.
-    counter : the counter's state; its epoch and offset are the interval's.
+    life : of the register that is in force at the end.
 
     Returns
     -------
@@ -117,14 +149,15 @@ def close_interval(
     register_start = float(total[before]) if partial else _at(readings, before, start_ms)
     register_end = _at(readings, max(after - 1, before), end_ms)
 
+    measured_ms, guessed = _measured(readings, start_ms, end_ms, max_gap_ms)
+    caught_up = partial or guessed
     window = slice(before, after + 1)
     times = at_ms[window]
-    gaps = np.diff(times)
-    inside = np.minimum(times[1:], end_ms) - np.maximum(times[:-1], start_ms)
-    measured_ms = float(np.clip(inside, 0, None)[gaps <= max_gap_ms].sum())
-    caught_up = partial or _edge_is_guessed(gaps, max_gap_ms, times, start_ms, end_ms)
-
-    quantity = max(0.0, register_end - register_start)  # the total never goes back; rounding may, by a hair
+    advance = max(0.0, register_end - register_start)  # it never goes back; rounding may, by a hair
+    quantity, factor = advance * factors.at(start_ms), factors.at(start_ms)
+    if len(spans := factors.spans(start_ms, end_ms)) > 1:
+        quantity = _by_factor(readings, spans)
+        factor = quantity / advance if advance > 0 else spans[-1][2]
     worst = int(readings.quality[window].max())
     rates = readings.rate[window][(times >= start_ms) & (times < end_ms)]
     rates = rates[np.isfinite(rates)]
@@ -139,10 +172,22 @@ def close_interval(
         rate_max=float(rates.max()) if known else float("nan"),
         rate_min=float(rates.min()) if known else float("nan"),
         caught_up=caught_up,
-        register_start=register_start - counter.offset,
-        register_end=register_end - counter.offset,
-        epoch=counter.epoch,
+        register_start=register_start - life.offset,
+        register_end=register_end - life.offset,
+        epoch=life.epoch,
+        factor=factor,
     )
+
+
+def _by_factor(readings: Readings, spans: list[tuple[int, int, float]]) -> float:
+    """Sum of the advances of each span, each times its own factor; before the first reading there is none."""
+    at_ms = readings.at_ms
+    quantity = 0.0
+    for begin_ms, end_ms, factor in spans:
+        a, b = (_at(readings, int(np.searchsorted(at_ms, t, side="right")) - 1, t) if t > at_ms[0]
+                else float(readings.total[0]) for t in (begin_ms, end_ms))  # fmt: skip
+        quantity += max(0.0, b - a) * factor
+    return quantity
 
 
 def _at(readings: Readings, left: int, instant_ms: int) -> float:
@@ -155,11 +200,15 @@ def _at(readings: Readings, left: int, instant_ms: int) -> float:
     return a + (b - a) * ((instant_ms - t0) / (t1 - t0))
 
 
-def _edge_is_guessed(
-    gaps: NDArray[np.int64], max_gap_ms: int, times: NDArray[np.int64], start_ms: int, end_ms: int
-) -> bool:
-    """Whether an edge lies strictly inside a silence that is too long."""
+def _measured(readings: Readings, start_ms: int, end_ms: int, max_gap_ms: int) -> tuple[float, bool]:
+    """How much of a time lies between readings close enough together, and whether an edge does not. [ms]"""
+    heard = readings.at_ms if readings.heard_ms is None else readings.heard_ms
+    before = max(int(np.searchsorted(heard, start_ms, side="right")) - 1, 0)
+    times = heard[before : int(np.searchsorted(heard, end_ms)) + 1]
+    gaps = np.diff(times)
+    inside = np.minimum(times[1:], end_ms) - np.maximum(times[:-1], start_ms)
     long = gaps > max_gap_ms
     crosses_start = (times[:-1] < start_ms) & (times[1:] > start_ms)
     crosses_end = (times[:-1] < end_ms) & (times[1:] > end_ms)
-    return bool((long & (crosses_start | crosses_end)).any())
+    measured_ms = float(np.clip(inside, 0, None)[~long].sum())
+    return measured_ms, bool((long & (crosses_start | crosses_end)).any())

@@ -153,11 +153,13 @@ class MeterTrace:
         at, totals = list(self._at), list(self._totals)
         after = bisect_left(at, start_ms)
         worst = max(list(self._quality)[max(0, after - 1) :])
-        if after == 0:
-            return Advance(totals[-1] - totals[0], at[0], at[-1], at[0] == start_ms, worst)
-        share = (start_ms - at[after - 1]) / (at[after] - at[after - 1])
-        edge = totals[after - 1] + share * (totals[after] - totals[after - 1])
-        return Advance(totals[-1] - edge, start_ms, at[-1], True, worst)
+        points = list(zip(at[after:], totals[after:], strict=True))
+        if after > 0 and at[after] > start_ms:
+            share = (start_ms - at[after - 1]) / (at[after] - at[after - 1])
+            edge = totals[after - 1] + share * (totals[after] - totals[after - 1])
+            points.insert(0, (start_ms, edge))
+        quantity = self.plan.limits.factors.metered(points)
+        return Advance(quantity, points[0][0], at[-1], points[0][0] == start_ms, worst)
 
     def slope(self) -> tuple[float, int, Quality] | None:
         """Rate an hour over the last minute of readings, the instant of the newest, and their quality."""

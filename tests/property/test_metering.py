@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.counters import CounterLimits
+from rules.factors import Factors
 from rules.metering import MeterRules, MeterTrack
 from rules.quality import Quality
 
@@ -113,3 +114,56 @@ def test_a_register_that_stands_still_and_jumps_is_never_a_peak(readings, frozen
         if not one.caught_up:
             grain = max(b - a for (_, a), (_, b) in pairwise(readings))
             assert one.rate_avg <= 100.0 + 4 * grain
+
+
+@st.composite
+def registers_with_factors(draw):
+    """What a register shows whose factor changes, of a meter that keeps its limits; and the factors."""
+    metered = draw(registers())
+    first_ms, last_ms = metered[0][0], metered[-1][0]
+    instants = draw(st.sets(st.integers(first_ms, last_ms), max_size=4))
+    values = st.sampled_from([0.01, 0.5, 1.0, 40.0, 1000.0])
+    factors = Factors(draw(values), tuple((at_ms, draw(values)) for at_ms in sorted(instants)))
+    shown, readings = 500.0, [(first_ms, 500.0)]
+    for (a_ms, a), (b_ms, b) in pairwise(metered):
+        rate = (b - a) / (b_ms - a_ms)
+        shown += sum(rate * (end - begin) / factor for begin, end, factor in factors.spans(a_ms, b_ms))
+        readings.append((b_ms, shown))
+    return readings, factors
+
+
+@given(registers_with_factors())
+def test_with_any_factors_no_interval_holds_more_than_is_possible_and_every_one_can_be_followed(case):
+    readings, factors = case
+    rules = MeterRules(CounterLimits(100.0, factors=factors), interval_s=900, max_gap_ms=180_000)
+    track = MeterTrack(rules)
+    for interval in closed_by(readings, track):
+        slack = 4 * 600.0 * 2.0**-22 * 1000.0
+        assert 0 <= interval.quantity <= 100.0 * 0.25 + slack
+        shown = interval.register_end - interval.register_start
+        assert shown * interval.factor == pytest.approx(interval.quantity, rel=1e-9, abs=1e-6)
+    assert track.counter.at_ms == readings[-1][0]
+    assert track.counter.epoch == 0
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([1000, 60_000, 7_200_000]), st.floats(0, 1e7)), min_size=2),
+    st.sampled_from([None, 65_536.0, 1e6]),
+    registers_with_factors(),
+)
+def test_every_delta_is_bounded_by_power_and_time_whatever_a_register_shows(steps, modulus, case):
+    _, factors = case
+    limits = CounterLimits(100.0, modulus, factors)
+    at_ms = 10**12
+    track = MeterTrack(MeterRules(limits, interval_s=900, max_gap_ms=180_000))
+    track.take(at_ms, steps[0][1], math.nan, Quality.GOOD)
+    for step_ms, raw in steps[1:]:
+        at_ms += step_ms
+        before = track.counter
+        track.take(at_ms, raw, math.nan, Quality.GOOD)
+        grain = 0.0 if math.isinf(before.resolution) else before.resolution
+        advanced = track.counter.total - before.total
+        assert advanced >= -1e-6
+        reach_ms = before.left.at_ms if before.left else before.moved_from_ms
+        since_ms = min(reach_ms, before.moved_from_ms)
+        assert advanced <= limits.factors.most(100.0, since_ms, at_ms) + 3 * grain + 3e7 * 2.0**-21

@@ -3,11 +3,11 @@ import math
 import numpy as np
 import pytest
 
-from rules.counters import first_reading
+from rules.counters import Life
 from rules.intervals import Readings, close_interval
 from rules.quality import Quality
 
-COUNTER = first_reading(0, 0.0)
+COUNTER = Life(0, 0.0, 0)
 
 
 def readings(*rows, rate=None):
