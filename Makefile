@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
+FUZZ_RUNS ?= 20000
 # Where every branch must be tested: what is counted, and what is decoded.
 EXACT := rules/*,drivers/planner.py,drivers/payload*.py,drivers/sparkplug*.py,drivers/registers.py
 
@@ -26,6 +27,7 @@ help:
 	  '  make check     format, lint, types, import floors, unit and property tests: under a minute' \
 	  '  make example   Taipei City Hall: build the store from its ledgers, print the summary' \
 	  '  make bench     measurements beside peers' \
+  '  make fuzz      every decoder against bytes that nobody meant (FUZZ_RUNS=20000 each)' \
 	  '  make soak      ten minutes, a thousand meters at 1 Hz, a tenth of them misbehaving' \
 	  '  make format    put the code in order' \
 	  '  make lock      requirements.lock from pyproject.toml' \
@@ -89,7 +91,19 @@ bench: $(STAMP) servers
 soak: $(STAMP) servers
 	@$(BIN)/python benchmarks/soak.py $(ARGS)
 
+# A bounded run of each: what crashes, hangs or eats memory is kept in .fuzz/ and ends the run.
+fuzz: $(STAMP)
+	@$(BIN)/python -c 'import atheris' 2> /dev/null || $(BIN)/uv pip install --quiet --python $(BIN)/python \
+	  --group fuzz || { printf '%s\n' 'atheris could not be installed: it needs Linux and Python 3.11 to 3.13, or clang.'; exit 1; }
+	@mkdir -p .fuzz
+	@for target in tests/fuzz/fuzz_*.py; do \
+	  printf '%s: ' "$$target"; \
+	  PYTHONPATH=. $(BIN)/python "$$target" -atheris_runs=$(FUZZ_RUNS) -max_len=1024 -len_control=0 -timeout=20 \
+	    -rss_limit_mb=1024 -artifact_prefix=.fuzz/ $(ARGS) > .fuzz/log 2>&1 || { tail -n 60 .fuzz/log; exit 1; }; \
+	  tail -n 1 .fuzz/log; \
+	done
+
 clean:
 	rm -rf $(VENV) build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis \
-	  .import_linter_cache facility_energy_monitor.egg-info
+	  .import_linter_cache .fuzz facility_energy_monitor.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
