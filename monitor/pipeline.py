@@ -11,6 +11,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from monitor.store.reader import StoreReader
 from monitor.store.rows import Commit, IntervalRow, RefusalRow, Snapshot, pack_scan
@@ -18,9 +19,12 @@ from rules.counters import Verdict
 from rules.metering import MeterRules, MeterTrack
 from rules.quality import Quality
 from rules.scan import Layout, Scan
+from rules.setback import is_ahead, reopened_s, set_back, untold
 from rules.validation import Validator
 
 log = logging.getLogger(__name__)
+
+FOR_EVER_S = 2**40
 
 SETTLED_MS = 60_000
 """How long after an interval's end the state is written down: its rows are closed, and little is open yet."""
@@ -28,6 +32,13 @@ SETTLED_MS = 60_000
 
 TOLD = (Verdict.BACKWARD, Verdict.SPIKE, Verdict.LATE, Verdict.NEW_EPOCH, Verdict.CAUGHT_UP)
 """Verdicts that are kept, for people to see and to count."""
+
+
+class Stamps(Protocol):
+    """Who looks after the times of scans."""
+
+    def timed(self, scan: Scan, on_commit: Callable[[], None] | None) -> Scan | None:
+        """The scan with the time that it deserves; None when it is kept until there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,7 @@ class Pipeline:
     submit : hands a commit to the writer; returns at once.
     clock_ms : the daemon's wall clock; says when a snapshot is due, whatever the readings' own stamps say.
     interval_s : length of an interval: there is one snapshot for each.
+    stamps : looks after the scans' times while the machine's clock is in doubt.
     """
 
     def __init__(
@@ -70,8 +82,10 @@ class Pipeline:
         *,
         clock_ms: Callable[[], int],
         interval_s: int,
+        stamps: Stamps | None = None,
     ) -> None:
         self._submit = submit
+        self._stamps = stamps
         self._meters = {meter.id: meter for meter in meters}
         self._tracks = {meter.id: MeterTrack(meter.rules) for meter in meters}
         self._latest: dict[int, Scan] = {}
@@ -93,6 +107,11 @@ class Pipeline:
 
     def accept(self, scan: Scan, on_commit: Callable[[], None] | None = None) -> None:
         """Take a scan from a driver. ``on_commit`` is called once it is on disk."""
+        timed = scan if self._stamps is None else self._stamps.timed(scan, on_commit)
+        if timed is not None:
+            self._accept(timed, on_commit)
+
+    def _accept(self, scan: Scan, on_commit: Callable[[], None] | None) -> None:
         route = self._routes[scan.layout.key]
         route.validator.grade(scan)
         self._scan_id += 1
@@ -105,6 +124,24 @@ class Pipeline:
         if slot != self._snapshot_slot:
             commit.snapshot = self.snapshot()
             self._snapshot_slot = slot
+        self._submit(commit)
+
+    def set_back(self, by_ms: int, now_ms: int, reader: StoreReader, *, unseen_ms: int = 0) -> None:
+        """Go on at ``now_ms`` where times were ``by_ms`` ahead; everything accepted must be in the store."""
+        commit = Commit()
+        for meter_id, track in self._tracks.items():
+            if not is_ahead(track, now_ms):
+                continue
+            rows = reader.intervals(meter_id, reopened_s(track, by_ms), FOR_EVER_S)
+            self._tracks[meter_id] = set_back(track, by_ms, float(rows.quantity.sum()), unseen_ms=unseen_ms)
+            commit.intervals += [
+                IntervalRow(meter_id, untold(start_s, duration_s))
+                for start_s, duration_s in zip(
+                    rows.start.astype(int).tolist(), rows.duration_s.tolist(), strict=True
+                )
+            ]
+        commit.snapshot = self.snapshot()
+        self._snapshot_slot = self._slot()
         self._submit(commit)
 
     def _slot(self) -> int:

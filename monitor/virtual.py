@@ -28,7 +28,7 @@ LOOK_EVERY_S = 5
 """How often it is looked at who waits for whom."""
 
 SETTLED_S = 60
-"""So long after the other parts' intervals have closed a part may still be on its way."""
+"""So long after the end of an interval a part's may still be on its way."""
 
 
 def store_key(meter: str) -> str:
@@ -127,14 +127,14 @@ class VirtualMeters:
         """The register that lies behind the others, once it is late."""
         ends = {part: self._reader.last_end_s(part) for part in self._registers[meter]}
         newest_s = max((end for end in ends.values() if end is not None), default=None)
-        if newest_s is None or now_s < newest_s + min(SETTLED_S, self._interval_s):
-            # Just closed: who is late shows a little later. What was told before still holds.
-            told = self._told.get(meter)
-            return told if told is not None and ends[told.part] == told.since_s else None
         part, end_s = min(ends.items(), key=lambda one: -math.inf if one[1] is None else one[1])
-        if end_s is None or end_s < newest_s:
-            return Waiting(meter, part, end_s if end_s is not None else 0)
-        return None
+        if newest_s is None or end_s == newest_s:
+            return None
+        if end_s is None:
+            return Waiting(meter, part, 0)
+        # Others have closed the interval that begins there: is there still time for this one to?
+        is_late = now_s >= end_s + self._interval_s + min(SETTLED_S, self._interval_s)
+        return Waiting(meter, part, end_s) if is_late else None
 
 
 def evaluate_stored(reader: StoreReader, formula: Formula, start_s: int, end_s: int) -> Evaluated:

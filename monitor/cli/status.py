@@ -18,6 +18,7 @@ from monitor.clock import SystemClock
 from monitor.store.database import WriterLock
 from monitor.store.reader import StoreReader
 from monitor.store.rows import ConditionRow
+from monitor.timekeeping import CONDITION as CLOCK
 from monitor.timestamps import iso_utc, local_text
 from monitor.virtual import store_key
 from rules.quality import Quality
@@ -58,8 +59,10 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
     refused = reader.refusal_counts(now_ms - DAY_MS)
     meters = [_meter(reader, meter.id, refused) | _virtual(meter, conditions) for meter in loaded.site.meters]
     sinks = [_sink(reader, sink.id, conditions.get(f"sink/{sink.id}")) for sink in loaded.site.sinks]
+    clock = conditions.get(CLOCK)
     attention = (
         pid is None
+        or (clock is not None and clock.error is not None)
         or any(device["condition"] != "online" for device in devices)
         or any(meter.get("error") for meter in meters)
         or any(sink["dead_letters"] or sink["state"] not in ("ok", None) for sink in sinks)
@@ -68,6 +71,7 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
         "site": loaded.site.site.id,
         "at": iso_utc(now_ms),
         "daemon_pid": pid,
+        "clock": {"standing": clock.condition, "error": clock.error} if clock else None,
         "devices": devices,
         "meters": meters,
         "sinks": sinks,
@@ -122,6 +126,8 @@ def _show(facts: dict[str, Any], loaded: LoadedSite, language: str) -> None:
     pid = facts["daemon_pid"]
     daemon = say("cli.daemon_up", language, pid=pid) if pid else say("cli.daemon_down", language)
     console.print(Text.assemble((name, "bold"), "  ", daemon))
+    if facts["clock"] and facts["clock"]["error"]:
+        console.print(_error(facts["clock"]["error"], language), style="yellow")
     console.print(_device_table(facts, zone, language))
     if pid and any(device["condition"] == "offline" for device in facts["devices"]):
         console.print(plain(say("cli.keeps_trying", language)))

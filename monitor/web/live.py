@@ -78,11 +78,14 @@ class LiveState:
         self._closed = _Closed()
         self._half_years: dict[Commodity, HalfYear] = {}
         self._half_years_at: tuple[date, int] | None = None
+        self._results_seq: int | None = None
+        self._clock_error: dict[str, Any] | None = None
 
     def step(self, now_ms: int) -> Snapshot:
         """Take up what was committed since the last step, and tell how things are."""
         try:
             reader = self._open()
+            self._begin_anew_where_time_went_back(reader)
             self._follow(reader, now_ms)
             self._look_at_closed(reader, now_ms)
             self._look_at_half_years(reader, now_ms)
@@ -120,6 +123,15 @@ class LiveState:
             self._reader = StoreReader.open(self._path, self.plan.site.site.id)
         return self._reader
 
+    def _begin_anew_where_time_went_back(self, reader: StoreReader) -> None:
+        """Where the daemon's clock was set back, what was traced lies ahead: begin with its own account."""
+        seq = reader.newest_seqs()["results"]
+        if self._results_seq is not None and seq != self._results_seq:
+            rows = reader.changed_results(self._results_seq, FOLLOW_AT_ONCE)
+            if any(row.kind == "clock" and row.data.get("step_s", 0) < 0 for row in rows):
+                self._position, self._board = None, Board(self.plan)
+        self._results_seq = seq
+
     def _follow(self, reader: StoreReader, now_ms: int) -> None:
         begins = self._position is None
         if begins:
@@ -149,7 +161,11 @@ class LiveState:
             rules = MeterRules(trace.plan.limits, self.plan.site.interval_s, self.plan.interval_ms)
             track = MeterTrack.restore(rules, state)
             if track.counter is not None:
-                trace.begin(track.counter, track.open_readings())
+                readings = track.open_readings()
+                # A clock that was set back has put the energy of hours between these two.
+                if len(readings) > 1 and readings[0][0] == track.open_start_s * 1000 + 1:
+                    readings = readings[1:]
+                trace.begin(track.counter, readings)
 
     def _replay_from(self, reader: StoreReader, now_ms: int) -> int:
         """The scan after which the last window begins, seen from the newest one."""
@@ -192,6 +208,8 @@ class LiveState:
 
     def _devices(self, reader: StoreReader) -> tuple[DeviceState, ...]:
         conditions = {row.device: row for row in reader.conditions()}
+        clock = conditions.get("clock")
+        self._clock_error = clock.error if clock else None
         states = []
         for device in self.plan.devices.values():
             row = conditions.get(device.id)
@@ -257,6 +275,7 @@ class LiveState:
             humidity=humidity,
             wet_bulb=wet_bulb,
             devices=devices,
+            clock_error=self._clock_error,
             charts_version=f"{self._closed.seq} {self._half_years_at}",
         )
 

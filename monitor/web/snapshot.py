@@ -79,6 +79,7 @@ class DeviceState:
 class Snapshot:
     """The page's content at ``now_ms``.
 
+    ``clock_error`` is {code, data} while the daemon does not believe its machine's clock.
     ``trouble`` is {code, data} while the store cannot be read, ``stopped_ms`` since when nothing was
     written although something should have been.
     """
@@ -102,6 +103,7 @@ class Snapshot:
     humidity: Reading = field(default_factory=lambda: missing("%"))
     wet_bulb: Reading = field(default_factory=lambda: missing("degC"))
     devices: tuple[DeviceState, ...] = ()
+    clock_error: dict[str, Any] | None = None
     charts_version: str = ""
 
     @property

@@ -41,6 +41,7 @@ def structured(snapshot: Snapshot, site: str) -> dict[str, Any]:
         "humidity": reading(snapshot.humidity),
         "wet_bulb": reading(snapshot.wet_bulb),
         "devices": [_device(device) for device in snapshot.devices],
+        "clock": snapshot.clock_error,
     }
 
 

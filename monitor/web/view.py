@@ -74,6 +74,8 @@ def _notices(snapshot: Snapshot, words: Words) -> Iterator[dict[str, str]]:
     if window is not None and contract_kw is not None and window.demand.headroom_kw(contract_kw) < 0:
         # Without figures: who hears the page read aloud is told once, not every second.
         yield {"level": "bad", "text": words("notice_over")}
+    if snapshot.clock_error is not None:
+        yield {"level": "warn", "text": _error(snapshot.clock_error, words)}
     offline = [device.id for device in snapshot.devices if device.condition == "offline"]
     if offline:
         names = ("、" if words.language == "zh-TW" else ", ").join(offline[:6])

@@ -1,0 +1,319 @@
+"""A clock that is set while meters are read: real store and pipeline, a clock that the test sets."""
+
+import math
+
+import numpy as np
+import pytest
+
+from monitor import timekeeping
+from monitor.clock import SteadyClock, SystemClock
+from monitor.pipeline import Meter, Pipeline
+from monitor.store.database import open_writer
+from monitor.store.reader import StoreReader
+from monitor.store.rows import Commit
+from monitor.store.writer import Writer, register_layouts, submit_and_wait
+from monitor.timekeeping import CONDITION, HeldScans, Timekeeper, newest_reading_ms
+from rules.clockwork import CONFIRM_FAR_MS, CONFIRM_MS, Standing
+from rules.counters import CounterLimits
+from rules.metering import MeterRules
+from rules.quality import Quality
+from rules.quantities import Kind
+from rules.scan import Layout, PointSpec, Scan
+
+LAYOUT = Layout(
+    "main",
+    "main",
+    "electricity",
+    (
+        PointSpec("energy_import", "kWh", Kind.COUNTER),
+        PointSpec("active_power_total", "kW", Kind.GAUGE, low=-100.0, high=9000.0),
+    ),
+)
+METER = Meter("main", LAYOUT.key, 0, 1, MeterRules(CounterLimits(9000.0), 900, 90_000))
+START_S = 1_795_510_800  # 2026-11-24T09:00:00Z
+KW = 3600.0  # a kWh each second
+HOUR_S = 3600
+
+
+class Machine:
+    """The machine's clock; ``set`` is what a person or a time server does to it."""
+
+    def __init__(self, wall_s=START_S):
+        self.steady_s = 1000.0
+        self.offset_s = wall_s - self.steady_s
+
+    def now_ms(self):
+        return round((self.steady_s + self.offset_s) * 1000)
+
+    def monotonic_s(self):
+        return self.steady_s
+
+    def set(self, by_s):
+        self.offset_s += by_s
+
+
+class House:
+    """Store, pipeline and timekeeper, as the daemon has them; a register that counts true seconds."""
+
+    def __init__(self, path, machine):
+        self.machine = machine
+        self.engine = open_writer(path)
+        self.reader = StoreReader.open(path, "hall")
+        self.writer = Writer(self.engine, "hall")
+        self.writer.start()
+        self.clock = SteadyClock(machine, newest_reading_ms(self.reader))
+        self.held = HeldScans(self.clock)
+        ids = register_layouts(self.engine, "hall", [LAYOUT])
+        self.pipeline = Pipeline(
+            {LAYOUT.key: (ids[LAYOUT.key], LAYOUT)},
+            [METER],
+            self.writer.submit,
+            clock_ms=self.clock.now_ms,
+            interval_s=900,
+            stamps=self.held,
+        )
+        self.pipeline.restore(self.reader)
+        self.keeper = Timekeeper(self.clock, self.pipeline, self.held, self.reader, self.writer)
+        self.acknowledged = []
+
+    def scan(self, at_ms=None):
+        kwh = self.machine.steady_s - 1000.0 + 5000.0
+        at_ms = self.clock.now_ms() if at_ms is None else at_ms
+        return Scan(LAYOUT, at_ms, np.array([kwh, KW]), np.zeros(2, dtype=np.uint8))
+
+    def read_for(self, seconds, every_s=10):
+        """Read every ten seconds, and look at the clock before each."""
+        for _ in range(0, seconds, every_s):
+            self.machine.steady_s += every_s
+            self.keeper.look()
+            self.pipeline.accept(self.scan())
+        self.settle()
+
+    def settle(self):
+        assert submit_and_wait(self.writer, Commit())
+
+    def rows(self):
+        """(start since 09:00, quantity, quality, caught up) of every interval of which something is known."""
+        series = self.reader.intervals("main", 0, 2**40)
+        columns = (series.start.astype(int) - START_S, series.quantity, series.quality, series.caught_up)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        return [row for row in rows if row[2] < Quality.MISSING]
+
+    def counted(self):
+        """What is booked, and what the open interval holds."""
+        readings = self.pipeline._tracks["main"].open_readings()
+        track = self.pipeline._tracks["main"]
+        opened = [total for at_ms, total in readings if at_ms >= track.open_start_s * 1000]
+        before = [total for at_ms, total in readings if at_ms <= track.open_start_s * 1000]
+        return sum(row[1] for row in self.rows()) + readings[-1][1] - (before[-1:] or opened[:1])[0]
+
+    def scans(self):
+        return [scan for _, _, scan in self.reader.follow(0)]
+
+    def condition(self):
+        return next(row for row in self.reader.conditions() if row.device == CONDITION)
+
+    def leave(self):
+        assert self.writer.close()
+        self.reader.close()
+        self.engine.dispose()
+
+
+@pytest.fixture
+def house(tmp_path):
+    one = House(tmp_path / "energy.db", Machine())
+    yield one
+    one.leave()
+
+
+def test_nobody_touches_the_clock(house):
+    house.read_for(2 * HOUR_S)
+    assert [row[0] for row in house.rows()] == list(range(0, 2 * HOUR_S, 900))
+    assert all(row[1] == pytest.approx(900.0) for row in house.rows()[1:])
+    assert house.condition().condition == "steady"
+
+
+@pytest.mark.parametrize("back_s", [HOUR_S, 4000, 300, 30, 9 * HOUR_S])
+def test_set_back_nothing_is_lost_and_nothing_is_negative(house, back_s):
+    house.read_for(2 * HOUR_S + 450)
+    first = house.reader.intervals("main", 0, 2**40).quantity[0]
+    house.machine.set(-back_s)
+    house.read_for(CONFIRM_MS // 1000)
+    assert house.condition().condition == "doubtful"
+    assert house.condition().error["code"] == "clock.jumped"
+    house.read_for(10)
+    assert house.condition().condition == "steady"
+    began_s = (house.clock.now_ms() // 1000 - START_S) // 900 * 900
+    house.read_for(back_s + 2 * HOUR_S)
+    rows = house.rows()
+    assert all(row[1] >= 0 for row in rows)
+    starts = [row[0] for row in rows]
+    assert starts == sorted(set(starts))
+    # The interval in which it was set holds what was counted twice over: energy, suspect, and no peak.
+    (doubled,) = [row for row in rows if row[3] and row[0] == began_s]
+    assert doubled[2] == Quality.SUSPECT
+    after = [row for row in rows if row[0] > began_s]
+    assert [row[1] for row in after] == pytest.approx([900.0] * len(after))
+    assert all(row[2] == Quality.GOOD and not row[3] for row in after)
+    assert house.counted() == pytest.approx(house.machine.steady_s - 1000.0 - 900.0 + first)
+    result = house.reader.newest_result("clock", "clock")
+    assert result.data == {"step_s": pytest.approx(-back_s, abs=0.1)}
+    rates = house.reader.intervals("main", 0, 2**40).rate_avg
+    assert np.nanmax(rates) == pytest.approx(KW)
+
+
+def test_scans_of_the_doubtful_minute_are_suspect_and_keep_the_time_as_it_was(house):
+    house.read_for(100)
+    house.machine.set(-HOUR_S)
+    house.read_for(50)
+    times = [scan.at_ms // 1000 - START_S for scan in house.scans()]
+    assert times == list(range(10, 160, 10))
+    assert [int(scan.quality.max()) for scan in house.scans()] == [0] * 10 + [Quality.SUSPECT] * 5
+    house.machine.set(HOUR_S)
+    house.read_for(1000)
+    assert house.scans()[-1].quality.max() == Quality.GOOD
+    assert house.reader.newest_result("clock", "clock") is None
+
+
+def test_a_scan_on_its_way_is_set_back_with_the_clock(house):
+    house.read_for(HOUR_S)
+    house.machine.set(-HOUR_S)
+    house.read_for(CONFIRM_MS // 1000)
+    house.machine.steady_s += 10
+    late = house.scan()  # begun by the time as it was
+    house.keeper.look()
+    house.pipeline.accept(late)
+    house.read_for(CONFIRM_MS // 1000 + 20)
+    times = [scan.at_ms // 1000 - START_S for scan in house.scans()]
+    assert times[-9:] == list(range(70, 160, 10))
+
+
+def test_set_forward_the_gap_is_energy_and_no_peak(house):
+    house.read_for(1800)
+    house.machine.set(2 * HOUR_S)
+    house.read_for(HOUR_S)
+    rows = house.rows()
+    spread = [row for row in rows if row[3]]
+    assert len(spread) >= 8
+    assert all(row[2] >= Quality.ESTIMATED for row in spread)
+    assert house.counted() == pytest.approx(house.machine.steady_s - 1000.0, abs=11)
+    assert all(row[1] <= 901 for row in rows)
+
+
+def test_a_boot_in_1970_keeps_readings_until_there_is_a_time(tmp_path):
+    machine = Machine(wall_s=60)
+    house = House(tmp_path / "energy.db", machine)
+    for _ in range(90):
+        machine.steady_s += 10
+        house.keeper.look()
+        house.pipeline.accept(house.scan(), lambda: house.acknowledged.append(1))
+    house.settle()
+    assert house.scans() == []
+    assert house.acknowledged == []
+    told = house.condition()
+    assert (told.condition, told.error["code"]) == ("holding", "clock.impossible")
+    machine.offset_s = START_S + 900 - machine.steady_s
+    house.read_for(1000)
+    times = [scan.at_ms // 1000 - START_S for scan in house.scans()]
+    assert times[0] < 30  # each at its own instant, in hindsight
+    assert np.diff(times[:85]).tolist() == [10] * 84
+    assert len(house.acknowledged) == 90
+    assert house.condition().condition == "steady"
+    house.leave()
+
+
+def test_what_is_kept_back_is_bounded_and_what_waits_for_an_answer_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(timekeeping, "HELD_AT_MOST", 10)
+    machine = Machine(wall_s=60)
+    house = House(tmp_path / "energy.db", machine)
+    house.keeper.look()
+    house.pipeline.accept(house.scan(), lambda: house.acknowledged.append(1))
+    own_time = house.scan(at_ms=(START_S - 500) * 1000)
+    house.pipeline.accept(own_time)
+    for _ in range(30):
+        machine.steady_s += 1
+        house.pipeline.accept(house.scan())
+    assert house.held.lost == 22
+    machine.offset_s = START_S - machine.steady_s
+    house.read_for(10)
+    assert len(house.scans()) == 11
+    assert house.acknowledged == [1]
+    for _ in range(12):
+        house.pipeline.accept(house.scan(), lambda: None)
+    house.leave()
+
+
+def test_nothing_goes_where_everything_waits_for_an_answer(tmp_path, monkeypatch):
+    monkeypatch.setattr(timekeeping, "HELD_AT_MOST", 3)
+    house = House(tmp_path / "energy.db", Machine(wall_s=60))
+    for _ in range(5):
+        house.pipeline.accept(house.scan(), lambda: house.acknowledged.append(1))
+    assert house.held.lost == 0
+    assert len(house.held.release()) == 5
+    house.leave()
+
+
+def test_a_start_behind_the_store_goes_on_after_ten_minutes_and_loses_nothing(tmp_path):
+    first = House(tmp_path / "energy.db", Machine())
+    first.read_for(2 * HOUR_S)
+    first.pipeline._submit(Commit(snapshot=first.pipeline.snapshot()))
+    first.leave()
+    machine = first.machine
+    machine.steady_s += 600  # down for ten minutes, and the clock was eight hours fast before
+    machine.set(-8 * HOUR_S)
+    second = House(tmp_path / "energy.db", machine)
+    second.read_for(CONFIRM_FAR_MS // 1000 - 10)
+    assert second.condition().error["code"] == "clock.behind"
+    count = len(second.scans())
+    second.read_for(20)
+    assert second.condition().condition == "steady"
+    assert len(second.scans()) > count + 50  # with what was kept back
+    second.read_for(2 * HOUR_S)
+    rows = second.rows()
+    assert all(row[1] >= 0 for row in rows)
+    assert second.counted() == pytest.approx(machine.steady_s - 1000.0, abs=11)
+    assert np.nanmax(second.reader.intervals("main", 0, 2**40).rate_avg) == pytest.approx(KW)
+    second.leave()
+
+
+def test_a_kill_after_the_clock_was_set_back_gives_the_same_rows(tmp_path):
+    def run(path, killed_after):
+        house = House(path, Machine())
+        house.read_for(2 * HOUR_S)
+        house.machine.set(-HOUR_S)
+        house.read_for(100)
+        for part in (killed_after, 2 * HOUR_S - killed_after):
+            house.read_for(part)
+            house.leave()
+            house = House(path, house.machine)
+        rows = house.rows()
+        house.leave()
+        return rows
+
+    whole = run(tmp_path / "whole.db", 0)
+    assert run(tmp_path / "soon.db", 10) == whole
+    assert run(tmp_path / "later.db", 2000) == whole
+
+
+def test_old_readings_are_thrown_away_only_by_a_settled_clock():
+    machine = Machine()
+    clock = SteadyClock(machine)
+    assert clock.is_settled
+    machine.set(5 * 365 * 24 * HOUR_S)
+    clock.look()
+    assert clock.standing is Standing.DOUBTFUL
+    assert not clock.is_settled
+    machine.steady_s += CONFIRM_FAR_MS / 1000 + 1
+    assert clock.look() > 0
+    assert clock.standing is Standing.STEADY
+    assert not clock.is_settled
+    machine.steady_s += 25 * HOUR_S
+    assert clock.is_settled
+
+
+def test_the_machines_own_clock():
+    clock = SystemClock()
+    before = clock.monotonic_s()
+    assert clock.now_ms() > START_S - 10 * 365 * 86400
+    assert clock.monotonic_s() >= before
+    assert math.isfinite(before)
