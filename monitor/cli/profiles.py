@@ -4,16 +4,18 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import get_args
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from config.profiles import load_profile, profile_names, profile_path
 from config.words import say
 from drivers.modbus_profile import ModbusPoint, ModbusProfile
 from drivers.mqtt_profile import MqttProfile
 from drivers.planner import Block, plan_reads
-from drivers.profile import PointBase, is_counter
+from drivers.profile import Family, PointBase, is_counter
 from monitor.cli.resolve import points_and_limits
 from monitor.cli.words import plain, tell
 
@@ -72,18 +74,21 @@ def _facts(profile: AnyProfile) -> dict[str, object]:
     }
 
 
-def _list_table(profiles: Iterable[AnyProfile], language: str) -> Table:
-    table = _plain_table("profile", "device", "family", "over", language=language)
-    table.add_column(say("profiles.col_points", language), justify="right")
-    table.add_column("")
-    for profile in sorted(profiles, key=lambda profile: (profile.family, profile.profile)):
-        points = points_of(profile)
-        doubtful = sum(point.unverified for point in points.values())
-        mark = say("profiles.some_unverified", language, count=doubtful) if doubtful else ""
-        device = f"{profile.maker} {profile.model}"
-        family = say(f"profiles.family_{profile.family}", language)
-        over = "MQTT" if profile.transport == "mqtt" else "Modbus"
-        table.add_row(profile.profile, plain(device), family, over, str(len(points)), plain(mark))
+def _list_table(profiles: Sequence[AnyProfile], language: str) -> Table:
+    """One family after the other, for a person who stands before a meter of a kind."""
+    table = _plain_table("profile", "device", "points", language=language)
+    for family in get_args(Family):
+        members = [profile for profile in profiles if profile.family == family]
+        if members:
+            table.add_row(Text(say(f"profiles.family_{family}", language), style="bold"))
+        for profile in members:
+            points = points_of(profile)
+            doubtful = sum(point.unverified for point in points.values())
+            mark = say("profiles.some_unverified", language, count=doubtful) if doubtful else ""
+            device = f"{profile.maker} {profile.model}"
+            if profile.transport == "mqtt" and "MQTT" not in device:
+                device += " (MQTT)"
+            table.add_row(f"  {profile.profile}", plain(device), plain(f"{len(points)} {mark}".strip()))
     return table
 
 
