@@ -4,7 +4,7 @@ Everything is asked of the store, so that a call after a day of darkness catches
 changes nothing: a row is only new when a figure is.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,8 @@ from monitor.store.known_days import known_days
 from monitor.store.reader import StoreReader
 from monitor.store.rows import ResultRow
 from rules.calendar import ReportingPeriod, day_start_s, half_year_of, month_of
+from rules.intervals import IntervalSeries
+from rules.quality import Quality
 from rules.savings import Direction, plain_difference, printed_figures
 
 LOOK_AGAIN_S = 3600
@@ -45,11 +47,11 @@ class SiteResults:
 
     def due(self, now_s: int) -> list[ResultRow]:
         """Every demand window since the last one told, and the savings up to yesterday."""
-        return self._demand() + self._savings(now_s)
+        return self._demand(now_s) + self._savings(now_s)
 
     # -- demand ---------------------------------------------------------------------------------------
 
-    def _demand(self) -> list[ResultRow]:
+    def _demand(self, now_s: int) -> list[ResultRow]:
         settings = self._site.commodities.get(Commodity.ELECTRICITY)
         if settings is None or not settings.meters:
             return []
@@ -58,6 +60,7 @@ class SiteResults:
             return []
         told = self._reader.newest_result("demand", Commodity.ELECTRICITY)
         next_s = told.at_s + self._site.interval_s if told else min(ends) - self._site.interval_s
+        next_s = min(next_s, self._lived_again_s(now_s) or next_s)
         rows: list[ResultRow] = []
         last_s = min(ends)
         while next_s < last_s:  # a month at a time, for each has a peak of its own
@@ -66,6 +69,15 @@ class SiteResults:
             rows += self._demand_rows(windows, next_s)
             next_s = month_end_s
         return rows
+
+    def _lived_again_s(self, now_s: int) -> int | None:
+        """The window from which on windows are told anew, while a time that was set back is lived again."""
+        step = self._reader.newest_result("clock", "clock")
+        if step is None or step.data["step_s"] >= 0:
+            return None
+        interval_s = self._site.interval_s
+        until_s = step.at_s - step.data["step_s"] + 2 * interval_s
+        return step.at_s // interval_s * interval_s if now_s <= until_s else None
 
     def _demand_rows(self, windows: _Windows, from_s: int) -> list[ResultRow]:
         if not len(windows.start_s):
@@ -86,7 +98,7 @@ class SiteResults:
         return {name: round(value, 6) for name, value in data.items() if np.isfinite(value)}
 
     def _windows(self, meters: tuple[str, ...], start_s: int, end_s: int) -> _Windows:
-        series = [self._reader.intervals(meter, start_s, end_s) for meter in meters]
+        series = [_told(self._reader.intervals(meter, start_s, end_s)) for meter in meters]
         common = series[0].start.astype(np.int64)
         for one in series[1:]:
             common = np.intersect1d(common, one.start.astype(np.int64), assume_unique=True)
@@ -144,6 +156,14 @@ class SiteResults:
             "base_year": settings.base_year,
             "period": period.id,
         }
+
+
+def _told(series: IntervalSeries) -> IntervalSeries:
+    """Without the intervals of which nothing is known: a clock was set back to before them."""
+    known = series.quality < Quality.MISSING
+    if known.all():
+        return series
+    return IntervalSeries(*(getattr(series, field.name)[known] for field in fields(series)))
 
 
 def _signed(percent: float, direction: Direction | None) -> float:
