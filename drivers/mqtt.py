@@ -79,6 +79,7 @@ class MqttDriver:
         self._zone = zone
         self._streams = self._directory(bus.devices).streams
         self._link: Link | None = None
+        self._is_up = False
         self._running: asyncio.Task[Any] | None = None
         self.counts = Counts()
 
@@ -120,12 +121,12 @@ class MqttDriver:
                 presence.check(loop.time())
                 inbox.tick(self._clock_ms(), loop.time())
         finally:
-            self._link = None
+            self._link, self._is_up = None, False
             await link.stop()
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> bool:
-        """Send a message of our own over the daemon's session; False while that is not running."""
-        if self._link is None:
+        """Send a message of our own over the daemon's session; False while there is no broker."""
+        if self._link is None or not self._is_up:
             return False
         self._link.publish(topic, payload, qos=qos, retain=retain)
         return True
@@ -134,10 +135,12 @@ class MqttDriver:
         match event:
             case Up():
                 _log.info("%s: connected", self._address)
+                self._is_up = True
                 presence.connected(now_s)
                 inbox.connected(self._clock_ms(), now_s)
             case Down():
                 _log.info("%s: no connection: %s", self._address, event.reason)
+                self._is_up = False
                 presence.lost(lambda device: self._unreachable(device, event))
             case Denied():
                 for stream in self._streams:

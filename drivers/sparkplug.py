@@ -152,9 +152,16 @@ class Node:
         self.wants_rebirth = True
 
     def _death(self, payload: Payload) -> Message:
-        """The last will. One of an earlier session comes late and means nothing."""
+        """The last will. One of an earlier session comes late and means nothing.
+
+        One that counts further than the birth is taken: pysparkplug numbers its good-byes so.
+        """
         died = _bd_seq(payload)
-        if died is not None and self._bd_seq is not None and died != self._bd_seq:
+        if (
+            died is not None
+            and self._bd_seq is not None
+            and 0 < (self._bd_seq - died) % SEQ_END < SEQ_END / 2
+        ):
             return Message()
         self._seq = None
         self._by_alias.clear()

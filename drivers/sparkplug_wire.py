@@ -19,6 +19,7 @@ MAX_METRICS = 10_000
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _SIZES = {_FIXED64: 8, _FIXED32: 4}
+_FIRST_KEY = 8  # there is no field 0
 _LONGEST = 10  # bytes of a varint
 _U32, _U64 = 2**32 - 1, 2**64 - 1
 
@@ -149,6 +150,8 @@ def _fields(data: bytes) -> list[tuple[int, Any]]:
         position += 1
         if key > 0x7F:
             key, position = _varint(data, position - 1)
+        if not _FIRST_KEY <= key <= _U32:
+            raise PayloadRefused("not_sparkplug", position=position)
         wire = key & 7
         if wire == _VARINT:
             value, position = _varint(data, position)

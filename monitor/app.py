@@ -12,6 +12,7 @@ from config.loading import LoadedSite
 from config.meter_checks import formulas_of
 from monitor.clock import Clock, SteadyClock
 from monitor.collector import Collector
+from monitor.discovery import Announcer
 from monitor.pipeline import Pipeline
 from monitor.reports.results import SiteResults
 from monitor.sinks.contract import Sink, SinkState
@@ -25,7 +26,7 @@ from monitor.store.rows import Commit, ConditionRow
 from monitor.store.writer import Writer, register_layouts
 from monitor.timekeeping import HeldScans, Timekeeper, newest_reading_ms
 from monitor.virtual import VirtualMeters
-from monitor.wiring import build_drivers, build_meters, revealed
+from monitor.wiring import brokers_that_announce, build_drivers, build_meters, revealed
 
 log = logging.getLogger(__name__)
 
@@ -116,6 +117,10 @@ class Daemon:
         tasks.append(asyncio.create_task(timekeeper.run(), name="timekeeper"))
         tasks.append(asyncio.create_task(self._heartbeat(), name="heartbeat"))
         tasks.append(asyncio.create_task(self._keep_virtual_meters(), name="virtual meters"))
+        announcer = Announcer(
+            self._loaded.site, self._reader, brokers_that_announce(self._loaded, self._drivers)
+        )
+        tasks.append(asyncio.create_task(announcer.run(), name="announcer"))
         stopping = asyncio.create_task(stop.wait(), name="stop")
         on_ready()
         try:

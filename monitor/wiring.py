@@ -1,6 +1,7 @@
 """From what the operator wrote to the objects that run: drivers, meters and sinks of a site."""
 
 from collections.abc import Iterable, Mapping
+from typing import cast
 
 from config.loading import LoadedSite
 from config.secrets import reveal
@@ -10,6 +11,7 @@ from drivers.modbus_profile import ModbusProfile
 from drivers.mqtt_profile import MqttProfile
 from drivers.settings import Bus, ModbusBus, MqttBus, Secret
 from monitor.clock import Clock
+from monitor.discovery import Announces
 from monitor.pipeline import Meter
 from rules.counters import CounterLimits
 from rules.metering import MeterRules
@@ -51,6 +53,15 @@ def build_driver(loaded: LoadedSite, bus: Bus, clock: Clock) -> Driver:
         folder=loaded.folder,
         zone=loaded.site.site.timezone,
     )
+
+
+def brokers_that_announce(loaded: LoadedSite, drivers: Mapping[str, Driver]) -> list[tuple[Announces, str]]:
+    """The brokers that want Home Assistant's discovery, each with its prefix."""
+    return [
+        (cast("Announces", drivers[bus.id]), bus.discovery_prefix)
+        for bus in loaded.site.buses
+        if isinstance(bus, MqttBus) and bus.discovery_prefix is not None
+    ]
 
 
 def revealed(loaded: LoadedSite, secret: Secret | None) -> str | None:

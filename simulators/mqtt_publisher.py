@@ -26,6 +26,7 @@ from simulators.telemetry import Reading, Telemetry
 _VERSIONS = {"3.1.1": MQTTProtocolVersion.MQTTv311, "5": MQTTProtocolVersion.MQTTv5}
 _DIGITS = 12  # a counter of a million m3 still tells millilitres
 _STOP_S = 0.5
+FULL_EVERY = 10  # rounds after which a device of changes says all of its status again
 
 Instant = Callable[[], float]
 
@@ -107,7 +108,7 @@ class PublishingDevice:
         if part.payload == "sparkplug_b":
             return self._sparkplug(part, raw, at_ms)
         last, self._said[name] = self._said.get(name), raw
-        if not part.deltas or last is None:
+        if not part.deltas or last is None or self._count % FULL_EVERY == 0:
             self._fill(whole.setdefault(self._topic(part.topic), {}), part, raw, at_ms)
             return []
         changed = {key: value for key, value in raw.items() if value != last[key]}

@@ -313,6 +313,15 @@ def test_a_death_counts_for_its_own_session_only():
     assert session.send("NDEATH", "").is_death
 
 
+@pytest.mark.parametrize(
+    ("born", "died", "counts"), [(0, 255, False), (255, 0, True), (4, 5, True), (9, 4, False)]
+)
+def test_a_death_of_an_earlier_session_is_told_by_its_number(born: int, died: int, counts: bool):
+    session = Session()
+    session.birth(bd_seq=born)
+    assert session.send("NDEATH", "", metric("bdSeq", died, datatype=4)).is_death is counts
+
+
 def test_a_devices_death_takes_its_aliases():
     session = Session()
     session.birth()
