@@ -1,6 +1,7 @@
 """What an MQTT device with faults publishes instead of its messages."""
 
 import random
+from collections.abc import Callable
 
 from simulators.faults import Disordered, Duplicate, Fault, Garbage, Retained, Silent
 from simulators.mqtt_publisher import Message, Publishes
@@ -10,10 +11,18 @@ _KINDS = (Silent, Garbage, Duplicate, Retained, Disordered)
 
 
 class FaultyPublisher:
-    """A device's messages with its faults in them; without any they are the device's own."""
+    """A device's messages with its faults in them; without any they are the device's own.
 
-    def __init__(self, right: Publishes, faults: DeviceFaults) -> None:
+    Parameters
+    ----------
+    right : the device.
+    twin : makes another one like it, which tells what it would have said long ago: some conventions say
+        only what has changed since, and must not be led astray.
+    """
+
+    def __init__(self, right: Publishes, twin: Callable[[], Publishes], faults: DeviceFaults) -> None:
         self._right = right
+        self._twin = twin
         self._faults = faults
 
     def messages(self, at_s: float) -> list[Message]:
@@ -32,9 +41,10 @@ class FaultyPublisher:
         if isinstance(fault, Duplicate):
             return [message for message in messages for _ in range(2)]
         if isinstance(fault, Disordered):
-            return messages + self._right.messages(at_s - fault.age_s)
+            return messages + self._twin().messages(at_s - fault.age_s)
         if isinstance(fault, Retained):
-            return [message._replace(retain=True) for message in self._right.messages(at_s - fault.age_s)]
+            older = messages if not fault.age_s else self._twin().messages(at_s - fault.age_s)
+            return [message._replace(retain=True) for message in older]
         if isinstance(fault, Garbage):
             dice = random.Random(f"{self._faults.seed}/{standing.number}/{standing.struck}")  # noqa: S311
             return [message._replace(payload=dice.randbytes(fault.bytes)) for message in messages]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Protocol
 
 from config.secrets import reveal
@@ -160,9 +161,10 @@ def _publishers(world: World, clock: WorldClock, book: FaultBook) -> Iterable[Mq
             profile = world.profiles[settings.profile]
             assert isinstance(profile, MqttProfile)  # noqa: S101  loading has checked it
             profile = overridden(profile, settings)
-            device = PublishingDevice(settings, profile, world.model, world.zone, nodes)
+            make = partial(PublishingDevice, settings, profile, world.model, world.zone)
+            device = make(nodes)
             faults = book.of(settings.id)
             device.telemetry = FaultyReadings(device.telemetry, faults, world.model, profile)
-            devices.append(FaultyPublisher(device, faults))
+            devices.append(FaultyPublisher(device, make, faults))
         password = reveal(bus.password, world.folder) if bus.password else None
         yield MqttPublisher(bus, devices, clock.now_s, world.publish_every_s, password, nodes)
