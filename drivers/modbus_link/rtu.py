@@ -15,6 +15,7 @@ _SHORTEST = 5  # an exception: unit, function, code, check sum
 _KEPT = 512  # more than two frames: noise does not pile up
 _TICK_S = 0.005
 _NEVER_QUIET_S = 1.0
+_LEAST_PATIENCE_S = 1.0
 
 Likeness = tuple[int, int, int]
 """Unit, function and size: answers that are alike in these cannot be told apart."""
@@ -123,7 +124,7 @@ class RtuLink(Link):
             return
         if (owed := self._owed.get(key)) is not None:
             # Asked twice, answered once: the other answer may still come.
-            self._owed[key] = (owed[0], self.loop.time() + self._timeout_s)
+            self._owed[key] = (owed[0], self.loop.time() + self._patience_s())
         self._settle_with(question, function, body)
 
     def _answers(self, question: Question, function: int, body: bytes) -> bool:
@@ -131,8 +132,12 @@ class RtuLink(Link):
             return function & 0x7F == question.function
         return function == question.function and len(body) == question.size + 1
 
+    def _patience_s(self) -> float:
+        """How long after its time an answer may still come."""
+        return max(_LEAST_PATIENCE_S, 2 * self._timeout_s)
+
     def _expired(self, question: Question) -> DriverError:
-        self._owed[_likeness(question)] = (question.start, self.loop.time() + self._timeout_s)
+        self._owed[_likeness(question)] = (question.start, self.loop.time() + self._patience_s())
         self._rest = b""
         if self._noise:
             return Garbled(question.where, "driver.bad_sum")

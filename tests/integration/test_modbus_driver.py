@@ -1,11 +1,9 @@
 """The Modbus driver over real sockets: foreign servers, one that misbehaves on request, dead far ends."""
 
 import asyncio
-import gzip
 import struct
 import time
-from contextlib import asynccontextmanager, suppress
-from pathlib import Path
+from contextlib import asynccontextmanager
 
 import pytest
 from pymodbus.server import ModbusTcpServer
@@ -16,9 +14,8 @@ from drivers.modbus import ModbusDriver
 from drivers.modbus_profile import ModbusProfile
 from drivers.settings import ModbusTcpBus
 from rules.quality import Quality
-from tests.servers import free_port, require_program, run_program
-
-EXAMPLES = Path("/usr/share/doc/libmodbus-dev/examples")
+from tests.servers import free_port
+from tests.servers.modbus import good_answer, running, scripted
 
 
 def clock_ms() -> int:
@@ -46,44 +43,6 @@ def driver(devices, one_profile=METER, **bus) -> ModbusDriver:
     return ModbusDriver(ModbusTcpBus.model_validate(settings), {"test": one_profile}, clock_ms)
 
 
-class Inbox:
-    """Keeps what a driver delivers, and lets a test wait for it."""
-
-    def __init__(self):
-        self.scans, self.told = [], []
-        self._news = asyncio.Event()
-
-    def scan(self, scan, on_commit=None):
-        self.scans.append(scan)
-        self._news.set()
-
-    def news(self, news):
-        self.told.append(news)
-        self._news.set()
-
-    def of(self, device):
-        return [scan for scan in self.scans if scan.layout.device == device]
-
-    async def until(self, condition, seconds=10.0):
-        async with asyncio.timeout(seconds):
-            while not condition(self):
-                self._news.clear()
-                await self._news.wait()
-
-
-@asynccontextmanager
-async def running(one: ModbusDriver):
-    inbox = Inbox()
-    task = asyncio.create_task(one.run(inbox))
-    try:
-        yield inbox
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-        await one.close()
-
-
 @asynccontextmanager
 async def foreign_server(port: int, *units: int):
     """Pymodbus's own server: somebody else's idea of the protocol."""
@@ -107,42 +66,6 @@ async def foreign_server(port: int, *units: int):
         yield server
     finally:
         await server.shutdown()
-
-
-@asynccontextmanager
-async def scripted(port: int, answer):
-    """A far end that answers each request frame with what ``answer(frame)`` gives; None is silence."""
-
-    serving = set()
-
-    async def serve(reader, writer):
-        serving.add(asyncio.current_task())
-        try:
-            while True:
-                head = await reader.readexactly(6)
-                frame = head + await reader.readexactly(int.from_bytes(head[4:6], "big"))
-                reply = answer(frame)
-                if reply is not None:
-                    writer.write(reply)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", port)
-    try:
-        yield
-    finally:
-        server.close()
-        await asyncio.gather(*serving, return_exceptions=True)
-        await server.wait_closed()
-
-
-def good_answer(frame: bytes) -> bytes:
-    """Zeros, as many as were asked for."""
-    count = int.from_bytes(frame[10:12], "big")
-    body = frame[6:8] + bytes([2 * count]) + bytes(2 * count)
-    return frame[:4] + len(body).to_bytes(2, "big") + body
 
 
 def test_reads_what_a_foreign_server_holds():
@@ -269,68 +192,3 @@ def test_a_refused_block_is_missing_and_the_others_go_on():
         assert scan.quality.tolist() == [Quality.GOOD, Quality.GOOD, Quality.MISSING]
 
     asyncio.run(scene())
-
-
-@pytest.fixture
-def libmodbus_server(tmp_path):
-    """Libmodbus's own test server, built from Debian's copy of its source with a free port in it."""
-    compiler = require_program("gcc", "gcc")
-    source = EXAMPLES / "unit-test-server.c"
-    packed = source.with_suffix(".c.gz")
-    if not source.exists() and not packed.exists():
-        require_program("libmodbus unit-test-server.c", "libmodbus-dev")
-    port = free_port()
-    text = source.read_text() if source.exists() else gzip.decompress(packed.read_bytes()).decode()
-    (tmp_path / "server.c").write_text(text.replace("1502", str(port)))
-    program = tmp_path / "server"
-    build = [
-        compiler,
-        "-I",
-        EXAMPLES,
-        "-I/usr/include/modbus",
-        tmp_path / "server.c",
-        "-o",
-        program,
-        "-lmodbus",
-    ]
-    with run_program(build, name="gcc") as build_run:
-        assert build_run.wait(60) == 0
-    with run_program([program, "tcp"], name="libmodbus"):
-        yield port
-
-
-def libmodbus_profile(address, table="holding"):
-    return profile({"voltage_ln_avg": {"address": address, "type": "u16", "unit": "V", "table": table}})
-
-
-@pytest.mark.parametrize(
-    ("address", "table", "expected"),
-    [
-        (0x108, "input", 10.0),
-        (0x160, "holding", 0.0),
-        (0x170, "holding", Refused),  # exception 6
-        (0x171, "holding", (NoAnswer, Garbled)),  # foreign transaction and unit id
-        (0x172, "holding", NoAnswer),  # answers after 500 ms, we wait 400
-        (0x173, "holding", (NoAnswer, Garbled)),  # a byte at a time, in the name of unit 255
-    ],
-)
-def test_against_libmodbus(libmodbus_server, address, table, expected):
-    async def scene():
-        one = driver([{"id": "a", "unit": 17}], libmodbus_profile(address, table),
-                     host="127.0.0.1", port=libmodbus_server)  # fmt: skip
-        for _ in range(50):  # it listens a moment after it has started
-            try:
-                return (await one.read("a"))[0]
-            except Unreachable as error:
-                if isinstance(error, NoAnswer):
-                    raise
-                await asyncio.sleep(0.1)
-        raise AssertionError("libmodbus's server never listened")
-
-    if isinstance(expected, float):
-        assert asyncio.run(scene()).values.tolist() == [expected]
-    elif expected is Refused:
-        assert asyncio.run(scene()).quality.tolist() == [Quality.MISSING]
-    else:
-        with pytest.raises(expected):
-            asyncio.run(scene())
