@@ -7,11 +7,13 @@ is wrong too, and every complaint has its place.
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+from config.checking import Checks
+from config.device_checks import Profiles, check_devices, devices_of, points_of
 from config.hosts import host_fault
 from config.meter_checks import check_meters
 from config.positions import Node, Scalar, Source
@@ -23,18 +25,8 @@ from drivers.mqtt_profile import MqttProfile
 from drivers.settings import Secret
 from rules.quantities import PULSE, QUANTITIES, Kind
 
-Profiles = Mapping[str, ModbusProfile | MqttProfile]
-
 # The rate that goes with a counter's unit.
 RATE_UNITS = {"kWh": "kW", "m3": "m3/h"}
-_DEFAULT_PORTS = {"modbus_tcp": 502, "mqtt": 1883}
-
-
-def points_of(profile: ModbusProfile | MqttProfile) -> tuple[str, ...]:
-    """Names of everything that a profile reads."""
-    if isinstance(profile, ModbusProfile):
-        return tuple(profile.points)
-    return tuple(dict.fromkeys(name for part in profile.parts.values() for name in part.points))
 
 
 def check_values(root: Node, shape: Shape, source: Source) -> list[Problem]:
@@ -62,47 +54,29 @@ def check_site(root: Node, source: Source, base: Path, profiles: Profiles) -> li
     """
     checks = _SiteChecks(root, source, base, profiles)
     found = [problem for check in checks.all() for problem in check()]
-    return found + check_meters(root, source)
+    return [*found, *check_devices(root, source, profiles), *check_meters(root, source)]
 
 
-class _SiteChecks:
+class _SiteChecks(Checks):
     def __init__(self, root: Node, source: Source, base: Path, profiles: Profiles) -> None:
-        self.root = root
-        self.source = source
+        super().__init__(root, source)
         self.base = base
         self.profiles = profiles
         self.buses = root.entries("buses")
-        self.devices = [
-            (bus, device)
-            for bus in self.buses
-            for device in bus.entries("devices")
-            if device.mapping is not None
-        ]
+        self.devices = devices_of(root)
         self.meters = root.entries("meters")
 
     def all(self) -> tuple[Callable[[], Iterator[Problem]], ...]:
         return (
             self.ids,
             self.facts,
-            self.hosts,
+            self.page,
             self.secrets,
-            self.transports,
-            self.device_points,
-            self.addresses,
-            self.topics,
-            self.broker_logins,
             self.meter_points,
             self.shared_counters,
             self.commodities,
             self.sinks,
         )
-
-    def at(self, code: str, node: Node, hint: Hint | None = None, **data: Any) -> Problem:
-        span = node.span if node.is_scalar and node.raw else node.label
-        return Problem(code, self.source.place(span), node.path, data, hint)
-
-    def warn(self, code: str, node: Node, **data: Any) -> Problem:
-        return Problem(code, self.source.place(node.span), node.path, data, warning=True)
 
     def ids(self) -> Iterator[Problem]:
         yield from self._unique(self.buses)
@@ -144,18 +118,12 @@ class _SiteChecks:
             elif "\0" not in path.text and (self.base / path.text).is_dir():
                 yield self.at("config.store_is_folder", path, path=path.text)
 
-    def hosts(self) -> Iterator[Problem]:
+    def page(self) -> Iterator[Problem]:
         page = self.root.get("page")
-        for holder in (*self.buses, *(device for _, device in self.devices), *([page] if page else [])):
-            host = holder.get("host")
-            if host is not None and host.text is not None:
-                code = host_fault(host.text)
-                if code:
-                    yield self.at(code, host, host=host.text)
-        for bus, device in self.devices:
-            if bus.word("kind") == "modbus_tcp" and bus.get("host") is None and device.get("host") is None:
-                place = self.source.place(device.span)
-                yield Problem("config.no_host", place, (*device.path, "host"))
+        host = page.get("host") if page is not None else None
+        code = host_fault(host.text) if host is not None and host.text is not None else None
+        if host is not None and code:
+            yield self.at(code, host, host=host.text)
 
     def secrets(self) -> Iterator[Problem]:
         for node, shape in visit(self.root, Shape.of(Site)):
@@ -168,80 +136,6 @@ class _SiteChecks:
                 yield self.warn("config.secret_env_missing", node.mapping["env"], name=env)
             elif file is not None and "\0" not in file and not (self.base / file).is_file():
                 yield self.warn("config.secret_file_missing", node.mapping["file"], path=file)
-
-    def transports(self) -> Iterator[Problem]:
-        for bus, device in self.devices:
-            profile, kind = self._profile(device), bus.word("kind")
-            if profile is None or kind not in _DEFAULT_PORTS:
-                continue
-            if not kind.startswith(profile.transport):
-                node = device.mapping["profile"]  # type: ignore[index]
-                data: dict[str, Any] = {"profile": node.raw, "transport": profile.transport, "kind": kind}
-                yield self.at("config.transport_differs", node, **data)
-
-    def device_points(self) -> Iterator[Problem]:
-        for _, device in self.devices:
-            profile, chosen = self._profile(device), device.get("points")
-            if chosen is None or chosen.sequence is None or isinstance(profile, MqttProfile):
-                continue
-            if not chosen.sequence:
-                yield self.at("config.no_points", chosen)
-            seen: set[str] = set()
-            for point in chosen.sequence:
-                name = point.text
-                if name is not None and name in seen:
-                    yield self.at("config.point_twice", point, point=name)
-                elif name is not None and profile is not None and name not in points_of(profile):
-                    hint = did_you_mean(name, points_of(profile))
-                    yield self.at("config.unknown_point", point, hint, point=name, profile=profile.profile)
-                seen.add(name or "")
-
-    def addresses(self) -> Iterator[Problem]:
-        """One Modbus unit named twice: the same profile is a copy that was not changed."""
-        first: dict[tuple[str, float, float], Node] = {}
-        for bus, device in self.devices:
-            host = device.word("host") or bus.word("host")
-            if bus.word("kind") != "modbus_tcp" or host is None:
-                continue
-            port = _number(device, "port") or _number(bus, "port") or _DEFAULT_PORTS["modbus_tcp"]
-            unit = _number(device, "unit", 1)
-            other = first.setdefault((host.lower(), port, unit), device)
-            if other is device:
-                continue
-            data: dict[str, Any] = {
-                "address": f"{host}:{port:g}",
-                "unit": f"{unit:g}",
-                "other": other.word("id") or "?",
-            }
-            node = device.get("unit") or device.get("host") or device
-            if other.word("profile") == device.word("profile"):
-                yield self.at("config.same_address", node, **data)
-            else:
-                yield self.warn("config.same_address_other_profile", node, **data)
-
-    def topics(self) -> Iterator[Problem]:
-        first: dict[tuple[Any, ...], Node] = {}
-        for bus, device in self.devices:
-            topic = device.get("topic")
-            if topic is None or topic.text is None:
-                continue
-            if re.search(r"[#+\0]", topic.text):
-                yield self.at("config.topic_wildcard", topic, topic=topic.text)
-            broker = (bus.word("host"), _number(bus, "port", _DEFAULT_PORTS["mqtt"]))
-            other = first.setdefault((*broker, topic.text, device.word("profile")), device)
-            if other is not device:
-                yield self.at("config.same_topic", topic, topic=topic.text, other=other.word("id") or "?")
-
-    def broker_logins(self) -> Iterator[Problem]:
-        first: dict[tuple[Any, ...], Node] = {}
-        for bus in self.buses:
-            password, client = bus.get("password"), bus.get("client_id")
-            if password is not None and bus.get("username") is None:
-                yield self.at("config.password_without_user", password)
-            if client is not None and client.text is not None:
-                broker = (bus.word("host"), _number(bus, "port", _DEFAULT_PORTS["mqtt"]))
-                if first.setdefault((*broker, client.text), client) is not client:
-                    yield self.at("config.same_client_id", client, id=client.text)
 
     def meter_points(self) -> Iterator[Problem]:
         for meter in self.meters:
@@ -389,9 +283,3 @@ def _nearest(word: str, known: Iterable[str]) -> Hint | None:
     names = sorted(known)
     tails = [name for name in names if name.rpartition("/")[2].casefold() == word.casefold()]
     return Hint("config.did_you_mean", {"guess": tails[0]}) if tails else did_you_mean(word, names)
-
-
-def _number(node: Node, key: str, default: float = 0) -> float:
-    child = node.get(key)
-    number = child.number if child is not None else None
-    return default if number is None else number

@@ -11,7 +11,14 @@ from config.crosschecks import check_site, check_values
 from config.explanations import covered, explain
 from config.positions import Node, Source
 from config.problems import ConfigurationError, Problem
-from config.profiles import load_profile, profile_hint, profile_path
+from config.profiles import (
+    ReadProfile,
+    other_version,
+    profile_hint,
+    profile_path,
+    read_profile,
+    split_version,
+)
 from config.shapes import Shape
 from config.site import Site
 from config.syntax import read_tree
@@ -102,21 +109,34 @@ def _profiles_of(
     """The profiles that devices name, and what is wrong with them. A bad profile is reported once."""
     profiles: dict[str, ModbusProfile | MqttProfile] = {}
     problems: list[Problem] = []
-    tried: set[str] = set()
+    read: dict[str, ReadProfile | None] = {}
     for device in (device for bus in root.entries("buses") for device in bus.entries("devices")):
         node = device.get("profile")
         name = node.text if node is not None else None
         if node is None or not name:
             continue
-        path = profile_path(name, base)
+        path, (wish, _) = profile_path(name, base), split_version(name)
         if path is None or not path.is_file():
             code = "config.unknown_profile" if path is None else "config.no_profile_file"
-            hint = profile_hint(name) if path is None else None
-            problems.append(Problem(code, source.place(node.span), node.path, {"profile": name}, hint))
-        elif name not in tried:
-            tried.add(name)
-            try:
-                profiles[name] = load_profile(name, base)
-            except ConfigurationError as error:
-                problems += error.problems
+            hint = profile_hint(wish) if path is None else None
+            problems.append(Problem(code, source.place(node.span), node.path, {"profile": wish}, hint))
+            continue
+        if wish not in read:
+            read[wish] = _read(wish, base, problems)
+        found = read[wish]
+        if found is not None:
+            other = other_version(name, found.profile, source.place(node.span), node.path)
+            problems += [other] if other is not None else []
+            profiles[name] = found.profile
     return profiles, problems
+
+
+def _read(name: str, base: Path, problems: list[Problem]) -> ReadProfile | None:
+    """Read a profile; what is wrong or doubtful in it is added to the problems."""
+    try:
+        read = read_profile(name, base)
+    except ConfigurationError as error:
+        problems += error.problems
+        return None
+    problems += read.warnings
+    return read

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from config.crosschecks import check_values, points_of
+from config.crosschecks import check_values
+from config.device_checks import points_of
 from config.explanations import explain
 from config.positions import Node, Source
 from config.problems import ConfigurationError, Hint, Problem, did_you_mean
