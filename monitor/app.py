@@ -15,6 +15,7 @@ from monitor.collector import Collector
 from monitor.discovery import Announcer
 from monitor.pipeline import Pipeline
 from monitor.reports.results import SiteResults
+from monitor.rework import Reworker
 from monitor.sinks.contract import Sink, SinkState
 from monitor.sinks.influx import InfluxDelivery
 from monitor.store.database import StoreError, WriterLock, open_writer
@@ -116,6 +117,8 @@ class Daemon:
         tasks += [asyncio.create_task(sink.run(), name=f"sink {i}") for i, sink in enumerate(self._sinks)]
         tasks.append(asyncio.create_task(timekeeper.run(), name="timekeeper"))
         tasks.append(asyncio.create_task(self._heartbeat(), name="heartbeat"))
+        reworker = Reworker(self._pipeline, self._reader, self._clock)
+        tasks.append(asyncio.create_task(reworker.run(), name="rework"))
         tasks.append(asyncio.create_task(self._keep_virtual_meters(), name="virtual meters"))
         announcer = Announcer(
             self._loaded.site, self._reader, brokers_that_announce(self._loaded, self._drivers)

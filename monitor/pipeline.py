@@ -9,14 +9,25 @@ committed after it give the same state again, so that nothing depends on having 
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from monitor.store.reader import StoreReader
-from monitor.store.rows import Commit, IntervalRow, RefusalRow, Snapshot, pack_scan
-from rules.counters import Verdict
-from rules.metering import MeterRules, MeterTrack
+from monitor.store.rows import (
+    FOR_EVER_MS,
+    CheckpointRow,
+    Commit,
+    IntervalRow,
+    LateRow,
+    RefusalRow,
+    Reworked,
+    ReworkRow,
+    Snapshot,
+    pack_scan,
+)
+from rules.counters import CounterState, Replacement, Verdict
+from rules.metering import MeterRules, MeterTrack, saved_factors
 from rules.quality import Quality
 from rules.scan import Layout, Scan
 from rules.setback import is_ahead, reopened_s, set_back, untold
@@ -29,8 +40,13 @@ FOR_EVER_S = 2**40
 SETTLED_MS = 60_000
 """How long after an interval's end the state is written down: its rows are closed, and little is open yet."""
 
+CHECKPOINT_S = 3600
+"""How often the meters' states are kept beyond the last one: from there their readings can be taken again."""
 
-TOLD = (Verdict.BACKWARD, Verdict.SPIKE, Verdict.LATE, Verdict.NEW_EPOCH, Verdict.CAUGHT_UP)
+LATE_AT_MOST_MS = 7 * 86_400_000
+"""A reading that comes later than this is kept in its scan and refused: intervals settle after a week."""
+
+TOLD = (Verdict.BACKWARD, Verdict.SPIKE, Verdict.LATE, Verdict.NEW_EPOCH, Verdict.CAUGHT_UP, Verdict.STUCK)
 """Verdicts that are kept, for people to see and to count."""
 
 
@@ -50,6 +66,19 @@ class Meter:
     counter: int  # position in that layout
     rate: int | None
     rules: MeterRules
+    counter_name: str = ""  # of both points: where they are in the scans of older layouts
+    rate_name: str | None = None
+    own_time: bool = False  # its readings carry a time of their own: one that comes late belongs there
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One reading of one meter's register."""
+
+    at_ms: int
+    raw: float
+    rate: float
+    quality: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +117,7 @@ class Pipeline:
         self._stamps = stamps
         self._meters = {meter.id: meter for meter in meters}
         self._tracks = {meter.id: MeterTrack(meter.rules) for meter in meters}
+        self._reworking: dict[str, list[Sample]] = {}
         self._latest: dict[int, Scan] = {}
         self._scan_id = 0
         self._clock_ms = clock_ms
@@ -123,6 +153,8 @@ class Pipeline:
         slot = self._slot()
         if slot != self._snapshot_slot:
             commit.snapshot = self.snapshot()
+            if self._hour(slot) != self._hour(self._snapshot_slot):
+                commit.checkpoints = self._checkpoints(self._tracks)
             self._snapshot_slot = slot
         self._submit(commit)
 
@@ -134,6 +166,9 @@ class Pipeline:
                 continue
             rows = reader.intervals(meter_id, reopened_s(track, by_ms), FOR_EVER_S)
             self._tracks[meter_id] = set_back(track, by_ms, float(rows.quantity.sum()), unseen_ms=unseen_ms)
+            # Nobody can take its readings again from before: their times were others.
+            self._reworking.pop(meter_id, None)
+            commit.begun_anew.append(meter_id)
             commit.intervals += [
                 IntervalRow(meter_id, untold(start_s, duration_s))
                 for start_s, duration_s in zip(
@@ -141,6 +176,7 @@ class Pipeline:
                 )
             ]
         commit.snapshot = self.snapshot()
+        commit.checkpoints = self._checkpoints(commit.begun_anew)
         self._snapshot_slot = self._slot()
         self._submit(commit)
 
@@ -154,15 +190,83 @@ class Pipeline:
             raw = float(scan.values[meter.counter])
             if not math.isfinite(raw):
                 continue
-            track = self._tracks[meter.id]
             rate = math.nan
             if meter.rate is not None and scan.quality[meter.rate] < Quality.SUSPECT:
                 rate = float(scan.values[meter.rate])
-            quality = int(scan.quality[meter.counter])
-            verdict = track.take(scan.at_ms, raw, rate, min(quality, Quality.SUSPECT))
-            if verdict in TOLD:
-                commit.refusals.append(RefusalRow(meter.id, scan.at_ms, verdict.value, raw))
-            commit.intervals += [IntervalRow(meter.id, interval) for interval in track.close_due()]
+            quality = min(int(scan.quality[meter.counter]), Quality.SUSPECT)
+            self._take(meter, Sample(scan.at_ms, raw, rate, quality), commit)
+
+    def _take(self, meter: Meter, sample: Sample, commit: Commit) -> None:
+        """Advance one meter, keep what has to be told of the reading, and close what has become due."""
+        track = self._tracks[meter.id]
+        before, unmetered = track.counter, track.unmetered
+        verdict = track.take(sample.at_ms, sample.raw, sample.rate, sample.quality)
+        now_ms = self._clock_ms()
+        if verdict is Verdict.LATE and meter.own_time and sample.at_ms >= now_ms - LATE_AT_MOST_MS:
+            commit.late.append(
+                LateRow(meter.id, sample.at_ms, self._scan_id, sample.raw, sample.rate, sample.quality)
+            )
+            commit.reworks.append(ReworkRow(meter.id, sample.at_ms, sample.at_ms))
+        elif verdict in TOLD and before is not None:
+            commit.refusals.append(
+                refusal(meter.id, sample, verdict, before, track.unmetered or unmetered, now_ms)
+            )
+        if meter.id in self._reworking and verdict is not Verdict.LATE:
+            self._reworking[meter.id].append(sample)
+        commit.intervals += [IntervalRow(meter.id, interval) for interval in track.close_due()]
+
+    # -- taking readings again ------------------------------------------------------------------------
+
+    def begin_rework(self, meter_id: str) -> tuple[Meter, int] | None:
+        """Remember a meter's readings from now on, while those up to a scan are taken again.
+
+        Returns
+        -------
+        The meter, and the last scan that was accepted; None for a meter that is not followed here.
+        """
+        if meter_id not in self._meters:
+            return None
+        self._reworking[meter_id] = []
+        return self._meters[meter_id], self._scan_id
+
+    def finish_rework(self, done: Reworked, commit: Commit, track: MeterTrack | None) -> bool:
+        """Go on from readings that were taken again, with those that came meanwhile, and commit it all.
+
+        Parameters
+        ----------
+        track : the meter after the last scan that ``begin_rework`` told; None where it goes on as it is.
+
+        Returns
+        -------
+        False when it is worth nothing: the meter's times were set meanwhile.
+        """
+        since = self._reworking.pop(done.row.meter, None)
+        if since is None:
+            return False
+        commit.reworked.append(done)
+        if track is not None:
+            self._tracks[done.row.meter] = track
+            for sample in since:
+                track.take(sample.at_ms, sample.raw, sample.rate, sample.quality)
+                commit.intervals += [IntervalRow(done.row.meter, one) for one in track.close_due()]
+            commit.checkpoints += self._checkpoints([done.row.meter])
+            commit.snapshot = self.snapshot()
+        self._submit(commit)
+        return True
+
+    def forget_rework(self, row: ReworkRow) -> None:
+        """Let go of what cannot be made again: nothing of that meter is kept, or nobody follows it."""
+        self._reworking.pop(row.meter, None)
+        self._submit(Commit(reworked=[Reworked(row, 0, FOR_EVER_MS, FOR_EVER_MS)]))
+
+    def learn(self, replacements: Mapping[str, tuple[Replacement, ...]]) -> None:
+        """Take over what people wrote down; what lies before a meter's newest reading is for a rework."""
+        for meter_id, meter in self._meters.items():
+            records = replacements.get(meter_id, ())
+            if records != meter.rules.replacements:
+                rules = replace(meter.rules, replacements=records)
+                self._meters[meter_id] = replace(meter, rules=rules)
+                self._tracks[meter_id].rules = rules
 
     # -- restart ------------------------------------------------------------------------------------
 
@@ -177,9 +281,15 @@ class Pipeline:
         Intervals that these scans close are submitted again; unchanged rows are left as they are.
         Returns how many scans were taken again.
         """
+        self.learn(reader.past.replacements())
+        asked = Commit()
         for meter_id, state in reader.snapshot_states().items():
             if meter_id in self._meters:
-                self._tracks[meter_id] = MeterTrack.restore(self._meters[meter_id].rules, state)
+                rules = self._meters[meter_id].rules
+                self._tracks[meter_id] = MeterTrack.restore(rules, state)
+                changed_ms = saved_factors(state).differ_from(rules.limits.factors)
+                if changed_ms is not None:
+                    asked.reworks.append(ReworkRow(meter_id, changed_ms, FOR_EVER_MS))
         self._latest = reader.snapshot_latest()
         self._scan_id = reader.snapshot_position()
         replayed = 0
@@ -195,4 +305,32 @@ class Pipeline:
             replayed += len(scans)
             if commit:
                 self._submit(commit)
+        asked.checkpoints = self._checkpoints(self._meters.keys() - reader.past.meters_with_checkpoints())
+        if asked:
+            self._submit(asked)
         return replayed
+
+    def _hour(self, slot: int) -> int:
+        return slot * self._interval_ms // (1000 * CHECKPOINT_S)
+
+    def _checkpoints(self, meters: Iterable[str]) -> list[CheckpointRow]:
+        """The states of meters as they are after everything accepted so far."""
+        rows = []
+        for meter_id in meters:
+            track = self._tracks[meter_id]
+            at_ms = -1 if track.counter is None else track.counter.at_ms
+            rows.append(CheckpointRow(meter_id, at_ms, track.open_start_s, self._scan_id, track.save()))
+        return rows
+
+
+def refusal(
+    meter: str, sample: Sample, verdict: Verdict, before: CounterState, unmetered: float, now_ms: int
+) -> RefusalRow:
+    """A reading that people have to hear of, with the figures that its words need."""
+    data = {
+        "before": before.raw,
+        "before_ms": before.at_ms,
+        "moved_ms": before.moved_at_ms,
+        "unmetered": unmetered,
+    }
+    return RefusalRow(meter, sample.at_ms, verdict.value, sample.raw, now_ms, data)

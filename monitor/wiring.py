@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import cast
 
+from config.counters import counter_limits
 from config.loading import LoadedSite
 from config.secrets import reveal
 from config.site import MeterSettings
@@ -13,8 +14,7 @@ from drivers.settings import Bus, ModbusBus, MqttBus, Secret
 from monitor.clock import Clock
 from monitor.discovery import Announces
 from monitor.pipeline import Meter
-from rules.counters import CounterLimits
-from rules.metering import MeterRules
+from rules.metering import STUCK_AFTER_MS, MeterRules
 from rules.scan import Layout
 
 MISSED_POLLS = 3
@@ -96,10 +96,34 @@ def _meter(loaded: LoadedSite, settings: MeterSettings, layouts: Mapping[str, li
         if rate_device == device and layout.has(rate_point):
             rate = layout.index(rate_point)
     place = layout.index(counter)
-    limits = CounterLimits(settings.max_rate or 0.0, layout.points[place].rolls_over_at)
+    limits = counter_limits(settings, layout.points[place].rolls_over_at)
     interval_s = loaded.site.interval_s
-    rules = MeterRules(limits, interval_s, round(1000 * _gap_s(loaded, device, interval_s)))
-    return Meter(settings.id, layout.key, place, rate, rules)
+    stuck_after_ms = (
+        STUCK_AFTER_MS if settings.stuck_after_s is None else round(1000 * settings.stuck_after_s)
+    )
+    gap_ms = round(1000 * _gap_s(loaded, device, interval_s))
+    rules = MeterRules(limits, interval_s, gap_ms, stuck_after_ms)
+    return Meter(
+        settings.id,
+        layout.key,
+        place,
+        rate,
+        rules,
+        counter_name=counter,
+        rate_name=None if rate is None else layout.points[rate].name,
+        own_time=_own_time(loaded, layout),
+    )
+
+
+def _own_time(loaded: LoadedSite, layout: Layout) -> bool:
+    """Whether a layout's readings carry a time of their own."""
+    bus = bus_of(loaded, layout.device)
+    names = [settings.profile for settings in bus.devices if settings.id == layout.device] if bus else []
+    profile = loaded.profiles[names[0]] if names else None
+    if not isinstance(profile, MqttProfile):
+        return False
+    part = profile.parts[layout.part]
+    return part.time is not None or part.payload == "sparkplug_b"
 
 
 def _gap_s(loaded: LoadedSite, device: str, interval_s: int) -> float:

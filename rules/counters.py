@@ -251,6 +251,15 @@ def _new_epoch(state: CounterState, at_ms: int, raw: float, known: float) -> Cou
     )
 
 
+def fits_between(before: CounterState, raw: float, after: float) -> bool:
+    """Whether a reading that came late can lie between the one before it and the one after it.
+
+    Where the register went on from the one to the other it must lie between them: else its time is wrong,
+    as that of a device whose clock was set back. Where the register went back there is no telling.
+    """
+    return after < before.raw or before.raw <= raw <= after
+
+
 def replaced(state: CounterState, record: Replacement, limits: CounterLimits) -> CounterState:
     """The counter after a replacement that somebody wrote down: another register goes on from its start.
 

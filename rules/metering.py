@@ -4,7 +4,7 @@ import json
 import math
 from array import array
 from bisect import bisect_right
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -231,6 +231,26 @@ class MeterTrack:
         """Keep the readings from ``first`` to before ``last``."""
         self._at_ms, self._total = self._at_ms[first:last], self._total[first:last]
         self._rate, self._quality = self._rate[first:last], self._quality[first:last]
+
+    def goes_on_like(self, other: "MeterTrack") -> bool:
+        """Whether the same readings from now on close the same intervals.
+
+        Totals may stand higher or lower as a whole: an interval is a difference of them. The epoch before
+        plays no part.
+        """
+        mine, its = self.counter, other.counter
+        if mine is None or its is None:
+            return mine is its
+        shift = mine.offset - its.offset
+        return (
+            replace(mine, offset=0.0, left=None) == replace(its, offset=0.0, left=None)
+            and self.open_start_s == other.open_start_s
+            and self._at_ms == other._at_ms
+            and self._quality == other._quality
+            and np.array_equal(self._rate, other._rate, equal_nan=True)
+            and np.allclose(np.subtract(self._total, shift), other._total, rtol=1e-12, atol=1e-9)
+            and repr(self._watch) == repr(other._watch)
+        )
 
     def open_readings(self) -> list[tuple[int, float]]:
         """Instant (ms) and total of the readings that no interval has closed over yet, oldest first."""

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Column, Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool, StaticPool
 
+from monitor.store import schema
 from monitor.store.schema import metadata
 
 APPLICATION_ID = 0x454E4D4F  # "ENMO": tells our files from other people's
@@ -29,8 +30,31 @@ def _create_all(connection: Connection) -> None:
     metadata.create_all(connection)
 
 
+def _add_meter_life(connection: Connection) -> None:
+    """Version 2: factors, refusals with their hour and figures, records, late readings, past states."""
+    columns = (
+        (schema.intervals.c.factor, "FLOAT NOT NULL DEFAULT 1"),
+        (schema.refusals.c.heard_ms, "BIGINT NOT NULL DEFAULT 0"),
+        (schema.refusals.c.data, "TEXT"),
+    )
+    for column, type_ in columns:
+        _add_column(connection, column, type_)
+    metadata.create_all(connection)
+    refusals = schema.refusals
+    for index in refusals.indexes:
+        index.create(connection, checkfirst=True)
+    connection.execute(refusals.update().where(refusals.c.heard_ms == 0).values(heard_ms=refusals.c.at_ms))
+
+
+def _add_column(connection: Connection, column: Column[Any], type_: str) -> None:
+    """Add a column to a table of an older version; a table that was made just now has it."""
+    found = connection.exec_driver_sql(f"PRAGMA table_info({column.table.name})").all()
+    if column.name not in {row[1] for row in found}:
+        connection.exec_driver_sql(f"ALTER TABLE {column.table.name} ADD COLUMN {column.name} {type_}")
+
+
 # One step a version, in order; a step never changes once it has been released.
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_create_all,)
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_create_all, _add_meter_life)
 VERSION = len(MIGRATIONS)
 
 
@@ -165,7 +189,8 @@ def open_reader(path: Path) -> Engine:
     if application != APPLICATION_ID:
         raise StoreError("store.foreign", path=str(path))
     if version != VERSION:
-        raise StoreError("store.newer", path=str(path), found=version, known=VERSION)
+        code = "store.older" if version < VERSION else "store.newer"
+        raise StoreError(code, path=str(path), found=version, known=VERSION)
     return engine
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from monitor.store import schema
 from monitor.store.booked import LedgerEntry, booked_days
 from monitor.store.database import open_reader
+from monitor.store.past import PastReader
 from monitor.store.rows import ConditionRow, layout_from_json, unpack_scan
 from monitor.store.sites import check_site
 from rules.intervals import IntervalSeries
@@ -81,6 +82,11 @@ class StoreReader:
     def _connect(self) -> Iterator[Connection]:
         with self._engine.connect() as connection:
             yield connection
+
+    @property
+    def past(self) -> PastReader:
+        """The site's meters as they were: states, late readings, records, refusals."""
+        return PastReader(self._engine, self._site)
 
     # -- scans ------------------------------------------------------------------------------------
 
@@ -272,7 +278,7 @@ class StoreReader:
         table = schema.refusals
         query = (
             select(table.c.meter, func.count())
-            .where(table.c.site == self._site, table.c.at_ms >= since_ms)
+            .where(table.c.site == self._site, table.c.heard_ms >= since_ms)
             .group_by(table.c.meter)
         )
         with self._connect() as connection:

@@ -46,12 +46,67 @@ class ConditionRow:
 
 @dataclass(frozen=True, slots=True)
 class RefusalRow:
-    """A reading that was not believed."""
+    """A reading that was not believed, or only with doubt.
+
+    ``heard_ms`` is when it came, ``data`` what its words are filled with: a flat JSON object.
+    """
 
     meter: str
     at_ms: int
     code: str
     value: float
+    heard_ms: int = 0
+    data: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LateRow:
+    """A reading with a time of its own that came after newer ones; ``judged`` once it was taken again."""
+
+    meter: str
+    at_ms: int
+    scan_id: int
+    raw: float
+    rate: float
+    quality: int
+    judged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRow:
+    """A meter's state at its newest reading: every reading that came in time up to ``scan_id`` is in it."""
+
+    meter: str
+    at_ms: int
+    slot_s: int
+    scan_id: int
+    state: bytes
+
+
+FOR_EVER_MS = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class ReworkRow:
+    """A meter whose intervals have to be made again: what is between the instants has changed.
+
+    ``asked`` tells how often it was asked for; 0 to ask once more.
+    """
+
+    meter: str
+    from_ms: int
+    to_ms: int
+    asked: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reworked:
+    """A rework that is done: late readings up to ``scan_id`` are judged, and states in between are void."""
+
+    row: ReworkRow
+    scan_id: int
+    void_after_ms: int
+    void_before_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +127,11 @@ class Commit:
     results: list[ResultRow] = field(default_factory=list)
     conditions: list[ConditionRow] = field(default_factory=list)
     refusals: list[RefusalRow] = field(default_factory=list)
+    reworked: list[Reworked] = field(default_factory=list)
+    late: list[LateRow] = field(default_factory=list)
+    reworks: list[ReworkRow] = field(default_factory=list)
+    checkpoints: list[CheckpointRow] = field(default_factory=list)
+    begun_anew: list[str] = field(default_factory=list)  # meters whose earlier states are void
     cursors: dict[tuple[str, str], int] = field(default_factory=dict)
     dead_letters: list[tuple[str, int, bytes, str]] = field(default_factory=list)
     snapshot: Snapshot | None = None
@@ -86,6 +146,11 @@ class Commit:
             or self.results
             or self.conditions
             or self.refusals
+            or self.reworked
+            or self.late
+            or self.reworks
+            or self.checkpoints
+            or self.begun_anew
             or self.cursors
             or self.dead_letters
             or self.snapshot

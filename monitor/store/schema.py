@@ -73,6 +73,8 @@ intervals = Table(
     Column("register_start", Double),
     Column("register_end", Double),
     Column("epoch", Integer, nullable=False),
+    # The quantity is the difference of both registers times this.
+    Column("factor", Double, nullable=False, server_default="1"),
     Column("rev", Integer, nullable=False),  # 0 at first, +1 whenever the row's figures changed
     Column("seq", BigInteger, nullable=False),  # order of change: sinks follow it
     Index("intervals_seq", "seq", unique=True),
@@ -122,6 +124,67 @@ refusals = Table(
     Column("at_ms", BigInteger, nullable=False),
     Column("code", String, nullable=False),
     Column("value", Double, nullable=False),
+    # When it was heard: a reading that comes late is dated long before.
+    Column("heard_ms", BigInteger, nullable=False, server_default="0"),
+    Column("data", Text),  # JSON object of numbers that the words are filled with
+    Index("refusals_heard", "site", "meter", "heard_ms"),
+)
+
+# Replacements and resets that people wrote down. Rows are only added: for one meter and instant the newest
+# counts, and a withdrawal is a row as well.
+meter_records = Table(
+    "meter_records",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("site", String, nullable=False),
+    Column("meter", String, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("kind", String, nullable=False),  # replaced, withdrawn
+    Column("old_final", Double),
+    Column("new_start", Double),
+    Column("reason", Text, nullable=False),
+    Column("serial", Text, nullable=False),
+    Column("forced", SmallInteger, nullable=False),  # it contradicts the readings, and was kept all the same
+    Column("recorded_ms", BigInteger, nullable=False),
+)
+
+# A meter's state at some instants of its past: from there its readings can be taken again in their order.
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("meter", String, primary_key=True),
+    Column("at_ms", BigInteger, primary_key=True),  # its newest reading
+    Column("slot_s", BigInteger, nullable=False),  # the interval in which it was saved: for thinning out
+    Column(
+        "scan_id", BigInteger, nullable=False
+    ),  # every reading up to this scan is in it, if it came in time
+    Column("state", LargeBinary, nullable=False),
+)
+
+# Readings that came after newer ones and carry a time of their own.
+late_readings = Table(
+    "late_readings",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("meter", String, primary_key=True),
+    Column("at_ms", BigInteger, primary_key=True),
+    Column("scan_id", BigInteger, nullable=False),
+    Column("raw", Double, nullable=False),
+    Column("rate", Double),
+    Column("quality", SmallInteger, nullable=False),
+    Column("judged", SmallInteger, nullable=False, server_default="0"),
+)
+
+# Meters whose intervals since an instant have to be made again. A restart finds them here.
+reworks = Table(
+    "reworks",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("meter", String, primary_key=True),
+    Column("from_ms", BigInteger, nullable=False),
+    Column("to_ms", BigInteger, nullable=False),  # after it the readings and the rules are what they were
+    Column("asked", Integer, nullable=False),  # how often: what came while it was being done is seen by it
 )
 
 cursors = Table(

@@ -12,6 +12,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from monitor.store import schema
+from monitor.store.life import write_meter_life
 from monitor.store.rows import Commit, IntervalRow, Snapshot, layout_to_json, null_if_nan, pack_scan
 from rules.quality import Quality
 from rules.scan import Layout
@@ -32,6 +33,7 @@ _FIGURES = (
     "register_start",
     "register_end",
     "epoch",
+    "factor",
 )
 _INTERVAL_COLUMNS = ("site", "meter", "start_s", *_FIGURES, "rev", "seq")
 
@@ -201,14 +203,7 @@ class Writer:
                 {"site": site, "device": row.device},
                 {"condition": row.condition, "since_ms": row.since_ms, "error": error},
             )
-        if commit.refusals:
-            connection.execute(
-                insert(schema.refusals),
-                [
-                    {"site": site, "meter": r.meter, "at_ms": r.at_ms, "code": r.code, "value": r.value}
-                    for r in commit.refusals
-                ],
-            )
+        write_meter_life(connection, site, commit)
         for (sink, stream), position in commit.cursors.items():
             _put(
                 connection,
@@ -252,6 +247,7 @@ def write_intervals(connection: Connection, site: str, rows: Sequence[IntervalRo
                 null_if_nan(one.register_start),
                 null_if_nan(one.register_end),
                 one.epoch,
+                one.factor,
                 0,
                 seq,
             )
@@ -299,6 +295,7 @@ def write_measured(
         columns["register_start"],
         columns["register_end"],
         repeat(0),
+        repeat(whole),
         repeat(0),
         range(seq + 1, seq + 1 + count),
         strict=False,

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from config.counters import counter_limits
 from config.loading import LoadedSite
 from config.meter_checks import formulas_of
 from config.site import Commodity, LocalName, MeterSettings, Site
@@ -171,7 +172,7 @@ def _meter(settings: MeterSettings, loaded: LoadedSite) -> MeterPlan:
         name=settings.name,
         counter=counter,
         rate=PointAt.of(settings.rate) if settings.rate else None,
-        limits=CounterLimits(settings.max_rate or 0.0, _rolls_over_at(counter, loaded)),
+        limits=counter_limits(settings, _rolls_over_at(counter, loaded)),
     )
 
 
