@@ -85,8 +85,8 @@ def _probe(known: dict[str, ListedRegister]) -> list[str]:
 
 def _point(name: str, register: ListedRegister, table: Table, one_based: bool) -> str:
     facts = [f"address: {register.address + one_based * register.on_wire}", f"type: {register.type.value}"]
-    if register.table not in (None, table):
-        facts.insert(0, f"table: {register.table.value}")  # type: ignore[union-attr]
+    if register.table is not None and register.table is not table:
+        facts.insert(0, f"table: {register.table.value}")
     if register.scale != 1:
         facts.append(f"scale: {register.scale!r}")
     if register.offset != 0:

@@ -11,7 +11,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.modbus_profile import Limits, RegisterPoint, Table
+from drivers.modbus_profile import Limits, Order, RegisterPoint, Table
 from drivers.planner import PlanError, plan_reads
 from drivers.registers import ScanDecoder
 from rules.scan import PointSpec, Values
@@ -19,7 +19,23 @@ from rules.scan import PointSpec, Values
 Words = Mapping[tuple[Table, int], int]
 """What each register held, by table and wire address."""
 
-_OTHER = {"big": "little", "little": "big"}
+
+# What a meter in a building shows, by unit, where its profile names no range of its own.
+_ORDINARY: Mapping[str, tuple[float, float]] = {
+    "": (-2.0, 65536.0),
+    "V": (0.0, 500_000.0),
+    "A": (0.0, 100_000.0),
+    "Hz": (10.0, 400.0),
+    "kW": (-1e6, 1e6),
+    "kvar": (-1e6, 1e6),
+    "kVA": (0.0, 1e6),
+    "kWh": (0.0, 1e10),
+    "m3": (0.0, 1e10),
+    "m3/h": (-1e5, 1e5),
+    "degC": (-60.0, 250.0),
+    "%": (-200.0, 200.0),
+}
+_NOTHING = 1e-3  # float registers read the wrong way round are tiny far more often than they are small
 
 
 class Way(StrEnum):
@@ -71,12 +87,22 @@ def better_way(found: Sequence[Guess]) -> Guess | None:
 
 
 def _read_so(point: RegisterPoint, way: Way) -> RegisterPoint | None:
-    if way is Way.WORDS_SWAPPED:
-        return replace(point, word_order=_OTHER[point.word_order]) if point.type.words > 1 else point
-    if way is Way.BYTES_SWAPPED:
-        return replace(point, byte_order=_OTHER[point.byte_order])
+    """A point as it is read in one way, its parts alike; None where no such address is."""
     shift = {Way.ONE_LOWER: -1, Way.ONE_HIGHER: 1}.get(way, 0)
-    return replace(point, address=point.address + shift) if point.address + shift >= 0 else None
+    if point.span[0] + shift < 0:
+        return None
+    swaps_words = way is Way.WORDS_SWAPPED and point.type.words > 1
+    return replace(
+        point,
+        address=point.address + shift,
+        word_order=_other(point.word_order) if swaps_words else point.word_order,
+        byte_order=_other(point.byte_order) if way is Way.BYTES_SWAPPED else point.byte_order,
+        parts=tuple(part for part in (_read_so(part, way) for part in point.parts) if part is not None),
+    )
+
+
+def _other(order: Order) -> Order:
+    return "little" if order == "big" else "big"
 
 
 def _decoded(points: Sequence[RegisterPoint | None], words: Words) -> Values:
@@ -102,8 +128,8 @@ def _value(point: RegisterPoint, words: Words) -> float:
 
 
 def _convincing(values: Values, specs: Sequence[PointSpec]) -> NDArray[np.bool_]:
-    low = np.array([spec.low for spec in specs])
-    high = np.array([spec.high for spec in specs])
+    ranges = [_ORDINARY.get(spec.unit, (-1e12, 1e12)) for spec in specs]
+    low = np.array([max(spec.low, least) for spec, (least, _) in zip(specs, ranges, strict=True)])
+    high = np.array([min(spec.high, most) for spec, (_, most) in zip(specs, ranges, strict=True)])
     with np.errstate(invalid="ignore"):
-        # Float registers read the wrong way round are tiny far more often than they are small.
-        return np.isfinite(values) & (values >= low) & (values <= high) & (np.abs(values) > 1e-6)
+        return np.isfinite(values) & (values >= low) & (values <= high) & (np.abs(values) > _NOTHING)

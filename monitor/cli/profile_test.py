@@ -58,7 +58,8 @@ async def _words_of(
             if await _ask(driver, block.table, block.start, block.count, words):
                 continue
             for point in block.points:
-                await _ask(driver, point.table, point.address, point.end - point.address, words)
+                first, end = point.span
+                await _ask(driver, point.table, first, end - first, words)
     return words
 
 
@@ -76,7 +77,7 @@ async def _ask(
 
 
 def _raw(point: RegisterPoint, words: Words) -> list[int | None]:
-    return [words.get((point.table, address)) for address in range(point.address, point.end)]
+    return [words.get((point.table, address)) for address in range(*point.span)]
 
 
 def _hex(point: RegisterPoint, words: Words) -> str:

@@ -1,0 +1,163 @@
+"""``energy-monitor profiles`` as a person types it, against simulated devices on real sockets."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from config.profiles import load_profile
+from tests.servers import free_port, run_program
+
+SITE = """
+site: {{id: hall, name: {{zh-TW: 市政大樓, en: City Hall}}}}
+buses:
+  - id: room
+    kind: modbus_tcp
+    host: 127.0.0.1
+    port: {port}
+    devices:
+      - {{id: main, profile: eastron_sdm630, unit: 1}}
+"""
+
+LIST = """Parameter,Register,Data Type,Unit,Function
+Total system power,52,Float,W,4
+Import energy,72,Float,kWh,4
+Frequency,70,Float,Hz,4
+Voltage L1-N,0,Float,V,4
+Voltage L2-N,2,Float,V,4
+"""
+
+
+def profiles(*words, language="en", cwd=None):
+    """Exit code and all that the command printed."""
+    command = [sys.executable, "-m", "monitor.cli.main", "profiles", *words]
+    env = {
+        "ENERGY_MONITOR_LANGUAGE": language,
+        "COLUMNS": "200",
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
+    with run_program(command, name="profiles", env=env) as program:
+        code = program.wait(60)
+        program.wait_for_children()
+        return code, program.output
+
+
+@pytest.fixture(scope="module")
+def meter(tmp_path_factory):
+    """Port of a simulated meter."""
+    folder = tmp_path_factory.mktemp("meter")
+    port = free_port()
+    (folder / "site.yaml").write_text(SITE.format(port=port), encoding="utf-8")
+    command = [sys.executable, "-m", "simulators", "--site", folder / "site.yaml"]
+    with run_program(command, name="simulators") as world:
+        world.wait_for_line("ready")
+        yield port
+
+
+@pytest.fixture
+def made(tmp_path):
+    """A profile made from a spreadsheet's register list."""
+    (tmp_path / "list.csv").write_text(LIST, encoding="utf-8")
+    out = tmp_path / "my_meter.yaml"
+    words = ["new", "my_meter", "--from", tmp_path / "list.csv", "--out", out, "--table", "input"]
+    code, said = profiles(*words, "--maker", "Example", "--model", "EX", "--family", "electricity")
+    assert code == 0, said
+    assert "profiles test" in said
+    return out
+
+
+def test_all_are_listed_and_words_search():
+    code, said = profiles()
+    assert code == 0
+    assert "eastron_sdm630" in said
+    assert "tuf2000_flow" in said
+    code, said = profiles("siemens", "3200")
+    assert code == 0
+    assert "siemens_pac3200" in said
+    assert "eastron" not in said
+    code, said = profiles("siemens", "submarine", language="zh-TW")
+    assert code == 1
+    assert "沒有型錄" in said
+    code, said = profiles("list", "trane", "--json")
+    assert [found["profile"] for found in json.loads(said)] == ["trane_pic_rthd", "trane_pic_rtwd"]
+
+
+def test_one_is_shown_with_its_requests():
+    code, said = profiles("show", "dent_powerscout")
+    assert code == 0
+    assert "× data_scalar" in said
+    assert "requests a poll" in said
+    code, said = profiles("show", "dent_powerscot")
+    assert code == 2
+    assert "did you mean 'dent_powerscout'" in said
+
+
+def test_a_meter_is_read_by_a_profile_that_was_just_made(made, meter):
+    code, said = profiles("test", made, "--host", "127.0.0.1", "--port", str(meter))
+    assert code == 0, said
+    assert "nothing speaks against the profile" in said
+    code, said = profiles("test", made, "--host", "127.0.0.1", "--port", str(meter), "--json")
+    points = json.loads(said)["points"]
+    assert 45 < points["frequency"]["as_said"] < 65
+    assert len(points["frequency"]["raw"]) == 2
+
+
+def test_swapped_words_are_seen_at_once(made, meter):
+    made.write_text(made.read_text("utf-8").replace("word_order: big", "word_order: little"), "utf-8")
+    code, said = profiles("test", made, "--host", "127.0.0.1", "--port", str(meter))
+    assert code == 1, said
+    assert "With the words swapped" in said
+    assert "word_order" in said
+
+
+def test_nobody_answers(made):
+    port = free_port()
+    code, said = profiles("test", made, "--host", "127.0.0.1", "--port", str(port), "--timeout", "0.5")
+    assert code == 1
+    assert f"127.0.0.1:{port}" in said
+    assert "Traceback" not in said
+
+
+def test_a_range_is_scanned_on_request_only(tmp_path, meter):
+    out = tmp_path / "found.yaml"
+    words = ["new", "found", "--out", out, "--maker", "M", "--model", "N", "--family", "electricity"]
+    code, said = profiles(*words)
+    assert code == 2
+    assert "--from" in said
+    code, said = profiles(
+        *words, "--table", "input", "--scan", "60-80", "--host", "127.0.0.1", "--port", str(meter)
+    )
+    assert "registers answered" in said
+    assert "59." in said or "60." in said  # the frequency at 70
+    assert code == 1  # nothing is named yet, so the file is not a profile yet
+    assert "points" in said
+    assert out.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "cure"),
+    [
+        (["test", "eastron_sdm630"], "Give either --host or --line"),
+        (["test", "json_water_meter", "--host", "127.0.0.1"], "energy-monitor read DEVICE"),
+        (["new", "Bad-Name", "--maker", "a"], "lower-case letters"),
+        (["new", "x", "--scan", "9-1", "--host", "h", "--maker", "a"], "--scan wants a range"),
+        (["new", "x", "--family", "electrcity", "--maker", "a"], "did you mean 'electricity'"),
+        (["new", "x", "--table", "coil"], "holding, input"),
+    ],
+)
+def test_wrong_use_is_told_with_its_cure(words, cure):
+    code, said = profiles(*words)
+    assert code == 2
+    assert cure in said
+
+
+def test_a_file_is_never_written_over(made):
+    before = made.read_text("utf-8")
+    code, said = profiles(
+        "new", "my_meter", "--out", made, "--maker", "a", "--model", "b", "--family", "water"
+    )
+    assert code == 2
+    assert "is there already" in said
+    assert made.read_text("utf-8") == before
+    assert load_profile(made).maker == "Example"
