@@ -19,6 +19,7 @@ from drivers.modbus_profile import ModbusProfile
 from drivers.mqtt_profile import MqttProfile
 from drivers.overrides import overridden
 from drivers.settings import ModbusDevice
+from drivers.sparkplug import is_sparkplug
 
 Profiles = Mapping[str, ModbusProfile | MqttProfile]
 
@@ -152,9 +153,12 @@ class _DeviceChecks(PointChecks):
         if changed is profile:
             return
         known = [(lie.code, lie.path) for lie in lies(profile)]
+        told: dict[object, Problem] = {}
         for lie in lies(changed):
             if (lie.code, lie.path) not in known:
-                yield self._told(lie, device)
+                problem = self._told(lie, device)
+                told.setdefault((problem.code, problem.path), problem)  # a limit too small meets every point
+        yield from told.values()
 
     def _told(self, lie: Lie, device: Node) -> Problem:
         """A lie at what the device says of its point, else at its limits, else at its profile."""
@@ -197,6 +201,9 @@ class _DeviceChecks(PointChecks):
                 continue
             if re.search(r"[#+\0]", topic.text):
                 yield self.at("config.topic_wildcard", topic, topic=topic.text)
+            profile = self.profiles.get(device.word("profile") or "")
+            if isinstance(profile, MqttProfile) and profile.is_sparkplug and not is_sparkplug(topic.text):
+                yield self.at("config.topic_not_sparkplug", topic, topic=topic.text)
             other = first.setdefault((*_broker(bus), topic.text, device.word("profile")), device)
             if other is not device:
                 yield self.at("config.same_topic", topic, topic=topic.text, other=other.word("id") or "?")
