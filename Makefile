@@ -105,5 +105,5 @@ fuzz: $(STAMP)
 
 clean:
 	rm -rf $(VENV) build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis \
-	  .import_linter_cache .fuzz facility_energy_monitor.egg-info
+	  .import_linter_cache .fuzz .venv-peers facility_energy_monitor.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -100,11 +100,11 @@ class _SiteChecks(Checks):
 
     def facts(self) -> Iterator[Problem]:
         site = self.root.get("site")
-        zone = site.get("timezone") if site else None
-        if zone is not None and zone.text is not None and not is_zone(zone.text):
-            yield self.at(
-                "config.unknown_zone", zone, _nearest(zone.text, available_timezones()), zone=zone.text
-            )
+        for holder in (*([site] if site else []), *(device for _, device in self.devices)):
+            zone = holder.get("timezone")
+            if zone is not None and zone.text is not None and not is_zone(zone.text):
+                hint = _nearest(zone.text, available_timezones())
+                yield self.at("config.unknown_zone", zone, hint, zone=zone.text)
         interval = self.root.get("interval_s")
         length = interval.number if interval else None
         if interval is not None and length is not None and 1 <= length <= 3600 and 3600 % length:

@@ -46,6 +46,15 @@ def address_of(topic: str) -> Address:
     return Address(*parts)
 
 
+def is_sparkplug(topic: str) -> bool:
+    """Whether what an operator wrote names a node or a device."""
+    try:
+        address_of(topic)
+    except ValueError:
+        return False
+    return True
+
+
 def filters_of(address: Address) -> tuple[str, ...]:
     """What to subscribe to: all that a node says, for its numbering runs over all its devices."""
     group, node, _ = address

@@ -3,13 +3,22 @@
 import json
 import math
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.profiles import load_profile, profile_names
 from config.words import LANGUAGES, say
-from drivers.mqtt_profile import MqttPart
+from drivers.contract import Garbled
+from drivers.inbox import Arrival, Counts, Inbox
+from drivers.mqtt_profile import MqttPart, MqttProfile
 from drivers.payloads import EARLIEST_MS, LATEST_AHEAD_MS, PartDecoder, PayloadRefused, Reading
+from drivers.presence import Presence
+from drivers.settings import MqttDevice
+from drivers.sparkplug_wire import written_varint
+from drivers.streams import directory_of
 from rules.quality import Quality
+from rules.scan import Scan
 
 NOW_MS = 1_772_418_000_000
 
@@ -69,3 +78,88 @@ def test_what_was_sent_comes_out(flow: float, volume: int, ms: int):
     assert math.isclose(reading.values[0], (flow * 10 - 1) * 3.6, rel_tol=1e-12, abs_tol=1e-9)
     assert reading.values[1] == volume
     assert reading.quality.tolist() == [Quality.GOOD, Quality.GOOD, Quality.MISSING]
+
+
+CONVENTIONS = {
+    name: profile for name in profile_names() if isinstance(profile := load_profile(name), MqttProfile)
+}
+TOPIC = "group/node/meter"
+KINDS = [
+    "NBIRTH/node",
+    "NDATA/node",
+    "NDEATH/node",
+    "DBIRTH/node/meter",
+    "DDATA/node/meter",
+    "DDEATH/node/meter",
+]
+
+
+class Desk:
+    """A device of a shipped profile, with all that comes out of it."""
+
+    def __init__(self, name: str) -> None:
+        device = MqttDevice(id="meter", profile=name, topic=TOPIC, timezone="Europe/Berlin")
+        self.directory = directory_of([device], CONVENTIONS)
+        self.scans: list[Scan] = []
+        self.refused: list[Garbled] = []
+        self.inbox = Inbox(
+            "broker",
+            self.directory,
+            delivery=self,
+            presence=Presence("broker", {"meter": 300.0}, lambda _: None),
+            acknowledge=lambda *_: None,
+            publish=lambda *_, **__: None,
+            counts=Counts(),
+            refused=self.refused.append,
+        )
+        self.topics = [*self.directory.routes, *self.directory.words]
+        if self.directory.nodes:
+            self.topics += [f"spBv1.0/group/{kind}" for kind in KINDS]
+
+    def scan(self, scan: Scan, on_commit: object = None) -> None:
+        self.scans.append(scan)
+
+    def news(self, news: object) -> None: ...
+
+
+def field(number: int, content: bytes | int) -> bytes:
+    if isinstance(content, int):
+        return written_varint(number << 3) + written_varint(content)
+    return written_varint(number << 3 | 2) + written_varint(len(content)) + content
+
+
+fields = st.lists(
+    st.builds(field, st.integers(0, 20), st.integers(0, 2**64 - 1) | st.binary(max_size=20)), max_size=5
+).map(b"".join)
+named = st.builds(
+    lambda name, value: field(1, name) + field(2, 1) + b"\x69" + value,
+    st.sampled_from([b"Power/Active", b"Energy/Import", b"Chiller/kW", b"bdSeq"]),
+    st.binary(min_size=8, max_size=8),
+)
+near_sparkplug = st.lists(
+    st.builds(lambda metric: field(2, metric), fields | named) | fields, max_size=4
+).map(b"".join)
+
+
+@given(
+    name=st.sampled_from(sorted(CONVENTIONS)),
+    messages=st.lists(
+        st.tuples(
+            st.integers(0, 20), some_bytes | near_sparkplug, st.booleans(), st.integers(-(10**6), 10**6)
+        ),
+        max_size=8,
+    ),
+)
+def test_any_messages_of_any_convention_give_scans_or_refusals(
+    name: str, messages: list[tuple[int, bytes, bool, int]]
+):
+    desk = Desk(name)
+    for which, payload, retained, shift_ms in messages:
+        topic = desk.topics[which % len(desk.topics)]
+        desk.inbox.take(Arrival(topic, payload, 0, 0, retained, 1), NOW_MS + shift_ms, 0.0)
+    for scan in desk.scans:
+        assert (np.isfinite(scan.values) == (scan.quality != Quality.MISSING)).all()
+        assert EARLIEST_MS <= scan.at_ms <= NOW_MS + 10**6 + LATEST_AHEAD_MS + 1
+    for error in desk.refused:
+        for language in LANGUAGES:
+            assert say(error.code, language, **error.data)

@@ -16,6 +16,7 @@ from drivers.sparkplug import (
     SparkplugDecoder,
     address_of,
     filters_of,
+    is_sparkplug,
     message_of,
 )
 from drivers.sparkplug_wire import MAX_METRICS, Metric, read_payload, rebirth_request, written_varint
@@ -190,6 +191,7 @@ def test_a_rebirth_request_reads_back():
 def test_topics():
     assert address_of("plant/gw/chiller") == Address("plant", "gw", "chiller")
     assert address_of("spBv1.0/plant/gw") == Address("plant", "gw")
+    assert is_sparkplug("plant/gw")
     assert message_of("spBv1.0/plant/DDATA/gw/chiller") == ("DDATA", Address("plant", "gw", "chiller"))
     assert message_of("spBv1.0/plant/NBIRTH/gw") == ("NBIRTH", Address("plant", "gw"))
     assert "spBv1.0/plant/DBIRTH/gw/+" in filters_of(Address("plant", "gw", "chiller"))
@@ -200,6 +202,7 @@ def test_topics():
 def test_a_topic_that_names_no_device(topic: str):
     with pytest.raises(ValueError, match="group/node"):
         address_of(topic)
+    assert not is_sparkplug(topic)
 
 
 @pytest.mark.parametrize(
