@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from tests.servers import Program, find_program, run_program, scripted_http, vic
 
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 SAMPLE_S = 1.0
+STEP_S = 0.01
 SETTLE_S = 5.0
 _ENGLISH = {"ENERGY_MONITOR_LANGUAGE": "en"}
 YOUNG_S = 600
@@ -77,19 +79,46 @@ def _watched(daemon: Program, served: Program, seconds: float) -> Window:
     window = Window(start_s=time.time(), end_s=0.0)
     at_start = _processor_s(daemon.pid), _processor_s(served.pid)
     began = time.monotonic()
-    memory = []
-    while (elapsed := time.monotonic() - began) < seconds:
-        for program in (daemon, served):
-            if program.exit_code is not None:
-                raise AssertionError(f"{program.name} ended by itself\n{program.tail()}")
-        memory.append((elapsed, _resident_mb(daemon.pid)))
-        time.sleep(min(SAMPLE_S, seconds - elapsed))
+    memory: list[tuple[float, float]] = []
+    with _stalls(window.stalls_ms):
+        _sample(daemon, served, seconds, memory)
     elapsed = time.monotonic() - began
     window.end_s = time.time()
     window.cpu_share = (_processor_s(daemon.pid) - at_start[0]) / elapsed
     window.far_end_share = (_processor_s(served.pid) - at_start[1]) / elapsed
     window.memory = np.array(memory)
     return window
+
+
+def _sample(daemon: Program, served: Program, seconds: float, memory: list[tuple[float, float]]) -> None:
+    """Look once a second that both run, and what memory the daemon takes."""
+    began = time.monotonic()
+    while (elapsed := time.monotonic() - began) < seconds:
+        for program in (daemon, served):
+            if program.exit_code is not None:
+                raise AssertionError(f"{program.name} ended by itself\n{program.tail()}")
+        memory.append((elapsed, _resident_mb(daemon.pid)))
+        time.sleep(min(SAMPLE_S, seconds - elapsed))
+
+
+@contextmanager
+def _stalls(found_ms: list[float]) -> Iterator[None]:
+    """How much longer than it wished a thread slept that does nothing else: the machine's own unevenness."""
+    over = threading.Event()
+
+    def sleep() -> None:
+        while not over.is_set():
+            began = time.monotonic()
+            over.wait(STEP_S)
+            found_ms.append(1000 * (time.monotonic() - began - STEP_S))
+
+    sleeper = threading.Thread(target=sleep, name="sleeper")
+    sleeper.start()
+    try:
+        yield
+    finally:
+        over.set()
+        sleeper.join()
 
 
 def _processor_s(pid: int) -> float:

@@ -19,7 +19,10 @@ FLAT_SHARE, FLAT_MB = 0.03, 4.0
 
 @dataclass(slots=True)
 class Window:
-    """What was watched while it ran: seconds since 1970 UTC, shares of one core, (n, 2) seconds and MB."""
+    """What was watched while it ran: seconds since 1970 UTC, shares of one core, (n, 2) seconds and MB.
+
+    ``stalls_ms`` : how much too long a thread slept that did nothing else.
+    """
 
     start_s: float
     end_s: float
@@ -27,6 +30,7 @@ class Window:
     far_end_share: float = 0.0
     ended_in_s: float = 0.0
     tolerance_wh: float = 1.0
+    stalls_ms: list[float] = field(default_factory=list)
     memory: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
 
 
@@ -79,12 +83,14 @@ def _polls(connection: sqlite3.Connection, plan: Plan, window: Window, found: Ju
         by_device[device].append(at_ms)
     troubled = {plan.gateway(device) for device in plan.bad}
     missed, alone, beside = {}, [], []
+    moments: set[int] = set()
     for device in plan.ids:
         if device in plan.bad:
             continue
-        slots_missed, lateness_ms = _schedule(np.array(by_device[device]), first_ms, last_ms)
-        if slots_missed:
-            missed[device] = slots_missed
+        gaps_ms, lateness_ms = _schedule(np.array(by_device[device]), first_ms, last_ms)
+        if gaps_ms:
+            missed[device] = len(gaps_ms)
+            moments |= {int(at_ms // PERIOD_MS) for at_ms in gaps_ms}
         (beside if plan.gateway(device) in troubled else alone).append(lateness_ms)
     total = sum(len(rows) for rows in by_device.values())
     worst = ", ".join(f"{device} {count}" for device, count in list(missed.items())[:5])
@@ -93,20 +99,20 @@ def _polls(connection: sqlite3.Connection, plan: Plan, window: Window, found: Ju
     found.missed = sum(missed.values())
     found.promise(
         "polls that healthy devices missed",
-        f"{found.missed} by {len(missed)} of {healthy} {worst}".rstrip(),
+        f"{found.missed} by {len(missed)} of {healthy}, in {len(moments)} different seconds {worst}".rstrip(),
         not missed,
     )
     found.rows.append(("lateness, gateways without trouble", _lateness(alone)))
     found.rows.append(("lateness, beside a misbehaving unit", _lateness(beside)))
 
 
-def _schedule(at_ms: np.ndarray, first_ms: float, last_ms: float) -> tuple[int, np.ndarray]:
-    """Polls missed, and how late each came after the device's own phase.
+def _schedule(at_ms: np.ndarray, first_ms: float, last_ms: float) -> tuple[list[float], np.ndarray]:
+    """When polls were missed, and how late the others came after the device's own phase. [ms]
 
     A device is polled at one phase of each second; the earliest hundredth of its readings shows which.
     """
     if len(at_ms) < 2:
-        return int((last_ms - first_ms) / PERIOD_MS), np.zeros(0)
+        return list(np.arange(first_ms, last_ms, PERIOD_MS)), np.zeros(0)
     at_ms = np.sort(at_ms)
     usual = float(np.median((at_ms - at_ms[0]) % PERIOD_MS))
     around = (at_ms - at_ms[0] - usual + PERIOD_MS / 2) % PERIOD_MS - PERIOD_MS / 2
@@ -115,7 +121,8 @@ def _schedule(at_ms: np.ndarray, first_ms: float, last_ms: float) -> tuple[int, 
     slots = np.floor((at_ms - phase + PERIOD_MS / 4) / PERIOD_MS)
     lateness_ms = np.maximum(at_ms - phase - slots * PERIOD_MS, 0.0)
     due = np.arange(np.ceil((first_ms - phase) / PERIOD_MS), np.floor((last_ms - phase) / PERIOD_MS))
-    return len(set(due.tolist()) - set(slots.tolist())), lateness_ms
+    gaps = sorted(set(due.tolist()) - set(slots.tolist()))
+    return [phase + slot * PERIOD_MS for slot in gaps], lateness_ms
 
 
 def _lateness(parts: list[np.ndarray]) -> str:
@@ -175,6 +182,10 @@ def _delivered(connection: sqlite3.Connection, found: Judgement) -> None:
 def _machine(window: Window, found: Judgement) -> None:
     found.rows.append(("daemon, of one core", f"{window.cpu_share:.0%}"))
     found.rows.append(("simulators, of one core", f"{window.far_end_share:.0%}"))
+    stalls = np.array([0.0, *window.stalls_ms])
+    found.rows.append(("the machine's own stalls", _lateness([np.maximum(stalls, 0.0)])))
+    fifths = [float(part[:, 1].mean()) for part in np.array_split(window.memory, 5) if len(part)]
+    found.rows.append(("memory by fifths, MB", " ".join(f"{megabytes:.1f}" for megabytes in fifths)))
     last = window.memory[int(0.2 * len(window.memory)) :]
     rise_mb = 0.0
     if len(last) > 2:
