@@ -1,6 +1,7 @@
 """The daemon: the one place where everything is wired, started and ended."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import signal
@@ -154,9 +155,11 @@ class Daemon:
     async def _update_results(self, results: SiteResults) -> None:
         if self._clock.is_holding:
             return  # there is no today
-        rows = await asyncio.to_thread(results.due, self._clock.now_ms() // 1000)
-        if rows:
-            self._writer.submit(Commit(results=rows))
+        # The end of the daemon is no failure of the job: what is due is found again at the next start.
+        with contextlib.suppress(asyncio.CancelledError):
+            rows = await asyncio.to_thread(results.due, self._clock.now_ms() // 1000)
+            if rows:
+                self._writer.submit(Commit(results=rows))
 
     async def _forget_scans(self) -> None:
         if not self._clock.is_settled:
