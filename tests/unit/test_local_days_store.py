@@ -34,9 +34,9 @@ def place(request, tmp_path):
     seq = 0
     for year in (2025, 2026):
         start_s, end_s = day_start_s(date(year, 7, 1), zone), day_start_s(date(year + 1, 1, 1), zone)
-        starts = list(range(start_s, end_s, LENGTH_S))
+        starts: list[float] = list(range(start_s, end_s, LENGTH_S))
         n = len(starts)
-        columns = dict.fromkeys(("rate_avg", "rate_max", "rate_min"), [1.0] * n)
+        columns: dict[str, list[float]] = dict.fromkeys(("rate_avg", "rate_max", "rate_min"), [1.0] * n)
         columns |= {"start_s": starts, "duration_s": [LENGTH_S] * n, "quantity": [0.5] * n}
         columns |= {"register_start": [0.0] * n, "register_end": [0.5] * n}
         with engine.begin() as connection:
