@@ -126,8 +126,9 @@ class ProfileChecks(PointChecks):
                     yield self.at(
                         "config.unknown_register", name, did_you_mean(name.text, known), register=name.text
                     )
-                power = factor.get("power_of_ten")
-                if (factor.get("values") is None) == (power is None or power.value is False):
+                power, values = factor.get("power_of_ten"), factor.get("values")
+                has_values = values is not None and not (values.is_scalar and values.value is None)
+                if has_values == (power is not None and power.value is True):
                     yield self.at("config.factor_one_of", factor)
 
     def registers(self) -> Iterator[Problem]:

@@ -13,12 +13,20 @@ from drivers.overrides import overridden, resolve
 from drivers.settings import ModbusDevice, MqttDevice
 from tests.site_example import changed
 
-SDM = load_profile("eastron_sdm630")
-WATER = load_profile("json_water_meter")
-DIRIS = load_profile("socomec_diris_b30")
-assert isinstance(SDM, ModbusProfile)
-assert isinstance(DIRIS, ModbusProfile)
-assert isinstance(WATER, MqttProfile)
+
+def modbus(name: str) -> ModbusProfile:
+    profile = load_profile(name)
+    assert isinstance(profile, ModbusProfile)
+    return profile
+
+
+def mqtt(name: str) -> MqttProfile:
+    profile = load_profile(name)
+    assert isinstance(profile, MqttProfile)
+    return profile
+
+
+SDM, DIRIS, WATER = modbus("eastron_sdm630"), modbus("socomec_diris_b30"), mqtt("json_water_meter")
 
 
 def device(**said) -> ModbusDevice:
