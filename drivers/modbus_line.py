@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import struct
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from drivers.contract import (
     Backoff,
@@ -38,6 +38,7 @@ class Line:
 
     Attributes
     ----------
+    poll : reads every block of a device over the connection that stands.
     counts : what it saw. lateness : how late polls began; may be shared by the lines of a bus.
     """
 
@@ -61,7 +62,8 @@ class Line:
         self._vain = 0
         self._rests_until_s: dict[int, float] = {}
         self._pauses = any(device.limits.pause_ms for device in devices)
-        self._poller = Poller(self.ask, clock_ms, lambda: asyncio.get_running_loop().time())
+        poller = Poller(self.ask, clock_ms, lambda: asyncio.get_running_loop().time())
+        self.poll: Callable[[Device], Awaitable[Reading]] = poller.poll
 
     @property
     def address(self) -> str:
@@ -76,13 +78,14 @@ class Line:
         async with self._turn:
             kept = self._link is not None
             try:
-                await self._connect(device)
+                await self.connect(device)
                 yield
             finally:
                 if not kept:
                     self.hang_up()
 
-    async def _connect(self, device: Device) -> None:
+    async def connect(self, device: Device) -> None:
+        """Dial, unless the connection stands. Raises ``Unreachable``, told of ``device``."""
         if self._link is not None and self._link.connected:
             return
         self.hang_up()
@@ -98,19 +101,21 @@ class Line:
             self._link.hang_up()
             self._link = None
 
-    async def ask(self, device: Device, one: Question) -> bytes:
-        """Put one question; the unit has its rest before it. Raises ``DriverError``."""
-        link = self._link
-        if link is None:
-            raise NoAnswer(device.where, "driver.hung_up")
-        if not self._pauses:
-            return await link.ask(one, device.timeout_s)
+    def ask(self, device: Device, one: Question) -> Awaitable[bytes]:
+        """Put one question; the unit has its rest before it. Awaiting it raises ``DriverError``."""
+        if self._link is None or self._pauses:
+            return self._ask_rested(device, one)
+        return self._link.ask(one, device.timeout_s)  # the hot path: no coroutine of its own
+
+    async def _ask_rested(self, device: Device, one: Question) -> bytes:
         loop = asyncio.get_running_loop()
         wait_s = self._rests_until_s.get(device.unit, 0.0) - loop.time()
         if wait_s > 0:
             await asyncio.sleep(wait_s)
+        if self._link is None:
+            raise NoAnswer(device.where, "driver.hung_up")
         try:
-            return await link.ask(one, device.timeout_s)
+            return await self._link.ask(one, device.timeout_s)
         finally:
             self._rests_until_s[device.unit] = loop.time() + device.limits.pause_ms / 1000
 
@@ -130,8 +135,8 @@ class Line:
                     self.lateness.record(late_s)
                 try:
                     async with self._turn:
-                        await self._connect(device)
-                        reading = await self._poller.poll(device)
+                        await self.connect(device)
+                        reading = await self.poll(device)
                 except NoAnswer as error:
                     again, rest_s = self._failed(device, error, delivery)
                 except Unreachable as error:
@@ -213,9 +218,9 @@ class Line:
         async with self.dialled(device):
             for _ in range(device.retries):
                 with contextlib.suppress(NoAnswer, Garbled):
-                    return (await self._poller.poll(device)).scan
-                await self._connect(device)
-            return (await self._poller.poll(device)).scan
+                    return (await self.poll(device)).scan
+                await self.connect(device)
+            return (await self.poll(device)).scan
 
     async def words(self, device: Device, table: Table, start: int, count: int) -> bytes:
         """Registers as they are, whatever the profile says. Raises ``DriverError``."""

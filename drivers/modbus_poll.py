@@ -20,7 +20,7 @@ _SPLITS = (_NO_SUCH_ADDRESS, _NO_SUCH_VALUE)
 """What a device says that has a hole inside a joined block, or bears fewer registers at once."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # one a poll: frozen costs three times as much to make
 class Reading:
     """A scan, and why some of its points are missing."""
 

@@ -9,6 +9,7 @@ import math
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +116,9 @@ class _Group:
     ``gather`` leads to each number's bytes in big-endian order, ``slots`` to where it belongs.
     """
 
-    type: RegisterType
+    dtype: np.dtype[Any]  # made once: numpy takes longer to read its name than to use it
+    size: int  # bytes a number
+    pairs: bool  # mod10k: two numbers make one
     gather: NDArray[np.intp]  # (n * size,) positions in the bytes of all blocks
     slots: _Slots  # (n,)
     scale: Values | None  # None when all are 1
@@ -125,24 +128,18 @@ class _Group:
     def decode(self, raw: NDArray[np.uint8], values: Values) -> None:
         """Put the numbers, NaN or infinite where there is none, into their slots."""
         ordered = raw[self.gather]
-        numbers = _numbers(self.type, ordered)
+        numbers = ordered.view(self.dtype).astype(np.float64)
+        if self.pairs:
+            numbers[numbers >= MOD10K] = np.nan
+            numbers = numbers[0::2] * MOD10K + numbers[1::2]
         if self.scale is not None:
             numbers *= self.scale
         if self.offset is not None:
             numbers += self.offset
         if self.invalid is not None:
-            patterns = ordered.view(f">u{self.type.words * 2}")
+            patterns = ordered.view(f">u{self.size}")
             numbers[(patterns[:, None] == self.invalid).any(axis=1)] = np.nan
         values[self.slots] = numbers
-
-
-def _numbers(kind: RegisterType, ordered: NDArray[np.uint8]) -> Values:
-    """Raw numbers of one type; NaN where the bits cannot be one."""
-    numbers = ordered.view(_DTYPES[kind]).astype(np.float64)
-    if kind is not RegisterType.MOD10K:
-        return numbers
-    numbers[numbers >= MOD10K] = np.nan
-    return numbers[0::2] * MOD10K + numbers[1::2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +251,9 @@ def _group(kind: RegisterType, members: Sequence[_Member]) -> _Group:
     widest = max(len(member.point.invalid) for member in members)
     patterns = [_padded(member.point.invalid, widest) for member in members]
     return _Group(
-        type=kind,
+        dtype=np.dtype(_DTYPES[kind]),
+        pairs=kind is RegisterType.MOD10K,
+        size=2 * kind.words,
         gather=np.array([at for member in members for at in member.bytes_at], dtype=np.intp),
         slots=np.array([member.slot for member in members], dtype=np.intp),
         scale=None if (scale == 1.0).all() else scale,
