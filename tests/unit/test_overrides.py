@@ -1,8 +1,10 @@
 """What one device does otherwise than its profile: worked in once, and refused where it cannot be."""
 
+import re
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from config.loading import load_site
 from config.problems import ConfigurationError, Problem
@@ -167,3 +169,12 @@ def test_a_device_names_the_version_of_its_profile(tmp_path):
     assert "is version 1 here, not '7'" in problem.render("en")
     (problem,) = site_problems(tmp_path, "profile: eastron_sdm630", "profile: eastron_sdm63@1")
     assert "did you mean 'eastron_sdm630'?" in problem.render("en")
+
+
+def test_the_handbooks_device_is_one():
+    handbook = (Path(__file__).parents[2] / "docs" / "devices.md").read_text(encoding="utf-8")
+    (said,) = re.findall(r"^```\n(- id: .*?)^```", handbook, re.MULTILINE | re.DOTALL)
+    (floor,) = YAML(typ="safe").load(said)
+    resolved = resolve(SDM, ModbusDevice.model_validate(floor))
+    assert resolved.limits.max_regs == 40
+    assert {point.name: point.scale for point in resolved.points}["energy_import"] == pytest.approx(0.01)

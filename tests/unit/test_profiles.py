@@ -374,4 +374,4 @@ def test_the_handbook_names_every_profile_and_its_examples_load():
     blocks = re.findall(r"^( *)```yaml\n(.*?)^ *```", handbook, re.MULTILINE | re.DOTALL)
     examples = [YAML(typ="safe").load(textwrap.dedent(text)) for _, text in blocks]
     profiles = [TypeAdapter(ModbusProfile | MqttProfile).validate_python(example) for example in examples]
-    assert [profile.transport for profile in profiles] == ["modbus", "mqtt"]
+    assert [profile.transport for profile in profiles] == ["modbus", "modbus", "mqtt"]
