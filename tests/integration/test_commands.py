@@ -66,7 +66,7 @@ def test_check_is_offline_and_probes_on_request(place):
     assert (code, "2 devices" in words) == (0, True), words
     code, words = energy_monitor("check", "--site", site, "--probe")
     assert code == 1
-    assert "nobody answers" in words
+    assert "nothing listens" in words
     with place.world() as world:
         world.wait_for_line("ready")
         code, words = energy_monitor("check", "--site", site, "--probe")
@@ -104,7 +104,7 @@ def test_read_shows_every_point(place):
         assert code == 0
         assert "良好" in words
     code, words = energy_monitor("read", "main", "--site", site)
-    assert (code, "nobody answers" in words) == (1, True)
+    assert (code, "nothing listens" in words) == (1, True)
     code, words = energy_monitor("read", "mian", "--site", site)
     assert (code, "did you mean 'main'" in words) == (2, True)
 
