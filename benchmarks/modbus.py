@@ -194,7 +194,7 @@ def _print(connections: int, rounds: list[dict[str, tuple[float, ...]]]) -> None
         print(
             f"| {name} | {rate:,.0f} | {share:.3f} | {cpu_us:.1f} | {point_us:.2f} | {memory_kb / 1024:.0f} |"
         )
-    ours = list(CANDIDATES)[0]
+    ours = next(iter(CANDIDATES))
     for name in rounds[0]:
         if name != ours:
             ratio = statistics.median(one[ours][0] / one[name][0] for one in rounds)

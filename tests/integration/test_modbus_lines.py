@@ -1,6 +1,7 @@
 """Lines in trouble: silent neighbours, half-open connections, cut frames, refused blocks, TLS."""
 
 import asyncio
+import os
 import socket
 import ssl
 import struct
@@ -350,10 +351,13 @@ def test_why_nobody_could_be_reached(tmp_path):
 
 
 def refuse_one(listening, context):
-    """Meet one client and refuse its certificate."""
+    """Meet one client, refuse its certificate, wait until it hangs up: a reset would overtake the words."""
     connection, _ = listening.accept()
-    with connection, suppress(OSError), context.wrap_socket(connection, server_side=True) as secured:
-        secured.recv(1)
+    with context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False) as secured:
+        with suppress(ssl.SSLError):
+            secured.do_handshake()
+        while os.read(secured.fileno(), 4096):
+            pass
 
 
 def test_over_tls(tmp_path):
