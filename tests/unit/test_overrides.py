@@ -178,3 +178,49 @@ def test_the_handbooks_device_is_one():
     resolved = resolve(SDM, ModbusDevice.model_validate(floor))
     assert resolved.limits.max_regs == 40
     assert {point.name: point.scale for point in resolved.points}["energy_import"] == pytest.approx(0.01)
+
+
+SERIAL = """\
+site: {id: hall, name: {zh-TW: 廳, en: Hall}, timezone: Asia/Taipei}
+buses:
+  - id: line
+    kind: modbus_rtu
+    line: /dev/ttyUSB0
+    devices:
+      - {id: a, profile: eastron_sdm630, unit: 1}
+      - {id: b, profile: eastron_sdm630, unit: 2}
+  - id: gateway
+    kind: modbus_rtu_tcp
+    host: 10.0.0.9
+    devices: [{id: c, profile: eastron_sdm630, unit: 1}]
+  - id: other-gateway
+    kind: modbus_tcp
+    host: 10.0.0.9
+    port: 1502
+    devices: [{id: d, profile: eastron_sdm630, unit: 1}]
+meters:
+  - {id: m, name: {zh-TW: 廳, en: Hall}, commodity: electricity, counter: a.energy_import, max_rate: 9}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "path"),
+    [
+        ("unit: 2", "unit: 1", "same_address", "buses.0.devices.1.unit"),
+        ("    host: 10.0.0.9\n    devices", "    devices", "no_host", "buses.1.devices.0.host"),
+        ("    port: 1502\n", "", "same_address", "buses.2.devices.0.unit"),
+        ("{id: b, profile: eastron_sdm630, unit: 2}", "{id: b, profile: json_water_meter}",
+         "transport_differs", "buses.0.devices.1.profile"),
+    ],
+)  # fmt: skip
+def test_serial_lines_and_their_gateways_are_checked_too(tmp_path, old, new, code, path):
+    path_of_site = tmp_path / "site.yaml"
+    path_of_site.write_text(SERIAL, encoding="utf-8")
+    assert len(load_site(path_of_site).site.buses) == 3
+    assert SERIAL.count(old) == 1
+    path_of_site.write_text(SERIAL.replace(old, new), encoding="utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        load_site(path_of_site)
+    told = [(p.code, ".".join(map(str, p.path))) for p in caught.value.problems if not p.warning]
+    assert (f"config.{code}", path) in told
+    assert "config.rule" not in [code for code, _ in told]
