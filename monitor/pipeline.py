@@ -43,6 +43,9 @@ SETTLED_MS = 60_000
 CHECKPOINT_S = 3600
 """How often the meters' states are kept beyond the last one: from there their readings can be taken again."""
 
+AHEAD_MS = 300_000
+"""A reading that is dated further ahead of the clock than this carries a wrong time."""
+
 LATE_AT_MOST_MS = 7 * 86_400_000
 """A reading that comes later than this is kept in its scan and refused: intervals settle after a week."""
 
@@ -202,7 +205,7 @@ class Pipeline:
         before, unmetered = track.counter, track.unmetered
         verdict = track.take(sample.at_ms, sample.raw, sample.rate, sample.quality)
         now_ms = self._clock_ms()
-        if verdict is Verdict.LATE and meter.own_time and sample.at_ms >= now_ms - LATE_AT_MOST_MS:
+        if meter.own_time and verdict is not Verdict.REPEATED and _is_late(track, sample.at_ms, now_ms):
             commit.late.append(
                 LateRow(meter.id, sample.at_ms, self._scan_id, sample.raw, sample.rate, sample.quality)
             )
@@ -250,7 +253,7 @@ class Pipeline:
                 track.take(sample.at_ms, sample.raw, sample.rate, sample.quality)
                 commit.intervals += [IntervalRow(done.row.meter, one) for one in track.close_due()]
             commit.checkpoints += self._checkpoints([done.row.meter])
-            commit.snapshot = self.snapshot()
+        commit.snapshot = self.snapshot()  # a restart need not ask for it again
         self._submit(commit)
         return True
 
@@ -318,9 +321,21 @@ class Pipeline:
         rows = []
         for meter_id in meters:
             track = self._tracks[meter_id]
-            at_ms = -1 if track.counter is None else track.counter.at_ms
+            counted_ms = -1 if track.counter is None else track.counter.at_ms
+            at_ms = max(counted_ms, track.heard_ms)
             rows.append(CheckpointRow(meter_id, at_ms, track.open_start_s, self._scan_id, track.save()))
         return rows
+
+
+def _is_late(track: MeterTrack, at_ms: int, now_ms: int) -> bool:
+    """Whether a reading with a time of its own comes after a newer one, and not too long after it.
+
+    What is dated ahead of the clock makes nothing late: one wrong date would hold up all that is right.
+    """
+    heard_ms = track.heard_ms
+    if heard_ms < at_ms <= now_ms + AHEAD_MS:
+        track.heard_ms = at_ms
+    return now_ms - LATE_AT_MOST_MS <= at_ms < heard_ms
 
 
 def refusal(

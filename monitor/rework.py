@@ -91,6 +91,7 @@ class Again:
                 self.refusals.append(told)
 
     def _take(self, sample: Sample) -> Verdict:
+        self.track.heard_ms = max(self.track.heard_ms, sample.at_ms)
         verdict = self.track.take(sample.at_ms, sample.raw, sample.rate, sample.quality)
         slot = self.track.open_start_s // KEPT_EVERY_S
         for one in self.track.close_due():
@@ -101,9 +102,9 @@ class Again:
 
     def keep(self) -> None:
         """Keep the state as it is now."""
-        counter = self.track.counter
-        at_ms = -1 if counter is None else counter.at_ms
-        row = CheckpointRow(self.meter.id, at_ms, self.track.open_start_s, self.scan_id, self.track.save())
+        row = CheckpointRow(
+            self.meter.id, self.track.heard_ms, self.track.open_start_s, self.scan_id, self.track.save()
+        )
         self.checkpoints.append(row)
 
 
@@ -268,4 +269,8 @@ class Reworker:
                 raise OSError("the store does not take up what was read")
             Event().wait(0.05)
             waited_s += 0.05
-        return take_again(past, meter, row, upto_id, self._clock.now_ms())
+        outcome = take_again(past, meter, row, upto_id, self._clock.now_ms())
+        if outcome is not None:
+            for start_s in past.unchanged(meter.id, outcome.again.intervals):
+                del outcome.again.intervals[start_s]
+        return outcome

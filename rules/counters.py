@@ -169,6 +169,8 @@ def advance(
     """
     if at_ms <= state.at_ms:
         return state, Verdict.REPEATED if at_ms == state.at_ms else Verdict.LATE
+    if state.doubt is not None and at_ms == state.doubt.at_ms:
+        return state, Verdict.REPEATED
     if raw == state.raw:
         return replace(state, at_ms=at_ms, doubt=None), Verdict.COUNTED
     step = raw - state.raw

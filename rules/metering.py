@@ -65,6 +65,7 @@ class MeterTrack:
 
     The readings kept are those from the last one at or before the open interval's start. ``save`` and
     ``restore`` carry it over a restart; scans that were committed after the save are taken again.
+    ``heard_ms`` is the newest time that a reading has been dated, believed or not, for those who care.
     """
 
     rules: MeterRules
@@ -77,6 +78,7 @@ class MeterTrack:
     _lives: list[Life] = field(default_factory=list)
     _watch: StillWatch = field(default_factory=StillWatch)
     _told_again: list[Interval] = field(default_factory=list)
+    heard_ms: int = -1
 
     def take(self, at_ms: int, raw: float, rate: float, quality: int) -> Verdict:
         """Take one reading of the register.
@@ -267,6 +269,7 @@ class MeterTrack:
             "lives": [[one.from_ms, one.offset, one.epoch] for one in self._lives],
             "watch": self._watch.as_data(),
             "factors": [factors.first, factors.changes],
+            "heard_ms": self.heard_ms,
         }
         columns = (
             array("q", self._at_ms),
@@ -295,7 +298,9 @@ class MeterTrack:
             lives = lives or [Life(0, counter.offset, counter.epoch)]
         watch = StillWatch.of_data(head["watch"]) if "watch" in head else StillWatch()
         at_ms, total, rate, quality = columns
-        return cls(rules, counter, head["open_start_s"], at_ms, total, rate, quality, lives, watch)
+        track = cls(rules, counter, head["open_start_s"], at_ms, total, rate, quality, lives, watch)
+        track.heard_ms = head.get("heard_ms", -1 if counter is None else counter.at_ms)
+        return track
 
 
 def saved_factors(state: bytes) -> Factors:

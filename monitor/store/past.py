@@ -3,7 +3,7 @@
 import json
 import math
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +12,12 @@ from sqlalchemy import ColumnElement, Engine, func, select
 from monitor.store import schema
 from monitor.store.rows import CheckpointRow, LateRow, ReworkRow
 from rules.counters import Replacement
+from rules.intervals import Interval
+
+_FIGURES = (
+    "duration_s", "quantity", "coverage", "quality", "rate_avg", "rate_max", "rate_min", "caught_up",
+    "register_start", "register_end", "epoch", "factor",
+)  # fmt: skip
 
 IDS_AT_ONCE = 50_000
 """Scans in one read transaction: a long one would keep the writer's log from being taken in."""
@@ -131,6 +137,17 @@ class PastReader:
             oldest: int | None = connection.scalar(query)
         return oldest
 
+    def unchanged(self, meter: str, again: Mapping[int, Interval]) -> set[int]:
+        """Starts of those intervals that stand in the store already, but for the last digits of a sum."""
+        if not again:
+            return set()
+        table = schema.intervals
+        query = select(table.c.start_s, *(table.c[name] for name in _FIGURES)).where(*self._of(table, meter))
+        query = query.where(table.c.start_s >= min(again), table.c.start_s <= max(again))
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+        return {row[0] for row in rows if row[0] in again and _same(row[1:], again[row[0]])}
+
     # -- readings -----------------------------------------------------------------------------------
 
     def layouts_of(self, device: str, part: str) -> dict[int, str]:
@@ -237,6 +254,17 @@ class PastReader:
         )
         with self._engine.connect() as connection:
             return {row[0]: row[1] for row in connection.execute(query.group_by(table.c.code))}
+
+
+def _same(stored: Sequence[float | None], interval: Interval) -> bool:
+    for name, value in zip(_FIGURES, stored, strict=True):
+        figure = float(getattr(interval, name))
+        if value is None or math.isnan(figure):
+            if value is not None or not math.isnan(figure):
+                return False
+        elif not math.isclose(value, figure, rel_tol=1e-9, abs_tol=1e-9):
+            return False
+    return True
 
 
 def _reading(place: Place, scan_id: int, at_ms: int, values: bytes, quality: bytes) -> PastReading:
