@@ -53,6 +53,7 @@ SHORT_S, OFTEN = 10.0, 3
 _LOGIN_REFUSED = ("Bad user name or password", "Not authorized")
 _GOODBYES = {"Session taken over": "mqtt.session_taken", "Not authorized": "mqtt.login_refused"}
 
+_HUNG_UP = (ConnectionResetError, ConnectionAbortedError)
 _PUBACK = struct.Struct(">BBH")
 
 _log = logging.getLogger(__name__)
@@ -99,6 +100,7 @@ class Link:
         self._connection = 0
         self._welcomed_s: float | None = None
         self._short_lived = 0
+        self._is_told = False
         self._down: Down | None = None
         self._asked: dict[int | None, tuple[str, ...]] = {}
         self._outgoing: deque[tuple[str, bytes, int, bool]] = deque(maxlen=OUTGOING_MAX)
@@ -173,11 +175,18 @@ class Link:
             self._wire.send(_PUBACK.pack(0x40, 2, mid))
             self._want_write()
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the broker has taken us in."""
+        return self._welcomed_s is not None
+
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
         """Send a message of our own, as soon as there is a broker.
 
         Without one the last ``OUTGOING_MAX`` are kept. Raises ValueError for a topic with wildcards.
         """
+        if "+" in topic or "#" in topic:
+            raise ValueError(f"{topic}: wildcards are for subscriptions")
         if self._welcomed_s is None:
             if len(self._outgoing) == OUTGOING_MAX:
                 _log.warning(
@@ -196,7 +205,10 @@ class Link:
             try:
                 await self._dial()
             except (OSError, UnicodeError) as error:  # a name may be no name at all
-                self._put(_down_of(error))
+                down = _down_of(error)
+                if self._bus.tls is not None and isinstance(error, _HUNG_UP):
+                    down = Down("mqtt.tls_not_spoken", down.reason)
+                self._put(down)
             else:
                 await self._hold()
             if self._loop.time() - began_s > STEADY_S + CONNECT_TIMEOUT_S:
@@ -215,6 +227,7 @@ class Link:
     async def _hold(self) -> None:
         """Greet, and see to it that a connection that is dead does not look alive."""
         wire = self._wire
+        self._is_told = False
         self._client.reconnect()
         if wire.is_over:  # already: paho was not there to see it
             self._on_end()
@@ -313,6 +326,9 @@ class Link:
         reason: ReasonCode,
         _more: Properties | None,
     ) -> None:
+        if self._is_told:  # paho tells the end of a silent connection twice
+            return
+        self._is_told = True
         said = reason.getName() if flags.is_disconnect_packet_from_server else None
         down, self._down = self._down or self._reason_of_loss(said, reason.getName()), None
         self._welcomed_s = None
@@ -323,13 +339,17 @@ class Link:
         if said is not None:
             return Down(_GOODBYES.get(said, "mqtt.broker_lost"), said)
         if self._wire.error is not None:
-            return _down_of(self._wire.error)
+            down = _down_of(self._wire.error)
+        else:
+            down = Down("mqtt.broker_lost", "connection closed" if self._wire.is_over else otherwise)
+        if down.code != "mqtt.broker_lost":
+            return down
         if self._welcomed_s is None:
-            return Down("mqtt.not_spoken", "connection closed")
+            return Down("mqtt.not_spoken", down.reason)
         # MQTT 3.1.1 has no word for it, but it looks like this: welcome, gone, welcome, gone.
         is_short = self._loop.time() - self._welcomed_s < SHORT_S
         self._short_lived = self._short_lived + 1 if is_short else 0
-        return Down("mqtt.thrown_out" if self._short_lived >= OFTEN else "mqtt.broker_lost", otherwise)
+        return Down("mqtt.thrown_out", down.reason) if self._short_lived >= OFTEN else down
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         try:

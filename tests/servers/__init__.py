@@ -4,6 +4,7 @@ Each is a plain context manager; ``tests/conftest.py`` makes fixtures of them.
 """
 
 from tests.servers.brokers import Mosquitto, mosquitto
+from tests.servers.certificates import Authority, Certificate
 from tests.servers.influx_front import InfluxDB1, influxdb1
 from tests.servers.processes import Program, free_port, run_program
 from tests.servers.programs import find_program, require_program
@@ -13,6 +14,8 @@ from tests.servers.series import VictoriaMetrics, victoria_metrics
 __all__ = [
     "CAPTIVE_PORTAL",
     "Answer",
+    "Authority",
+    "Certificate",
     "InfluxDB1",
     "Mosquitto",
     "Program",
