@@ -114,16 +114,18 @@ def _decoded(points: Sequence[RegisterPoint | None], words: Words) -> Values:
 
 
 def _value(point: RegisterPoint, words: Words) -> float:
+    needed = (point, *point.parts, *(told.register for told in point.factors))
+    places = [(one.table, address) for one in needed for address in range(one.address, one.end)]
+    if any(place not in words for place in places):
+        return float("nan")
     try:
-        blocks = plan_reads([point], Limits(max_regs=125, max_gap=0))
+        blocks = plan_reads([point], Limits(max_regs=125, max_gap=125))
     except PlanError:
         return float("nan")
-    payloads = []
-    for block in blocks:
-        held = [words.get((block.table, block.start + at)) for at in range(block.count)]
-        payloads.append(
-            None if None in held else b"".join(int(word or 0).to_bytes(2, "big") for word in held)
-        )
+    payloads = [
+        b"".join(words.get((b.table, b.start + at), 0).to_bytes(2, "big") for at in range(b.count))
+        for b in blocks
+    ]
     return float(ScanDecoder(blocks).decode(payloads)[0][0])
 
 

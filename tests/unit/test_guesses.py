@@ -3,6 +3,7 @@
 import struct
 
 import numpy as np
+import pytest
 
 from drivers.guesses import Way, better_way, guesses
 from drivers.modbus_profile import ModbusProfile, Table, register_points
@@ -82,3 +83,26 @@ def test_a_meter_that_stands_still_convinces_nobody():
     assert found[0].values.tolist() == [0, 0, 0, 0]
     assert not found[0].convincing.any()
     assert better_way(found) is None
+
+
+def test_parts_move_with_their_point_and_told_factors_stay():
+    given = ModbusProfile.model_validate(
+        {
+            **profile().model_dump(),
+            "registers": {"exponent": {"address": 40, "type": "u16"}},
+            "points": {
+                "volume": {
+                    "address": 10,
+                    "type": "u32",
+                    "unit": "m3",
+                    "plus": [{"address": 14, "type": "u16", "scale": 0.001}],
+                    "factors": [{"told_by": "exponent", "power_of_ten": True}],
+                }
+            },
+        }
+    )
+    held = words_of(10, struct.pack(">IHHH", 12345, 0, 0, 678)) | {(Table.HOLDING, 40): 1}
+    found = looked_at(given, held)
+    assert found[0].values[0] == pytest.approx(123456.78)
+    one_higher = next(guess for guess in found if guess.way is Way.ONE_HIGHER)
+    assert np.isnan(one_higher.values[0])  # nobody read register 15
