@@ -16,6 +16,8 @@ need() { # need PACKAGE FILE...: the package is there when one of the files is
 find_missing() {
     missing=""
     need mosquitto /usr/sbin/mosquitto
+    need mosquitto-clients /usr/bin/mosquitto_sub
+    need openssl /usr/bin/openssl
     need victoria-metrics /usr/bin/victoria-metrics
     need influxdb /usr/bin/influxd
     need postgresql /usr/lib/postgresql/*/bin/postgres

@@ -118,12 +118,11 @@ def test_reading_and_probing_leave_the_daemons_session_alone(mosquitto: servers.
     run(story(), version)
 
 
-@versions
-def test_a_broker_that_stands_still_is_noticed(mosquitto: servers.Mosquitto, version: str):
+def test_a_broker_that_stands_still_is_noticed(mosquitto: servers.Mosquitto):
     """Half-open: the connection stands, nothing comes; only the signs of life tell."""
 
     async def story(door: Gate) -> None:
-        driver, desk = make(door, version), Desk()
+        driver, desk = make(door), Desk()
         async with running(driver, desk):
             while not desk.scans:
                 await away(mosquitto, payload(1))
@@ -137,7 +136,7 @@ def test_a_broker_that_stands_still_is_noticed(mosquitto: servers.Mosquitto, ver
             await until(lambda: 2 in desk.volumes)
 
     with gate(mosquitto) as door:
-        run(story(door), version)
+        run(story(door))
 
 
 @versions
@@ -175,20 +174,28 @@ def test_what_waits_survives_a_broker_that_is_killed_and_started_again(
     run(story(), version)
 
 
-def test_another_client_of_the_same_name_is_told_of(mosquitto: servers.Mosquitto):
+@pytest.mark.parametrize(
+    ("word", "code"), [(0x8E, "mqtt.session_taken"), (0x87, "mqtt.login_refused"), (0x8B, "mqtt.broker_lost")]
+)
+def test_what_a_broker_says_at_parting_is_told(word: int, code: str):
+    """Brokers of MQTT 5 may say why; the one at hand hangs up without a word."""
+
+    async def part(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(b"\x20\x03\x00\x00\x00" + bytes([0xE0, 1, word]))
+        await writer.drain()
+        writer.close()
+
     async def story() -> None:
+        server = await asyncio.start_server(part, "127.0.0.1", 0)
         desk = Desk()
-        async with running(make(mosquitto), desk):
-            await until(lambda: mosquitto.log.count(" as monitor-test ") == 1)
-            with thief(mosquitto, "5"):  # only then does this broker say why
-                await until(lambda: desk.last == "mqtt.session_taken")
+        async with server, running(make(Door(server.sockets[0].getsockname()[1])), desk):
+            await until(lambda: desk.last == code)
 
     run(story())
 
 
 def test_who_is_thrown_out_again_and_again_is_told_why(mosquitto: servers.Mosquitto):
-    """MQTT 3.1.1 has no word for a session that was taken over."""
-
     async def story() -> None:
         desk = Desk()
         async with running(make(mosquitto, "3.1.1"), desk):
