@@ -36,6 +36,16 @@ class _Windows:
     mean_kw: NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True)
+class _MonthPeak:
+    """The highest mean of a month's windows up to ``through_s``, worked out whole at ``looked_at_s``."""
+
+    month_s: int
+    through_s: int
+    peak_kw: float
+    looked_at_s: int
+
+
 class SiteResults:
     """Makes the rows that are due."""
 
@@ -44,6 +54,7 @@ class SiteResults:
         self._reader = reader
         self._zone = ZoneInfo(site.site.timezone)
         self._savings_looked_at: tuple[int, int] = (0, 0)  # day, and when
+        self._peak: _MonthPeak | None = None
 
     def due(self, now_s: int) -> list[ResultRow]:
         """Every demand window since the last one told, and the savings up to yesterday."""
@@ -65,10 +76,22 @@ class SiteResults:
         last_s = min(ends)
         while next_s < last_s:  # a month at a time, for each has a peak of its own
             month_s, month_end_s = self._month_s(next_s)
-            windows = self._windows(settings.meters, month_s, min(month_end_s, last_s))
-            rows += self._demand_rows(windows, next_s)
+            known = self._known_peak(month_s, next_s, now_s)
+            from_s, to_s = known.through_s if known else month_s, min(month_end_s, last_s)
+            windows = self._windows(settings.meters, from_s, to_s)
+            peaks = np.fmax.accumulate(np.append(known.peak_kw if known else np.nan, windows.mean_kw))
+            rows += self._demand_rows(windows, peaks[1:], next_s)
+            looked_at_s = known.looked_at_s if known else now_s
+            self._peak = _MonthPeak(month_s, to_s, float(peaks[-1]), looked_at_s)
             next_s = month_end_s
         return rows
+
+    def _known_peak(self, month_s: int, next_s: int, now_s: int) -> _MonthPeak | None:
+        """The month's peak so far, unless windows before the next one may have changed meanwhile."""
+        peak = self._peak
+        if peak is None or peak.month_s != month_s or next_s < peak.through_s:
+            return None
+        return peak if 0 <= now_s - peak.looked_at_s < LOOK_AGAIN_S else None
 
     def _lived_again_s(self, now_s: int) -> int | None:
         """The window from which on windows are told anew, while a time that was set back is lived again."""
@@ -79,10 +102,7 @@ class SiteResults:
         until_s = step.at_s - step.data["step_s"] + 2 * interval_s
         return step.at_s // interval_s * interval_s if now_s <= until_s else None
 
-    def _demand_rows(self, windows: _Windows, from_s: int) -> list[ResultRow]:
-        if not len(windows.start_s):
-            return []
-        peaks = np.fmax.accumulate(windows.mean_kw)
+    def _demand_rows(self, windows: _Windows, peaks: NDArray[np.float64], from_s: int) -> list[ResultRow]:
         columns = zip(windows.start_s.tolist(), windows.energy_kwh, windows.mean_kw, peaks, strict=True)
         return [
             ResultRow("demand", Commodity.ELECTRICITY.value, start_s, self._demand_data(*map(float, figures)))
