@@ -22,8 +22,9 @@ def row(n, kwh):
 class House:
     """A store, and what is told of its demand."""
 
-    def __init__(self, loaded, path):
+    def __init__(self, loaded, path, writer):
         self.loaded = loaded
+        self.writer = writer
         self.reader = StoreReader.open(path, loaded.site.site.id)
         self.results = self.begin_anew()
 
@@ -37,11 +38,11 @@ def house(tmp_path):
     (tmp_path / "site.yaml").write_text(example_text(), encoding="utf-8")
     loaded = load_site(tmp_path / "site.yaml")
     engine = open_writer(tmp_path / "energy.db")
-    house = House(loaded, tmp_path / "energy.db")
-    house.writer = Writer(engine, loaded.site.site.id)
-    house.writer.start()
+    writer = Writer(engine, loaded.site.site.id)
+    house = House(loaded, tmp_path / "energy.db", writer)
+    writer.start()
     yield house
-    house.writer.close()
+    writer.close()
     house.reader.close()
     engine.dispose()
 
