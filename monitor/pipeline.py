@@ -205,7 +205,8 @@ class Pipeline:
         before, unmetered = track.counter, track.unmetered
         verdict = track.take(sample.at_ms, sample.raw, sample.rate, sample.quality)
         now_ms = self._clock_ms()
-        if meter.own_time and verdict is not Verdict.REPEATED and _is_late(track, sample.at_ms, now_ms):
+        late = _is_late(track, sample.at_ms, now_ms)
+        if late and meter.own_time and verdict is not Verdict.REPEATED:
             commit.late.append(
                 LateRow(meter.id, sample.at_ms, self._scan_id, sample.raw, sample.rate, sample.quality)
             )

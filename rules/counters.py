@@ -138,11 +138,12 @@ class Replacement:
     Attributes
     ----------
     at_ms : the instant.
-    old_final, new_start : what the old and the new display showed then, in the register's unit.
+    old_final, new_start : what the old and the new display showed then, in the register's unit; without
+        ``old_final`` nothing is known of what came after the last believed reading.
     """
 
     at_ms: int
-    old_final: float
+    old_final: float | None
     new_start: float
 
 
@@ -268,7 +269,7 @@ def replaced(state: CounterState, record: Replacement, limits: CounterLimits) ->
     The old register is taken to have come to its final reading at that instant, rolled over if it must;
     one below the last believed reading takes nothing back.
     """
-    step = record.old_final - state.raw
+    step = 0.0 if record.old_final is None else record.old_final - state.raw
     if step < 0 and _near_the_end(state, record.at_ms, limits):
         step += limits.rolls_over_at or 0.0
     return CounterState(

@@ -142,7 +142,8 @@ class MeterTrack:
             if counter.at_ms < record.at_ms <= at_ms:
                 self.counter = replaced(counter, record, self.rules.limits)
                 self._watch.moved()
-                self._append(record.at_ms, math.nan, Quality.GOOD)
+                known = record.old_final is not None
+                self._append(record.at_ms, math.nan, Quality.GOOD if known else Quality.ESTIMATED)
 
     def _watched(self, before: CounterState, verdict: Verdict) -> Verdict:
         """Hold a register that stands still against its rate."""

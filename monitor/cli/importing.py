@@ -3,7 +3,7 @@
 import hashlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -161,31 +161,16 @@ def _hand_over(
     Where that process ends without an answer (it was a daemon that stops, or another import), the file
     is carried out here.
     """
-    from threading import Event
-    from time import monotonic
+    from monitor.cli.handing_over import carried_out_elsewhere
+    from monitor.store.ledgers import ImportOutcome
 
-    from monitor.store.database import StoreError, WriterLock
-    from monitor.store.ledgers import writing
-    from monitor.store.requests import RequestBox
-
-    lock = WriterLock(loaded.store_path)
-    box = RequestBox(loaded.store_path)
     file = Path(request.file_name).name
     task = progress.add_task(say("import.handing_over", job.words, file=file), total=None)
-    number = box.put(request)
-    deadline_s = monotonic() + job.answer_within_s
     try:
-        while (outcome := box.answer_to(number)) is None:
-            if monotonic() > deadline_s:
-                limits = {"path": str(loaded.store_path), "seconds": f"{job.answer_within_s:g}"}
-                raise StoreError("store.no_answer", **limits)
-            if lock.holder() is None:
-                with suppress(StoreError), writing(loaded.store_path) as engine:
-                    box.take_up(engine, loaded.site.site.id)
-            Event().wait(0.1)
+        outcome = carried_out_elsewhere(loaded, request, job.answer_within_s)
     finally:
         progress.remove_task(task)
-        box.close()
+    assert isinstance(outcome, ImportOutcome)  # noqa: S101  as it was asked
     return outcome
 
 

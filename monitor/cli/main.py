@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from config.words import LANGUAGES, say
+from monitor.cli.meter_commands import meters
 from monitor.cli.profile_commands import profiles
 from monitor.cli.usage import LANGUAGE, USAGE_ERROR, Command, Group, translate_help, usage_words
 
@@ -152,6 +153,7 @@ def report(
 
 
 app.add_typer(profiles, name="profiles")
+app.add_typer(meters, name="meter")
 
 
 @app.command(cls=Command, help=_help("schema"))

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,9 +14,11 @@ from rich.text import Text
 from config.loading import LoadedSite, load_site
 from config.site import MeterSettings
 from config.words import say
+from monitor.cli.meter_views import counts_words, refusal_words
 from monitor.cli.words import plain
 from monitor.clock import SystemClock
 from monitor.store.database import WriterLock
+from monitor.store.past import Refusal
 from monitor.store.reader import StoreReader
 from monitor.store.rows import ConditionRow
 from monitor.timekeeping import CONDITION as CLOCK
@@ -56,8 +59,8 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
                     "error": row.error if row else None,
                 }
             )
-    refused = reader.refusal_counts(now_ms - DAY_MS)
-    meters = [_meter(reader, meter.id, refused) | _virtual(meter, conditions) for meter in loaded.site.meters]
+    day_ms = now_ms - DAY_MS
+    meters = [_meter(reader, meter.id, day_ms) | _virtual(meter, conditions) for meter in loaded.site.meters]
     sinks = [_sink(reader, sink.id, conditions.get(f"sink/{sink.id}")) for sink in loaded.site.sinks]
     clock = conditions.get(CLOCK)
     attention = (
@@ -79,9 +82,19 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
     }
 
 
-def _meter(reader: StoreReader, meter: str, refused: dict[str, int]) -> dict[str, Any]:
+def _meter(reader: StoreReader, meter: str, day_ms: int) -> dict[str, Any]:
     span = reader.interval_span(meter)
-    facts: dict[str, Any] = {"meter": meter, "refused_24h": refused.get(meter, 0), "last_interval": None}
+    counts = reader.past.refusal_counts(meter, day_ms)
+    facts: dict[str, Any] = {
+        "meter": meter,
+        "refused_24h": sum(counts.values()),
+        "verdicts_24h": counts,
+        "last_refusal": None,
+        "last_interval": None,
+    }
+    if counts:
+        (last_refusal,) = reader.past.refusals(meter, day_ms, 1)
+        facts["last_refusal"] = asdict(last_refusal)
     if span is not None:
         last = reader.intervals(meter, span[1] - 3600, span[1])
         facts["last_interval"] = {
@@ -133,6 +146,9 @@ def _show(facts: dict[str, Any], loaded: LoadedSite, language: str) -> None:
         console.print(plain(say("cli.keeps_trying", language)))
     console.print(_meter_table(facts, zone, language))
     for meter in facts["meters"]:
+        if meter["last_refusal"]:
+            console.print(_refused(meter, zone, language))
+    for meter in facts["meters"]:
         if meter.get("error"):
             since = say("cli.meter_waits", language, meter=meter["meter"], since=_local(meter["since"], zone))
             console.print(plain(since), _error(meter["error"], language), style="yellow")
@@ -144,6 +160,21 @@ def _show(facts: dict[str, Any], loaded: LoadedSite, language: str) -> None:
         console.print(plain(text))
         if sink["error"]:
             console.print(Text("  ").append_text(_error(sink["error"], language)), style="red")
+
+
+def _refused(meter: dict[str, Any], zone: ZoneInfo, language: str) -> Text:
+    last = Refusal(**meter["last_refusal"])
+    return plain(
+        say(
+            "meter.day_line",
+            language,
+            meter=meter["meter"],
+            counts=counts_words(meter["verdicts_24h"], language),
+            at=local_text(last.heard_ms, zone),
+            value=f"{last.value:,.12g}",
+            why=refusal_words(last, zone, language),
+        )
+    )
 
 
 def _error(error: dict[str, Any], language: str) -> Text:

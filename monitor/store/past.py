@@ -29,7 +29,8 @@ RecordKind = Literal["replaced", "withdrawn"]
 class MeterRecord:
     """What a person wrote down: a register was replaced at an instant, or the record of it withdrawn.
 
-    ``old_final`` and ``new_start`` are as the displays showed, None in a withdrawal. ``counts`` while no
+    ``old_final`` and ``new_start`` are as the displays showed; both None in a withdrawal, ``old_final`` where
+    nobody read it. ``counts`` while no
     newer record speaks of the same instant and it is no withdrawal.
     """
 
@@ -223,10 +224,23 @@ class PastReader:
         """The replacements that count, by meter and oldest first."""
         found: dict[str, tuple[Replacement, ...]] = {}
         for one in self.records():
-            if one.counts and one.old_final is not None and one.new_start is not None:
+            if one.counts and one.new_start is not None:
                 record = Replacement(one.at_ms, one.old_final, one.new_start)
                 found[one.meter] = (*found.get(one.meter, ()), record)
         return found
+
+    def newest_register(self, meter: str) -> tuple[int, float, int] | None:
+        """Where a meter's register stood at the end of its newest interval: (ms, register, epoch)."""
+        table = schema.intervals
+        query = (
+            select(table.c.start_s + table.c.duration_s, table.c.register_end, table.c.epoch)
+            .where(*self._of(table, meter), table.c.register_end.is_not(None))
+            .order_by(table.c.start_s.desc())
+            .limit(1)
+        )
+        with self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else (1000 * row[0], row[1], row[2])
 
     def refusals(self, meter: str, since_ms: int, limit: int) -> list[Refusal]:
         """A meter's refused readings that were heard since an instant, the newest first."""

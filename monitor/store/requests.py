@@ -41,6 +41,7 @@ from monitor.store.ledgers import (
     import_reasons,
 )
 from monitor.store.readings import import_readings
+from monitor.store.records import RecordOutcome, RecordRequest, write_record
 
 _metadata = MetaData()
 
@@ -55,6 +56,7 @@ _requests = Table(
 
 
 ImportKind = Literal["base", "actuals", "readings", "reasons"]
+RECORD = "record"
 LONGEST_REASON = 120
 
 
@@ -107,13 +109,17 @@ class RequestBox:
             connection.execute(CreateTable(_requests, if_not_exists=True))
             yield connection
 
-    def put(self, request: ImportRequest) -> int:
+    def put(self, request: ImportRequest | RecordRequest) -> int:
         """Put a request in; returns its number."""
-        values = {"kind": "import", "payload": json.dumps(_as_data(request), ensure_ascii=False)}
+        if isinstance(request, RecordRequest):
+            kind, data = RECORD, asdict(request)
+        else:
+            kind, data = "import", _as_data(request)
+        values = {"kind": kind, "payload": json.dumps(data, ensure_ascii=False)}
         with self._begin() as connection:
             return int(connection.execute(insert_into(_requests).values(**values)).inserted_primary_key[0])  # type: ignore[index]
 
-    def answer_to(self, number: int) -> ImportOutcome | None:
+    def answer_to(self, number: int) -> ImportOutcome | RecordOutcome | None:
         """What became of a request; None while nobody has dealt with it.
 
         Raises
@@ -127,6 +133,8 @@ class RequestBox:
         answer = json.loads(text)
         if "outcome" in answer:
             return ImportOutcome(**answer["outcome"])
+        if RECORD in answer:
+            return RecordOutcome(**answer[RECORD])
         raise LedgerRefused([StoreError(one["code"], **one["data"]) for one in answer["problems"]])
 
     def take_up(self, store: Engine, site: str) -> int:
@@ -137,11 +145,13 @@ class RequestBox:
         """
         if not self.path.exists():
             return 0
-        query = select(_requests.c.id, _requests.c.payload).where(_requests.c.answer.is_(None))
+        query = select(_requests.c.id, _requests.c.kind, _requests.c.payload).where(
+            _requests.c.answer.is_(None)
+        )
         with self._begin() as connection:
             waiting = connection.execute(query.order_by(_requests.c.id)).all()
-        for number, payload in waiting:
-            answer = _answer(store, site, payload)
+        for number, kind, payload in waiting:
+            answer = _answer(store, site, kind, payload)
             done = update_of(_requests).where(_requests.c.id == number)
             with self._begin() as connection:
                 # The rows are in the store now; the box keeps what was asked, not the file again.
@@ -153,8 +163,10 @@ class RequestBox:
         self._engine.dispose()
 
 
-def _answer(store: Engine, site: str, payload: str) -> dict[str, Any]:
+def _answer(store: Engine, site: str, kind: str, payload: str) -> dict[str, Any]:
     try:
+        if kind == RECORD:
+            return {RECORD: asdict(write_record(store, site, _record(payload)))}
         outcome = carry_out(store, site, _request(payload))
     except StoreError as error:
         problems = error.problems if isinstance(error, LedgerRefused) else (error,)
@@ -163,13 +175,23 @@ def _answer(store: Engine, site: str, payload: str) -> dict[str, Any]:
 
 
 def _request(payload: str) -> ImportRequest:
-    """Read a request. Raises ``StoreError`` for one of another version, or of nobody that we know.
-
-    An unreadable request stays unreadable: it must not stand in the way of those behind it.
-    """
-    try:
+    """Read a request. Raises ``StoreError`` for one of another version, or of nobody that we know."""
+    with _readable():
         request = _from_data(json.loads(payload))
         return TypeAdapter(ImportRequest).validate_python(asdict(request))
+
+
+def _record(payload: str) -> RecordRequest:
+    """Read a record. Raises ``StoreError`` as ``_request`` does."""
+    with _readable():
+        return TypeAdapter(RecordRequest).validate_python(json.loads(payload))
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Name what cannot be read: it stays so, and must not stand in the way of those behind it."""
+    try:
+        yield
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_REASON]
         raise StoreError("store.request_unreadable", reason=reason) from error

@@ -26,6 +26,7 @@ from monitor.web.readings import (
     missing,
     of_meter,
 )
+from monitor.web.refused import RefusedCounts
 from monitor.web.snapshot import DayCurve, DeviceState, OpenWindow, Snapshot
 from rules.calendar import day_start_s
 from rules.counters import MS_AN_HOUR
@@ -76,6 +77,7 @@ class LiveState:
         self._board = Board(self.plan)
         self._position: int | None = None
         self._closed = _Closed()
+        self._refused = RefusedCounts(self.plan)
         self._half_years: dict[Commodity, HalfYear] = {}
         self._half_years_at: tuple[date, int] | None = None
         self._results_seq: int | None = None
@@ -89,6 +91,7 @@ class LiveState:
             self._follow(reader, now_ms)
             self._look_at_closed(reader, now_ms)
             self._look_at_half_years(reader, now_ms)
+            self._refused.look(reader, now_ms)
             devices = self._devices(reader)
         except StoreError as error:
             return self._snapshot(now_ms, (), {"code": error.code, "data": error.data})
@@ -222,6 +225,7 @@ class LiveState:
                     since_ms=row.since_ms if row else None,
                     error=row.error if row else None,
                     heard_ms=self._board.device_at_ms(device.id),
+                    refused=self._refused.of(device.id),
                 )
             )
         return (*states, *self._waiting_sums(conditions))

@@ -62,6 +62,7 @@ class PlantState:
 class DeviceState:
     """How a device is doing; ``condition`` is ``waiting`` before the first news.
 
+    ``refused`` counts the readings of its meters that were refused or doubted in the last day.
     A virtual meter that waits for a part stands here too, and has a ``formula``.
     """
 
@@ -73,6 +74,7 @@ class DeviceState:
     error: dict[str, Any] | None
     heard_ms: int | None
     formula: str = ""
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)

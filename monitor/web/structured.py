@@ -116,4 +116,5 @@ def _device(device: DeviceState) -> dict[str, Any]:
         "since": instant(device.since_ms),
         "error": device.error,
         "heard": instant(device.heard_ms),
+        "refused_24h": device.refused,
     }

@@ -374,6 +374,7 @@ def _device(device: DeviceState, words: Words, now_ms: int, stopped: bool) -> Fi
         "since": since,
         "error": _error(device.error, words) if not well and device.error else "",
         "heard": device.heard_ms,
+        "refused": words("readings_refused", count=device.refused) if device.refused else "",
     }
 
 

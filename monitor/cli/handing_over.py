@@ -1,0 +1,41 @@
+"""Leaving what is to be written to the process that writes to the store."""
+
+from contextlib import suppress
+from threading import Event
+from time import monotonic
+
+from config.loading import LoadedSite
+from monitor.store.database import StoreError, WriterLock
+from monitor.store.ledgers import ImportOutcome, writing
+from monitor.store.records import RecordOutcome, RecordRequest
+from monitor.store.requests import ImportRequest, RequestBox
+
+
+def carried_out_elsewhere(
+    loaded: LoadedSite, request: ImportRequest | RecordRequest, answer_within_s: float
+) -> ImportOutcome | RecordOutcome:
+    """Put a request into the box, and wait for what became of it.
+
+    Where the other process ends without an answer (it was a daemon that stops, or another import), it is
+    carried out here.
+
+    Raises
+    ------
+    StoreError : it was refused, or nobody answered in time.
+    """
+    lock = WriterLock(loaded.store_path)
+    box = RequestBox(loaded.store_path)
+    deadline_s = monotonic() + answer_within_s
+    try:
+        number = box.put(request)
+        while (outcome := box.answer_to(number)) is None:
+            if monotonic() > deadline_s:
+                limits = {"path": str(loaded.store_path), "seconds": f"{answer_within_s:g}"}
+                raise StoreError("store.no_answer", **limits)
+            if lock.holder() is None:
+                with suppress(StoreError), writing(loaded.store_path) as engine:
+                    box.take_up(engine, loaded.site.site.id)
+            Event().wait(0.1)
+    finally:
+        box.close()
+    return outcome
