@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from drivers.contract import Backoff, DeviceCondition, DeviceNews, DriverError, Where
 from drivers.modbus_link import Question, question
@@ -15,11 +16,11 @@ from rules.scan import Layout
 OFFLINE_AFTER = 3
 """Failures in a row after which a device counts as offline, not merely degraded."""
 
-REFUSED_REST_S = 3600.0
-"""A point that the device refuses by its address is asked for again this seldom."""
+FIRST_REST_S, LAST_REST_S = 60.0, 3600.0
+"""A point that the device refuses by its address is asked for again after so long, doubling."""
 
-FRUITLESS_REST_S = 600.0
-"""A device that refused every half of every block is not asked for halves again this soon."""
+FIRST_FRUITLESS_S, LAST_FRUITLESS_S = 5.0, 600.0
+"""A device that refused every half of every block is not asked for halves for so long, doubling."""
 
 _NAMED = 8
 """So many refused points are named in words; of more, how many more."""
@@ -50,6 +51,13 @@ class Plan:
             decoder=ScanDecoder(blocks),
             stamp=with_counter[0] if with_counter else 0,
         )
+
+
+class Rest(NamedTuple):
+    """How long a block is left alone, monotonic seconds."""
+
+    until_s: float
+    length_s: float
 
 
 @dataclass(slots=True)
@@ -84,8 +92,8 @@ class Device:
     ----------
     whole : the plan as the profile's limits allow it.
     plan : the one in use, which is finer where the device refused a joined block.
-    resting : blocks that the device refuses, and until when they are left alone, monotonic seconds.
-    whole_until_s : before this, refused blocks are not halved.
+    resting : blocks that the device refuses, and how long they are left alone.
+    whole_until_s : before this, refused blocks are not halved; fruitless : how often that was in vain.
     tries : how often it was asked in vain in this slot; failures : slots in a row that failed.
     """
 
@@ -100,8 +108,9 @@ class Device:
     timeout_s: float
     retries: int
     plan: Plan = field(init=False)
-    resting: dict[Question, float] = field(default_factory=dict)
+    resting: dict[Question, Rest] = field(default_factory=dict)
     whole_until_s: float = 0.0
+    fruitless: int = 0
     backoff: Backoff = field(default_factory=Backoff)
     tries: int = 0
     failures: int = 0

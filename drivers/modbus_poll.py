@@ -4,7 +4,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from drivers.contract import Busy, Refused
-from drivers.modbus_device import FRUITLESS_REST_S, REFUSED_REST_S, Device, Plan, names
+from drivers.modbus_device import (
+    FIRST_FRUITLESS_S,
+    FIRST_REST_S,
+    LAST_FRUITLESS_S,
+    LAST_REST_S,
+    Device,
+    Plan,
+    Rest,
+    names,
+)
 from drivers.modbus_link import Question, question
 from drivers.planner import Block, split_block
 from rules.scan import Scan
@@ -68,7 +77,8 @@ class Poller:
         return await self._explained(device, payloads, refusals, at_ms)
 
     def _rests(self, device: Device, one: Question) -> bool:
-        return device.resting.get(one, 0.0) > self._now_s()
+        rest = device.resting.get(one)
+        return rest is not None and rest.until_s > self._now_s()
 
     async def _explained(
         self, device: Device, payloads: list[bytes | None], refusals: dict[int, Refused], at_ms: int
@@ -76,19 +86,21 @@ class Poller:
         """Find the culprits of refused blocks, remember them, and say which points are missing."""
         last = next(iter(refusals.values()), None)
         parts: list[Part] = []
+        halved = False
         for i, (block, payload) in enumerate(zip(device.plan.blocks, payloads, strict=True)):
             refused = refusals.get(i)
             if refused is not None and self._may_split(device, refused):
                 parts += await self._halved(device, block, refused)
+                halved = True
             else:
                 parts.append((block, payload, refused))
         if all(payload is None for _, payload, _ in parts):
-            # The wrong profile, or a device that is starting: its plan is no worse than before.
-            device.plan = device.whole
-            device.resting.clear()
-            device.whole_until_s = self._now_s() + FRUITLESS_REST_S
+            # The wrong profile, or a device that is starting: what was learnt of it stays as it was.
+            if halved:
+                self._rest_from_halving(device)
             values = device.plan.decoder.decode([None] * len(device.plan.blocks))
             return Reading(Scan(device.layout, at_ms, *values), last, nothing_came=True)
+        device.fruitless = 0
         plan = self._remember(device, parts)
         scan = Scan(device.layout, at_ms, *plan.decoder.decode([payload for _, payload, _ in parts]))
         missing = [block for block, payload, _ in parts if payload is None]
@@ -96,6 +108,12 @@ class Poller:
 
     def _may_split(self, device: Device, refused: Refused) -> bool:
         return refused.data["exception"] in _SPLITS and self._now_s() >= device.whole_until_s
+
+    def _rest_from_halving(self, device: Device) -> None:
+        """Halving found nothing: try again soon, then seldom, for a device that starts answers by and by."""
+        device.fruitless = min(device.fruitless + 1, 10)
+        rest_s = min(FIRST_FRUITLESS_S * 2.0 ** (device.fruitless - 1), LAST_FRUITLESS_S)
+        device.whole_until_s = self._now_s() + rest_s
 
     async def _halved(self, device: Device, block: Block, refused: Refused) -> list[Part]:
         """Ask for the halves of a refused block, until what is refused is alone."""
@@ -120,15 +138,25 @@ class Poller:
         if blocks != device.plan.blocks:
             device.plan = Plan.of(device.where, device.unit, blocks)
         now_s, healed = self._now_s(), False
-        for one, (_, payload, refused) in zip(device.plan.questions, parts, strict=True):
+        for one, (block, payload, refused) in zip(device.plan.questions, parts, strict=True):
             if payload is not None:
                 healed = device.resting.pop(one, None) is not None or healed
-            elif refused is not None and refused.data["exception"] in _FOR_GOOD:
-                device.resting[one] = now_s + REFUSED_REST_S
+            elif refused is not None and _is_for_good(device, block, refused):
+                known = device.resting.get(one)
+                length_s = min(2 * known.length_s, LAST_REST_S) if known else FIRST_REST_S
+                device.resting[one] = Rest(now_s + length_s, length_s)
         plan = device.plan
         if healed and not device.resting:
             device.plan = device.whole  # joined again from the next poll on
         return plan
+
+
+def _is_for_good(device: Device, block: Block, refused: Refused) -> bool:
+    """Whether a refusal speaks of this block alone: one that was not halved yet may have a single culprit."""
+    exception = refused.data["exception"]
+    return exception == _NO_SUCH_FUNCTION or (
+        exception in _FOR_GOOD and len(split_block(block, device.limits)) == 1
+    )
 
 
 def _in_words(device: Device, missing: list[Block], last: Refused | None) -> Refused:

@@ -28,6 +28,9 @@ MS_AN_HOUR = 3_600_000
 NEAR_THE_END = 0.1
 """A register rolls over from the last tenth of its range, or from an hour at full power before its end."""
 
+BEYOND = 2.0**50
+"""No register of a building counts so far, and above it a number holds no tenths: bits gone wrong."""
+
 NO_CHANGE = Factors()
 
 
@@ -147,6 +150,11 @@ class Replacement:
     new_start: float
 
 
+def countable(raw: float) -> bool:
+    """Whether a register can show such a number at all; if not, it never begins or ends an epoch."""
+    return abs(raw) < BEYOND
+
+
 def first_reading(at_ms: int, raw: float) -> CounterState:
     """Start a counter: its total is what the register shows."""
     return CounterState(at_ms=at_ms, raw=raw, moved_from_ms=at_ms - UNSEEN_MS, moved_at_ms=at_ms)
@@ -172,6 +180,8 @@ def advance(
         return state, Verdict.REPEATED if at_ms == state.at_ms else Verdict.LATE
     if state.doubt is not None and at_ms == state.doubt.at_ms:
         return state, Verdict.REPEATED
+    if not countable(raw):
+        return state, Verdict.SPIKE
     if raw == state.raw:
         return replace(state, at_ms=at_ms, doubt=None), Verdict.COUNTED
     step = raw - state.raw
@@ -277,7 +287,7 @@ def replaced(state: CounterState, record: Replacement, limits: CounterLimits) ->
         raw=record.new_start,
         offset=state.total + max(0.0, step) - record.new_start,
         epoch=state.epoch + 1,
-        moved_from_ms=record.at_ms,
+        moved_from_ms=record.at_ms - UNSEEN_MS,
         moved_at_ms=record.at_ms,
     )
 

@@ -19,6 +19,7 @@ from rules.counters import (
     Replacement,
     Verdict,
     advance,
+    countable,
     first_reading,
     replaced,
 )
@@ -88,6 +89,8 @@ class MeterTrack:
         raw : finite, as the register shows it; ``rate`` in the meter's unit an hour, may be NaN.
         quality : ``Quality`` of the reading, below MISSING.
         """
+        if self.counter is None and not countable(raw):
+            return Verdict.SPIKE
         if self.counter is None:
             self.counter = first_reading(at_ms, raw)
             self.open_start_s = at_ms // 1000 // self.rules.interval_s * self.rules.interval_s

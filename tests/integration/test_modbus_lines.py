@@ -15,46 +15,11 @@ from pydantic import TypeAdapter
 from config.words import LANGUAGES, say
 from drivers.contract import DeviceCondition, NoAnswer, Unreachable
 from drivers.modbus import ModbusDriver
-from drivers.modbus_profile import ModbusProfile
 from drivers.settings import ModbusBus
 from rules.quality import Quality
+from tests.modbus_world import EIGHT, NAMES, ONE, asked, clock_ms, driver, profile
 from tests.servers import Authority, free_port
 from tests.servers.modbus import answer_of, exception_of, good_answer, running, scripted
-
-
-def clock_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def profile(points, **rest) -> ModbusProfile:
-    facts = {"profile": "test", "version": 1, "maker": "m", "model": "m", "family": "electricity"}
-    return ModbusProfile.model_validate({**facts, "source": ["a test"], "points": points, **rest})
-
-
-ONE = profile({"voltage_ln_avg": {"address": 0, "type": "u16", "unit": "V"}})
-NAMES = (*(f"voltage_ln_l{n}" for n in (1, 2, 3)), "current_l1", "current_l2", "current_l3", "frequency",
-         "energy_import")  # fmt: skip
-UNITS = {"voltage": "V", "current": "A", "frequency": "Hz", "energy": "kWh"}
-EIGHT = profile(
-    {
-        name: {"address": 2 * at, "type": "u16", "unit": UNITS[name.split("_")[0]]}
-        for at, name in enumerate(NAMES)
-    }
-)
-
-
-def driver(devices, one_profile=ONE, folder=None, **bus) -> ModbusDriver:
-    settings = {"kind": "modbus_tcp", "id": "b", "every_s": 0.1, "timeout_s": 0.4, "host": "127.0.0.1", **bus}
-    settings["devices"] = [{"profile": "test", **device} for device in devices]
-    more = {} if folder is None else {"folder": folder}
-    return ModbusDriver(
-        TypeAdapter(ModbusBus).validate_python(settings), {"test": one_profile}, clock_ms, **more
-    )
-
-
-def asked(frame):
-    """Unit, address and count of a request."""
-    return frame[6], *struct.unpack(">HH", frame[8:12])
 
 
 def test_neighbours_of_a_silent_unit_miss_nothing_and_nobody_hangs_up():
@@ -231,7 +196,7 @@ def test_a_device_that_bears_fewer_registers_is_read_in_pieces():
 
 
 def test_a_point_that_comes_back_is_joined_again(monkeypatch):
-    monkeypatch.setattr("drivers.modbus_poll.REFUSED_REST_S", 0.3)
+    monkeypatch.setattr("drivers.modbus_poll.FIRST_REST_S", 0.3)
 
     async def scene():
         port, requests = free_port(), []

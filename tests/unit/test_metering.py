@@ -90,3 +90,15 @@ def test_a_layout_says_what_it_lacks():
     assert layout.index("flow") == 0
     with pytest.raises(KeyError):
         layout.index("volume")
+
+
+def test_a_number_that_no_register_shows_begins_nothing_and_ends_nothing():
+    """All bits set in an int64 register, at the first answer and for a while in the middle."""
+    track = MeterTrack(MeterRules(CounterLimits(100.0), 900, 60_000))
+    booked = 0.0
+    for place in range(8641):
+        raw = float(2**64 - 1) if place == 0 or 4000 <= place < 4010 else 12345 + 0.1 * place
+        verdict = track.take(place * 10_000, raw, 36.0, 0)
+        assert verdict.believed == (raw < 1e6)
+        booked += sum(interval.quantity for interval in track.close_due())
+    assert booked == pytest.approx(864.0, abs=0.2)
