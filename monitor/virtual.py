@@ -1,7 +1,8 @@
 """Virtual meters in the store: a row wherever every part has one, made again whenever a part's row changes.
 
 They follow the store as a sink does: a cursor over the intervals that came or changed. What was closed live,
-late, after a restart or by an import goes the same way, and so does all of the past when a formula is new.
+late, after a restart or by an import goes the same way, and so does all of the past when a formula is new:
+what the old one made and the new one cannot is taken back.
 """
 
 import hashlib
@@ -16,10 +17,16 @@ from monitor.store.reader import StoreReader
 from monitor.store.rows import Commit, ConditionRow, IntervalRow
 from monitor.store.writer import Writer, submit_and_wait
 from rules.formulas import Evaluated, Formula, evaluate, over_registers, parts_first
-from rules.intervals import Interval
+from rules.intervals import Interval, IntervalSeries
+from rules.setback import untold
 
 ROWS_AT_ONCE = 5_000
 STREAM = "intervals"
+
+FORMULA = "formula"
+"""Under this name stands the formula in force beside the position of a virtual meter, as its mark."""
+
+ALL_TIME_S = 2**40
 
 RUN_GAP_S = 86_400
 """Changed intervals that lie further apart are read in runs of their own."""
@@ -84,26 +91,46 @@ class VirtualMeters:
 
     def _follow(self, meter: str) -> bool:
         """Take up all changes of the parts; whether that was done."""
+        if meter not in self._positions and not self._begin(meter):
+            return False
         while True:
             newest = self._reader.newest_seqs()[STREAM]
             changed = self._reader.changed_starts(
-                self._formulas[meter].parts, self._position(meter), ROWS_AT_ONCE
+                self._formulas[meter].parts, self._positions[meter], ROWS_AT_ONCE
             )
             if not changed:
                 self._positions[meter] = newest
                 return True
             upto = changed[-1][0]
             commit = Commit(intervals=self._rows(meter, [start_s for _, start_s in changed]))
-            commit.cursors[store_key(meter), self._marks[meter]] = upto
+            commit.cursors[store_key(meter), STREAM] = upto
             if not submit_and_wait(self._writer, commit):
                 return False
             self._positions[meter] = upto
 
-    def _position(self, meter: str) -> int:
-        """Where a formula was left. One that was changed begins anew: its whole past is made again."""
-        if meter not in self._positions:
-            self._positions[meter] = self._reader.cursors(store_key(meter)).get(self._marks[meter], 0)
-        return self._positions[meter]
+    def _begin(self, meter: str) -> bool:
+        """Find where a formula was left; one that was changed begins anew. Whether that was done."""
+        cursors = self._reader.cursors(store_key(meter))
+        if cursors.get(FORMULA) != self._marks[meter]:
+            taken_back = self._not_made(meter)
+            for first in range(0, len(taken_back), ROWS_AT_ONCE):
+                rows = taken_back[first : first + ROWS_AT_ONCE]
+                if not submit_and_wait(self._writer, Commit(intervals=rows)):
+                    return False
+            anew = {(store_key(meter), FORMULA): self._marks[meter], (store_key(meter), STREAM): 0}
+            if not submit_and_wait(self._writer, Commit(cursors=anew)):
+                return False
+            cursors = {STREAM: 0}
+        self._positions[meter] = cursors.get(STREAM, 0)
+        return True
+
+    def _not_made(self, meter: str) -> list[IntervalRow]:
+        """What another formula made and this one cannot, as rows of which nothing is known."""
+        stored, rows = self._reader.intervals(meter, 0, ALL_TIME_S), []
+        for run in _runs(stored.start.astype(np.int64).tolist()):
+            made = evaluate_stored(self._reader, self._formulas[meter], run[0], run[-1] + 1).series
+            rows += [IntervalRow(meter, one) for one in _left_over(stored, run, made)]
+        return rows
 
     def _rows(self, meter: str, starts: Sequence[int]) -> list[IntervalRow]:
         formula, rows = self._formulas[meter], []
@@ -162,8 +189,18 @@ def doubtful_parts(
     return {part: count for part, count in ordered if count}
 
 
+def _left_over(stored: IntervalSeries, run: Sequence[int], made: IntervalSeries) -> Iterator[Interval]:
+    """The stored intervals of a run that were not made, untold."""
+    starts = np.setdiff1d(np.array(run, dtype="datetime64[s]"), made.start)
+    at = np.searchsorted(stored.start, starts)
+    for start_s, duration_s in zip(starts.astype(int).tolist(), stored.duration_s[at].tolist(), strict=True):
+        yield untold(start_s, duration_s)
+
+
 def _runs(starts: Sequence[int]) -> Iterator[list[int]]:
     """Rising instants in runs without long gaps."""
+    if not starts:
+        return
     run = [starts[0]]
     for before, start_s in pairwise(starts):
         if start_s - before > RUN_GAP_S:
@@ -199,7 +236,7 @@ def _condition(meter: str, waiting: Waiting | None, now_s: int) -> ConditionRow:
     return ConditionRow(store_key(meter), "degraded", (waiting.since_s or now_s) * 1000, error)
 
 
-def _mark(formula: Formula) -> str:
-    """What a formula says, short: the stream's name of a cursor."""
+def _mark(formula: Formula) -> int:
+    """What a formula says, as a number of 48 bits: it is kept where positions are."""
     said = repr(sorted((term.meter, term.coefficient) for term in formula.terms))
-    return f"{STREAM}/{hashlib.sha256(said.encode()).hexdigest()[:12]}"
+    return int.from_bytes(hashlib.sha256(said.encode()).digest()[:6])

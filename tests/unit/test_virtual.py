@@ -137,6 +137,73 @@ def test_a_new_formula_is_worked_out_over_the_whole_past(tmp_path):
     third.leave()
 
 
+def test_a_formula_that_is_changed_back_is_worked_out_again(tmp_path):
+    def figures(text):
+        one = House(tmp_path / "energy.db", {"v": text})
+        one.catch_up()
+        rows = one.rows("v")
+        one.leave()
+        return [(quantity, rev) for _, quantity, _, rev in rows]
+
+    house = House(tmp_path / "energy.db", {})
+    house.close_all(0, {"a": 10, "t": 3})
+    house.leave()
+    assert figures("a - t") == [(7.0, 0)]
+    assert figures("a + t") == [(13.0, 1)]
+    assert figures("a - t") == [(7.0, 2)]
+    assert figures("a - t") == [(7.0, 2)]
+
+
+def test_what_a_new_formula_cannot_make_is_taken_back(tmp_path, monkeypatch):
+    monkeypatch.setattr("monitor.virtual.ROWS_AT_ONCE", 1)
+    first = House(tmp_path / "energy.db", {"v": "a - t", "all": "v + a"})
+    for start_s in (0, 900, 1800):
+        first.close_all(start_s, {"a": 10, "t": 3})
+    first.catch_up()
+    assert [row[1] for row in first.rows("all")] == [17.0, 17.0, 17.0]
+    first.leave()
+    second = House(tmp_path / "energy.db", {"v": "a + b", "all": "v + a"})
+    second.close_all(1800, {"b": 1})
+    second.catch_up()
+    assert sorted(second.rows("v")) == [
+        (0, 0.0, Quality.MISSING, 1),
+        (900, 0.0, Quality.MISSING, 1),
+        (1800, 11.0, Quality.GOOD, 1),
+    ]
+    assert [row[2] for row in sorted(second.rows("all"))] == [Quality.MISSING, Quality.MISSING, Quality.GOOD]
+    second.leave()
+
+
+def test_cursors_of_an_older_version_begin_anew(tmp_path):
+    house = House(tmp_path / "energy.db", {"v": "a - t"})
+    house.close_all(0, {"a": 10, "t": 3})
+    old = Commit(intervals=[IntervalRow("v", interval(0, 13))])
+    old.cursors[store_key("v"), "intervals/0123456789ab"] = 9
+    assert submit_and_wait(house.writer, old)
+    house.catch_up()
+    assert house.rows("v") == [(0, 7.0, Quality.GOOD, 1)]
+    house.leave()
+
+
+@pytest.mark.parametrize("refused", [1, 2])
+def test_a_store_that_is_busy_when_a_formula_begins_is_tried_again(tmp_path, monkeypatch, refused):
+    first = House(tmp_path / "energy.db", {"v": "a - t"})
+    first.close_all(0, {"a": 10, "t": 3})
+    first.catch_up()
+    before = first.reader.cursors(store_key("v"))
+    first.leave()
+    second = House(tmp_path / "energy.db", {"v": "a + b"})
+    calls = iter(range(1, 10))
+    monkeypatch.setattr(
+        "monitor.virtual.submit_and_wait", lambda *how: next(calls) != refused and submit_and_wait(*how)
+    )
+    second.catch_up()
+    assert second.reader.cursors(store_key("v")) == before
+    second.catch_up()
+    assert second.rows("v") == [(0, 0.0, Quality.MISSING, 1)]
+    second.leave()
+
+
 def test_more_changes_than_are_taken_at_once(house, monkeypatch):
     monkeypatch.setattr("monitor.virtual.ROWS_AT_ONCE", 7)
     for n in range(20):
