@@ -204,11 +204,13 @@ class Inbox:
         key = stream.key_of(reading)
         pending = stream.pending(key)
         is_new = pending is None
-        if pending is None:
-            pending = Pending(self._receipts)
-            if stream.began_anew(reading):
-                self._counts.restarts += 1
-                _log.info("%s: %s: its count of messages fell: it began anew", self._address, stream.device)
+        # The first one came at QoS 0, so that nobody hears when it is safe: this one is handed over, too.
+        is_promised = pending is not None and receipt is not None and not pending.is_owed
+        if is_new and stream.began_anew(reading):
+            self._counts.restarts += 1
+            _log.info("%s: %s: its count of messages fell: it began anew", self._address, stream.device)
+        if pending is None or is_promised:
+            pending = Pending(self._receipts, is_owed=receipt is not None)
             if key is not None:
                 stream.remember(key, pending)
         if receipt is not None:
@@ -217,9 +219,11 @@ class Inbox:
         if is_new:
             self._counts.scans += 1
             self._heard(stream, reading)
-            self._delivery.scan(stream.scan(reading, now_ms), pending)
         else:
             self._counts.duplicates += 1
+        if is_new or is_promised:
+            # What nobody waits for may be let go while there is no time.
+            self._delivery.scan(stream.scan(reading, now_ms), pending if pending.is_owed else None)
         return is_new
 
     def _word(self, arrival: Arrival, now: _Now) -> None:

@@ -55,11 +55,17 @@ class Receipts:
 
 
 class Pending:
-    """A scan on its way to the disk and the deliveries that wait for it; calling it tells that it is safe."""
+    """A scan on its way to the disk and the deliveries that wait for it; calling it tells that it is safe.
 
-    __slots__ = ("_receipts", "_safe", "_waiting")
+    Parameters
+    ----------
+    is_owed : whether it will be called. Nobody does for a scan that came without a delivery to acknowledge.
+    """
 
-    def __init__(self, receipts: Receipts) -> None:
+    __slots__ = ("_receipts", "_safe", "_waiting", "is_owed")
+
+    def __init__(self, receipts: Receipts, *, is_owed: bool) -> None:
+        self.is_owed = is_owed
         self._receipts = receipts
         self._waiting: tuple[Receipt, ...] = ()
         self._safe = False

@@ -5,6 +5,8 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from heapq import merge
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -52,7 +54,10 @@ class HeldScans:
 
     def __init__(self, clock: SteadyClock) -> None:
         self._clock = clock
-        self._held: deque[tuple[Scan, OnCommit, float | None]] = deque()
+        # Number in the order of arrival, scan, whom to tell, when it was taken; one queue for each kind.
+        self._held: deque[tuple[int, Scan, OnCommit, float | None]] = deque()
+        self._owed: deque[tuple[int, Scan, OnCommit, float | None]] = deque()
+        self._count = 0
         self.lost = 0
 
     def timed(self, scan: Scan, on_commit: OnCommit) -> Scan | None:
@@ -60,7 +65,10 @@ class HeldScans:
         standing = self._clock.standing
         if standing is Standing.HOLDING:
             is_arrival = abs(scan.at_ms - self._clock.now_ms()) <= ARRIVAL_MS
-            self._held.append((scan, on_commit, self._clock.monotonic_s() if is_arrival else None))
+            taken_s = self._clock.monotonic_s() if is_arrival else None
+            self._count += 1
+            queue = self._held if on_commit is None else self._owed
+            queue.append((self._count, scan, on_commit, taken_s))
             self._forget()
             return None
         at_ms = self._clock.corrected(scan.at_ms)
@@ -73,21 +81,18 @@ class HeldScans:
         """Everything that was kept back, with the times that the clock gives it now, in order."""
         now_ms, now_s = self._clock.now_ms(), self._clock.monotonic_s()
         released = []
-        for scan, on_commit, taken_s in self._held:
+        for _, scan, on_commit, taken_s in merge(self._held, self._owed, key=itemgetter(0)):
             at_ms = scan.at_ms if taken_s is None else now_ms - round((now_s - taken_s) * 1000)
             released.append((replace(scan, at_ms=at_ms), on_commit))
         self._held.clear()
+        self._owed.clear()
         return released
 
     def _forget(self) -> None:
-        """Let the oldest go. What wants to be acknowledged is few, and stays: nobody would send it again."""
-        if len(self._held) <= HELD_AT_MOST:
-            return
-        for at, (_, on_commit, _) in enumerate(self._held):
-            if on_commit is None:
-                del self._held[at]
-                self.lost += 1
-                return
+        """Let the oldest go. What wants to be acknowledged stays: a broker sends only so many ahead."""
+        if self._held and len(self._held) + len(self._owed) > HELD_AT_MOST:
+            self._held.popleft()
+            self.lost += 1
 
 
 class Timekeeper:

@@ -94,9 +94,9 @@ class Desk:
         self._uncommitted: list[Callable[[], None]] = []
 
     def scan(self, scan: Scan, on_commit: Callable[[], None] | None = None) -> None:
-        assert on_commit is not None
         self.scans.append(scan)
-        self._uncommitted.append(on_commit)
+        if on_commit is not None:
+            self._uncommitted.append(on_commit)
         if self._commits_at_once:
             self.commit()
 

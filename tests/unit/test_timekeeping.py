@@ -243,6 +243,21 @@ def test_what_is_kept_back_is_bounded_and_what_waits_for_an_answer_stays(tmp_pat
     house.leave()
 
 
+def test_what_is_kept_back_of_both_kinds_comes_in_the_order_of_arrival(tmp_path, monkeypatch):
+    monkeypatch.setattr(timekeeping, "HELD_AT_MOST", 4)
+    machine = Machine(wall_s=60)
+    house = House(tmp_path / "energy.db", machine)
+    for n in range(6):  # by turns: nobody waits, somebody does
+        machine.steady_s += 1
+        house.pipeline.accept(house.scan(), (lambda: None) if n % 2 else None)
+    released = house.held.release()
+    assert [scan.values[0] - 5000.0 for scan, _ in released] == [2, 4, 5, 6]
+    assert [on_commit is None for _, on_commit in released] == [False, False, True, False]
+    assert house.held.lost == 2
+    assert house.held.release() == []
+    house.leave()
+
+
 def test_nothing_goes_where_everything_waits_for_an_answer(tmp_path, monkeypatch):
     monkeypatch.setattr(timekeeping, "HELD_AT_MOST", 3)
     house = House(tmp_path / "energy.db", Machine(wall_s=60))
