@@ -1,7 +1,7 @@
 """Many devices at 1 Hz through the whole daemon, beside the usual loop: processor, lateness, memory.
 
 The daemon polls, validates, counts, stores (synchronous FULL) and delivers to a series server
-(VictoriaMetrics where it is installed). Each device is an address of its own, 127.x.y.z, at a server in C. The
+(VictoriaMetrics where it is installed). Each device is an address of its own, 127.x.y.z, at the C server. The
 usual loop is a task a device that makes a pymodbus call a value, a record a sample, and a commit a poll. How
 late a poll was is told by the store alone: each scan's instant against its device's slot.
 ``python benchmarks/fleet.py 1000 5000`` with so many devices, ``--seconds`` each.
@@ -14,7 +14,6 @@ import sqlite3
 import sys
 import tempfile
 import time
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +28,7 @@ import soak  # noqa: E402
 import soak_site  # noqa: E402
 from modbus import c_server  # noqa: E402
 
+from drivers.modbus import phase_ms  # noqa: E402
 from tests.servers import Program, run_program  # noqa: E402
 
 POINTS, SETTLE_S, USUAL = 30, 8.0, 100
@@ -116,7 +116,7 @@ def _lateness_ms(store: Path, start_s: float, end_s: float) -> np.ndarray:
         rows = connection.execute(
             "SELECT layout_id, at_ms FROM scans WHERE at_ms BETWEEN ? AND ?", (start_s * 1000, end_s * 1000)
         ).fetchall()
-    phases = {key: zlib.crc32(device.encode()) % 1000 for key, device in devices.items()}
+    phases = {key: phase_ms(device, 1000) for key, device in devices.items()}
     # A timer may fire a moment early: that is 0, not a second less a moment.
     return np.array([max((at_ms - phases[key] + 10) % 1000 - 10, 0) for key, at_ms in rows])
 

@@ -21,6 +21,14 @@ from drivers.planner import plan_reads
 from drivers.settings import ModbusBus, ModbusDevice, ModbusRtuTcpBus, ModbusSerialBus
 from rules.scan import Layout, Scan
 
+PHASE_STEP_MS = 10
+"""A few devices wake together: at a thousand polls a second, waking for each alone costs twice as much."""
+
+
+def phase_ms(device: str, period_ms: int) -> int:
+    """A device's place in the period: spread, so that a thousand never fire at once, and always the same."""
+    return zlib.crc32(device.encode()) % period_ms // PHASE_STEP_MS * PHASE_STEP_MS
+
 
 def _device(address: str, bus: ModbusBus, settings: ModbusDevice, profile: ModbusProfile) -> Device:
     resolved = resolve(profile, settings)
@@ -34,8 +42,7 @@ def _device(address: str, bus: ModbusBus, settings: ModbusDevice, profile: Modbu
         where=where,
         whole=Plan.of(where, settings.unit, plan_reads(resolved.points, resolved.limits)),
         period_ms=period_ms,
-        # Stable and spread: a thousand devices never fire at once, and a restart changes nothing.
-        phase_ms=zlib.crc32(settings.id.encode()) % period_ms,
+        phase_ms=phase_ms(settings.id, period_ms),
         timeout_s=settings.timeout_s or bus.timeout_s,
         retries=bus.retries if settings.retries is None else settings.retries,
     )

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 import struct
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from drivers.contract import (
@@ -62,7 +63,7 @@ class Line:
         self._vain = 0
         self._rests_until_s: dict[int, float] = {}
         self._pauses = any(device.limits.pause_ms for device in devices)
-        poller = Poller(self.ask, clock_ms, lambda: asyncio.get_running_loop().time())
+        poller = Poller(self.ask, clock_ms, time.monotonic)
         self.poll: Callable[[Device], Awaitable[Reading]] = poller.poll
 
     @property
@@ -108,8 +109,7 @@ class Line:
         return self._link.ask(one, device.timeout_s)  # the hot path: no coroutine of its own
 
     async def _ask_rested(self, device: Device, one: Question) -> bytes:
-        loop = asyncio.get_running_loop()
-        wait_s = self._rests_until_s.get(device.unit, 0.0) - loop.time()
+        wait_s = self._rests_until_s.get(device.unit, 0.0) - time.monotonic()
         if wait_s > 0:
             await asyncio.sleep(wait_s)
         if self._link is None:
@@ -117,20 +117,20 @@ class Line:
         try:
             return await self._link.ask(one, device.timeout_s)
         finally:
-            self._rests_until_s[device.unit] = loop.time() + device.limits.pause_ms / 1000
+            self._rests_until_s[device.unit] = time.monotonic() + device.limits.pause_ms / 1000
 
     # -- polling ----------------------------------------------------------------------------------------
 
     async def run(self, delivery: Delivery) -> None:
         """Poll the devices in the order in which they are due, for ever."""
-        loop = asyncio.get_running_loop()
         most_s = 2 * max(device.timeout_s for device in self.devices)
         budget = SilenceBudget(self._bus.silent_share, most_s)
-        schedule = Schedule(self.devices, budget, self._clock_ms, loop.time)
+        # Not the loop's time, which stands still within a turn of the loop.
+        schedule = Schedule(self.devices, budget, self._clock_ms, time.monotonic)
         try:
             while True:
                 index, late_s = await schedule.turn()
-                device, began_s = self.devices[index], loop.time()
+                device, began_s = self.devices[index], time.monotonic()
                 if not device.suspect:
                     self.lateness.record(late_s)
                 try:
@@ -147,7 +147,8 @@ class Line:
                 else:
                     again, rest_s = False, self._delivered(device, reading, delivery)
                 if device.suspect and schedule.someone_is_well:
-                    budget.spent(loop.time() - began_s, loop.time())
+                    now_s = time.monotonic()
+                    budget.spent(now_s - began_s, now_s)
                 if again:
                     schedule.again(index)
                 else:

@@ -10,9 +10,6 @@ from drivers.modbus_device import Device
 TICK_S = 0.001
 """Timers are no finer: what is due within a tick is due."""
 
-_EARLY_MS = 5
-"""A timer may fire this long before its slot by the wall clock."""
-
 
 class SilenceBudget:
     """How much of a line's time may go into waiting for devices that do not answer.
@@ -139,9 +136,9 @@ class Schedule:
         device, wall_ms = self._devices[index], self._clock_ms()
         after_ms = wall_ms + round(after_s * 1000)
         slot_ms = self._slots_ms[index]
-        if wall_ms < slot_ms <= wall_ms + _EARLY_MS:
-            after_ms = max(after_ms, slot_ms)
         period_ms = device.period_ms
+        if wall_ms < slot_ms <= wall_ms + period_ms // 2:  # the timer fired a little early
+            after_ms = max(after_ms, slot_ms)
         next_ms = after_ms + period_ms - (after_ms - device.phase_ms) % period_ms
         due_s = self._now_s() + (next_ms - wall_ms) / 1000
         unused = round((due_s - self._due_s[index]) * 1000 / period_ms) - 1
