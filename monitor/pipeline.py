@@ -258,10 +258,11 @@ class Pipeline:
         self._submit(commit)
         return True
 
-    def forget_rework(self, row: ReworkRow) -> None:
+    def forget_rework(self, row: ReworkRow, told: Sequence[RefusalRow] = ()) -> None:
         """Let go of what cannot be made again: nothing of that meter is kept, or nobody follows it."""
         self._reworking.pop(row.meter, None)
-        self._submit(Commit(reworked=[Reworked(row, 0, FOR_EVER_MS, FOR_EVER_MS)]))
+        done = Reworked(row, 0, FOR_EVER_MS, FOR_EVER_MS)
+        self._submit(Commit(reworked=[done], refusals=list(told)))
 
     def learn(self, replacements: Mapping[str, tuple[Replacement, ...]]) -> None:
         """Take over what people wrote down; what lies before a meter's newest reading is for a rework."""

@@ -48,6 +48,9 @@ KEPT_EVERY_S = 6 * 3600
 
 COMMITTED_WITHIN_S = 30.0
 
+FAILED, OUT_OF_REACH = "rework_failed", "out_of_reach"
+"""Told among a meter's refused readings, where people look: nothing was made again, or not all of it."""
+
 PACE, REST_S = 400, 0.003
 """After so many readings the thread stands back for a moment: the meters are being polled meanwhile."""
 
@@ -217,6 +220,9 @@ class Reworker:
             except UNREADABLE as error:
                 log.warning("intervals cannot be made again now: %s", error)
                 continue
+            except Exception:
+                log.exception("intervals cannot be made again now")
+                continue
             if worked:
                 await asyncio.sleep(REST_SHARE * (self._clock.monotonic_s() - began_s))
 
@@ -229,13 +235,24 @@ class Reworker:
             _, quiet, looks = self._looks[row.meter]
             if quiet >= QUIET_LOOKS or looks >= LOOKS_AT_MOST:
                 del self._looks[row.meter]
-                await self.do(row)
+                await self._do_or_drop(row)
                 return True
         return False
 
     def _looked(self, row: ReworkRow) -> tuple[int, int, int]:
         asked, quiet, looks = self._looks.get(row.meter, (0, 0, 0))
         return row.asked, quiet + 1 if asked == row.asked else 0, looks + 1
+
+    async def _do_or_drop(self, row: ReworkRow) -> None:
+        """One meter's past that cannot be gone through must not stop the reading of all others."""
+        try:
+            await self.do(row)
+        except UNREADABLE:
+            raise  # the disk may be well again soon
+        except Exception:
+            log.exception("%s: its intervals cannot be made again, and stay as they are", row.meter)
+            now_ms = self._clock.now_ms()
+            self._pipeline.forget_rework(row, [RefusalRow(row.meter, now_ms, FAILED, 0.0, now_ms)])
 
     async def do(self, row: ReworkRow) -> None:
         """Take one meter's readings again, and go on from there."""
@@ -259,7 +276,7 @@ class Reworker:
         done = Reworked(row, upto_id, outcome.void_after_ms, outcome.void_before_ms)
         if self._pipeline.finish_rework(done, commit, outcome.track):
             log.info("%s: %d intervals made again", row.meter, len(again.intervals))
-        if not outcome.reaches(row):
+        if any(one.code == OUT_OF_REACH for one in again.refusals):
             log.warning("%s: intervals before %s stay as they are", row.meter, iso_utc(outcome.void_after_ms))
 
     def _take_again(self, past: PastReader, meter: Meter, row: ReworkRow, upto_id: int) -> Outcome | None:
@@ -273,4 +290,16 @@ class Reworker:
         if outcome is not None:
             for start_s in past.unchanged(meter.id, outcome.again.intervals):
                 del outcome.again.intervals[start_s]
+            self._tell_reach(outcome, row)
         return outcome
+
+    def _tell_reach(self, outcome: Outcome, row: ReworkRow) -> None:
+        """Tell where what was asked for lies before all that is kept, and there are intervals."""
+        span, again = self._reader.interval_span(row.meter), outcome.again
+        is_told = bool(again.refusals) and row.to_ms < FOR_EVER_MS  # as a reading that came too late
+        if outcome.reaches(row) or is_told or span is None or 1000 * span[0] >= outcome.void_after_ms:
+            return
+        counter = again.track.counter
+        at_ms, raw = outcome.void_after_ms, 0.0 if counter is None else counter.raw
+        data = {"before": raw, "before_ms": at_ms, "moved_ms": at_ms, "unmetered": 0.0}
+        again.refusals.append(RefusalRow(row.meter, at_ms, OUT_OF_REACH, raw, again.now_ms, data))

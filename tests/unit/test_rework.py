@@ -1,10 +1,15 @@
 """Readings that come late, and whatever else makes closed intervals be made again."""
 
+import asyncio
 import math
 import random
+from datetime import UTC
 
 import pytest
 
+from monitor.cli.meter_views import refusal_words
+from monitor.rework import FAILED, OUT_OF_REACH
+from monitor.store.retention import thin_out_states
 from monitor.store.rows import FOR_EVER_MS, Commit, ReworkRow
 from rules.factors import Factors
 from tests.rework_world import DAY_S, House, meter
@@ -216,6 +221,81 @@ def test_a_factor_that_changed_on_a_day_past_is_booked_from_then_on(houses):
         assert (row.register_end - row.register_start) * row.factor == pytest.approx(row.quantity)
     house.leave()
     assert houses(of=changed, now_s=T0 + 18_000).rework() == 0
+
+
+def test_a_factor_from_before_all_that_is_kept_is_told(houses):
+    house = houses()
+    house.feed(straight(0, 9000))
+    house.ask("DELETE FROM checkpoints WHERE at_ms < ?", (T0 + 7000) * 1000)
+    house.leave()
+    changed = meter(max_rate=4000.0, factors=Factors(1.0, ((T0 * 1000, 20.0),)))
+    house = houses(of=changed, now_s=T0 + 12_000)
+    assert house.rework() == 1
+    (told,) = [one for one in house.reader.past.refusals("main", 0, 10) if one.code == OUT_OF_REACH]
+    assert told.heard_ms == (T0 + 12_000) * 1000
+    for language, words in (("en", "stay as they were booked"), ("zh-TW", "維持原入帳數值")):
+        assert words in refusal_words(told, UTC, language)
+    quantities = {row.start_s: row.quantity for row in house.rows()}
+    assert quantities[T0] == pytest.approx(25.0)
+
+
+def test_a_state_that_cannot_be_read_costs_one_rework_and_nothing_else(houses, caplog):
+    house = houses()
+    readings = straight(0, 9000)
+    house.feed(readings[:100] + readings[101:])
+    rows = house.rows()
+    house.ask("UPDATE checkpoints SET state = ?", b"\x00 no state")
+    house.feed([readings[100]])
+    assert house.rework() == 1
+    assert house.rows() == rows
+    assert "cannot be made again" in caplog.text
+    (told,) = house.reader.past.refusals("main", 0, 10)
+    assert told.code == FAILED
+    for language, words in (("en", "could not be made again"), ("zh-TW", "無法重新計算")):
+        assert words in refusal_words(told, UTC, language)
+    house.feed(straight(9000, 10_800))
+    assert len(house.rows()) > len(rows)
+
+
+def test_looking_goes_on_after_any_trouble(houses, caplog, monkeypatch):
+    house = houses()
+    readings = straight(0, 9000)
+    house.feed(readings[:100] + readings[101:] + [readings[100]])
+    house.ask("UPDATE reworks SET from_ms = 'never'")
+    monkeypatch.setattr("monitor.rework.LOOK_EVERY_S", 0.001)
+    monkeypatch.setattr("monitor.rework.REST_SHARE", 0.0)
+
+    async def until_done():
+        task = asyncio.create_task(house.reworker.run())
+        async with asyncio.timeout(60):
+            while house.reader.past.reworks():  # noqa: ASYNC110  another thread writes
+                await asyncio.sleep(0.01)
+        assert not task.done()
+        task.cancel()
+
+    asyncio.run(until_done())
+    assert "cannot be made again" in caplog.text
+
+
+def test_states_are_thinned_out_and_go_with_their_scans(houses):
+    house = houses(of=meter(interval_s=900))
+    for day in range(3):
+        house.feed(straight(day * DAY_S, (day + 1) * DAY_S, step_s=600))
+    house.feed([(T0 + 3 * DAY_S - 5000, kwh(T0 + 3 * DAY_S - 5000), 100.0)])
+    house.rework()
+    kept = house.ask("SELECT count(*) FROM checkpoints").scalar_one()
+    thin_out_states(house.engine, "hall", (T0 + 3 * DAY_S) * 1000)
+    left = house.ask("SELECT at_ms FROM checkpoints ORDER BY at_ms").scalars().all()
+    assert kept >= 72
+    assert 30 <= len(left) <= 26 + 2 * 4 + 3
+    thin_out_states(house.engine, "hall", (T0 + 80 * DAY_S) * 1000)
+    assert house.ask("SELECT at_ms FROM checkpoints").scalars().all() == [-1]
+    house.ask("DELETE FROM scans WHERE id < 100")
+    thin_out_states(house.engine, "hall", (T0 + 80 * DAY_S) * 1000)
+    assert house.ask("SELECT count(*) FROM checkpoints").scalar_one() == 0
+    house.feed(straight(3 * DAY_S, 3 * DAY_S + 4000, step_s=600))
+    thin_out_states(house.engine, "hall", (T0 + 3 * DAY_S) * 1000)
+    assert house.ask("SELECT count(*) FROM late_readings").scalar_one() == 0
 
 
 def test_refusals_tell_what_their_words_need(houses):
