@@ -189,6 +189,9 @@ class Daemon:
             except UNREADABLE as error:
                 log.warning("virtual meters: the store cannot be read: %s", error.__cause__ or error)
                 await asyncio.sleep(UNREADABLE_REST_S)
+            except Exception:
+                log.exception("virtual meters: they wait; everything else goes on")
+                await asyncio.sleep(UNREADABLE_REST_S)
 
     async def _tell_sinks(self) -> None:
         """Write down how the sinks are doing, where page and ``status`` find it; only what changed."""

@@ -22,6 +22,9 @@ from rules.quality import Quality
 log = logging.getLogger(__name__)
 
 PERIOD_S = 1.0
+TROUBLE_REST_S = 60.0
+"""After a trouble that nobody thought of, before it is tried again."""
+
 ANNOUNCE_AGAIN_S = 3600.0
 """A broker that lost what it kept is told again after so long at the latest."""
 
@@ -158,9 +161,18 @@ class Announcer:
                 look = self._changed
             except UNREADABLE as error:
                 log.warning("discovery: the store cannot be read now: %s", error)
-            for broker in self._brokers:
-                broker.tell(loop.time())
+            except Exception:
+                log.exception("discovery: meters' states cannot be told now; everything else goes on")
+                await asyncio.sleep(TROUBLE_REST_S)
+            self._tell(loop.time())
             await asyncio.sleep(PERIOD_S)
+
+    def _tell(self, now_s: float) -> None:
+        for broker in self._brokers:
+            try:
+                broker.tell(now_s)
+            except Exception:
+                log.exception("discovery: a broker cannot be told now; everything else goes on")
 
     def _put(self, states: Iterable[Announcement]) -> None:
         for state in states:

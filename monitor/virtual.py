@@ -6,6 +6,7 @@ what the old one made and the new one cannot is taken back.
 """
 
 import hashlib
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +14,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from monitor.store.reader import StoreReader
+from monitor.store.reader import UNREADABLE, StoreReader
 from monitor.store.rows import Commit, ConditionRow, IntervalRow
 from monitor.store.writer import Writer, submit_and_wait
 from rules.formulas import Evaluated, Formula, evaluate, over_registers, parts_first
 from rules.intervals import Interval, IntervalSeries
 from rules.setback import untold
+
+log = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 5_000
 STREAM = "intervals"
@@ -52,6 +55,14 @@ class Waiting:
     since_s: int
 
 
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A virtual meter that cannot be worked out, whatever the reason; the log tells all of it."""
+
+    meter: str
+    reason: str
+
+
 class VirtualMeters:
     """Keeps the rows of all virtual meters of a site. Blocks: it belongs in a worker thread.
 
@@ -73,14 +84,15 @@ class VirtualMeters:
         self._registers = {meter: tuple(over_registers(formulas, meter)) for meter in self._order}
         self._positions: dict[str, int] = {}
         self._seen = -1
-        self._told: dict[str, Waiting | None] = {}
+        self._told: dict[str, Waiting | Broken | None] = {}
+        self._broken: dict[str, Broken] = {}
         self._looked_at_s: int | None = None
 
     def catch_up(self, now_s: int) -> None:
         """Make every row that is due, and write down which virtual meters wait for whom."""
         newest = self._reader.newest_seqs()[STREAM] if self._formulas else self._seen
         if newest != self._seen:
-            if not all(self._follow(meter) for meter in self._order):
+            if not all(self._follow_or_note(meter) for meter in self._order):
                 return  # the store is busy: the next call goes on from here
             self._seen = newest
         if self._looked_at_s is None or abs(now_s - self._looked_at_s) >= min(LOOK_EVERY_S, self._interval_s):
@@ -88,6 +100,20 @@ class VirtualMeters:
             self._tell(now_s)
 
     # -- following ----------------------------------------------------------------------------------
+
+    def _follow_or_note(self, meter: str) -> bool:
+        """Follow one meter. What is wrong with it is nothing to the others."""
+        try:
+            is_done = self._follow(meter)
+        except UNREADABLE:
+            raise
+        except Exception as error:
+            if meter not in self._broken:
+                log.exception("%s: this virtual meter cannot be worked out", meter)
+            self._broken[meter] = Broken(meter, f"{type(error).__name__}: {error}")
+            return True  # it is tried again with the next interval
+        self._broken.pop(meter, None)
+        return is_done
 
     def _follow(self, meter: str) -> bool:
         """Take up all changes of the parts; whether that was done."""
@@ -145,7 +171,7 @@ class VirtualMeters:
 
     def _tell(self, now_s: int) -> None:
         for meter in self._order:
-            waiting = self._waiting(meter, now_s)
+            waiting = self._broken.get(meter) or self._waiting(meter, now_s)
             if meter not in self._told or self._told[meter] != waiting:
                 self._told[meter] = waiting
                 self._writer.submit(Commit(conditions=[_condition(meter, waiting, now_s)]))
@@ -229,9 +255,12 @@ def _interval(found: Evaluated, at: int) -> Interval:
     )
 
 
-def _condition(meter: str, waiting: Waiting | None, now_s: int) -> ConditionRow:
+def _condition(meter: str, waiting: Waiting | Broken | None, now_s: int) -> ConditionRow:
     if waiting is None:
         return ConditionRow(store_key(meter), "online", now_s * 1000, None)
+    if isinstance(waiting, Broken):
+        error = {"code": "store.sum_broken", "data": {"reason": waiting.reason}}
+        return ConditionRow(store_key(meter), "degraded", now_s * 1000, error)
     error = {"code": "store.waits_for", "data": {"part": waiting.part}}
     return ConditionRow(store_key(meter), "degraded", (waiting.since_s or now_s) * 1000, error)
 

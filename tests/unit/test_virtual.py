@@ -4,11 +4,12 @@ import math
 
 import pytest
 
+from config.words import say
 from monitor.store.database import open_writer
 from monitor.store.reader import StoreReader
 from monitor.store.rows import Commit, IntervalRow
 from monitor.store.writer import Writer, submit_and_wait
-from monitor.virtual import RUN_GAP_S, VirtualMeters, doubtful_parts, store_key
+from monitor.virtual import RUN_GAP_S, VirtualMeters, doubtful_parts, evaluate_stored, store_key
 from rules.formulas import parse_formula
 from rules.intervals import Interval
 from rules.quality import Quality
@@ -202,6 +203,37 @@ def test_a_store_that_is_busy_when_a_formula_begins_is_tried_again(tmp_path, mon
     second.catch_up()
     assert second.rows("v") == [(0, 0.0, Quality.MISSING, 1)]
     second.leave()
+
+
+def test_one_meter_that_cannot_be_worked_out_holds_up_no_other(tmp_path, monkeypatch, caplog):
+    house = House(tmp_path / "energy.db", {"bad": "a + b", "good": "a - b"})
+    house.close_all(0, {"a": 10, "b": 3})
+    worked_out = evaluate_stored
+
+    def stumbling(reader, formula, *span):
+        if formula == house.formulas["bad"]:
+            raise ValueError("a row that nobody thought of")
+        return worked_out(reader, formula, *span)
+
+    monkeypatch.setattr("monitor.virtual.evaluate_stored", stumbling)
+    house.catch_up(0)
+    house.close_all(900, {"a": 10, "b": 3})
+    house.catch_up(900)
+    assert [row[1] for row in house.rows("good")] == [7.0, 7.0]
+    error = house.condition("bad").error
+    assert error == {
+        "code": "store.sum_broken",
+        "data": {"reason": "ValueError: a row that nobody thought of"},
+    }
+    for language in ("en", "zh-TW"):
+        assert "nobody thought of" in say(error["code"], language, **error["data"])
+    assert caplog.text.count("Traceback") == 1
+    monkeypatch.undo()
+    house.close_all(1800, {"a": 10, "b": 3})
+    house.catch_up(1800)
+    assert [row[1] for row in house.rows("bad")] == [13.0, 13.0, 13.0]
+    assert house.condition("bad").condition == "online"
+    house.leave()
 
 
 def test_more_changes_than_are_taken_at_once(house, monkeypatch):
