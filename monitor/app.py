@@ -23,7 +23,7 @@ from monitor.store.database import StoreError, WriterLock, open_writer
 from monitor.store.ledgers import WriterEngine
 from monitor.store.reader import UNREADABLE, StoreReader
 from monitor.store.requests import RequestBox
-from monitor.store.retention import delete_old_scans
+from monitor.store.retention import delete_old_scans, thin_out_states
 from monitor.store.rows import Commit, ConditionRow
 from monitor.store.writer import Writer, register_layouts
 from monitor.timekeeping import HeldScans, Timekeeper, newest_reading_ms
@@ -168,6 +168,8 @@ class Daemon:
         before_ms = self._clock.now_ms() - days * 86_400_000
         sinks = [settings.id for settings in self._loaded.site.sinks]
         count = await asyncio.to_thread(delete_old_scans, self._reader, self._writer, before_ms, sinks)
+        now_ms = self._clock.now_ms()
+        self._writer.call(lambda engine: thin_out_states(engine, self._site, now_ms))
         log.info("retention: %d scans older than %d days deleted", count, days)
 
     async def _heartbeat(self) -> None:

@@ -65,7 +65,8 @@ def _facts(reader: StoreReader, meter: MeterSettings, now_ms: int) -> dict[str, 
 
 def _record(one: MeterRecord) -> dict[str, Any]:
     facts = asdict(one)
-    return {**facts, "at": iso_utc(facts.pop("at_ms")), "recorded": iso_utc(facts.pop("recorded_ms"))}
+    at, recorded = iso_utc(facts.pop("at_ms")), iso_utc(facts.pop("recorded_ms"))
+    return {**facts, "at": at, "recorded": recorded}
 
 
 def _show(loaded: LoadedSite, facts: Sequence[dict[str, Any]], language: str) -> None:
@@ -82,9 +83,11 @@ def _show(loaded: LoadedSite, facts: Sequence[dict[str, Any]], language: str) ->
     for meter in facts:
         for change in meter["factor_changes"]:
             data = {"meter": meter["meter"], "at": _local(change["at"], zone), "reason": change["reason"]}
-            console.print(plain(say("meter.line_factor", language, factor=f"{change['factor']:g}", **data)))
+            text = say("meter.line_factor", language, factor=f"{change['factor']:g}", **data)
+            console.print(plain(text), soft_wrap=True)
         for one in meter["records"]:
-            console.print(plain(_line(one, zone, language)), style="" if one["counts"] else "dim")
+            style = "" if one["counts"] else "dim"
+            console.print(plain(_line(one, zone, language)), style=style, soft_wrap=True)
 
 
 def _line(one: dict[str, Any], zone: tzinfo, language: str) -> str:

@@ -147,7 +147,7 @@ def _show(facts: dict[str, Any], loaded: LoadedSite, language: str) -> None:
     console.print(_meter_table(facts, zone, language))
     for meter in facts["meters"]:
         if meter["last_refusal"]:
-            console.print(_refused(meter, zone, language))
+            console.print(_refused(meter, zone, language), soft_wrap=True)
     for meter in facts["meters"]:
         if meter.get("error"):
             since = say("cli.meter_waits", language, meter=meter["meter"], since=_local(meter["since"], zone))
