@@ -24,8 +24,6 @@ def arrivals(draw):
         step_s = draw(st.sampled_from([10, 60, 400, 3000]))
         at_s += step_s
         register += draw(modest) * 200.0 * step_s / 3600
-        if draw(st.integers(0, 40)) == 0:
-            register = draw(st.floats(0, 3.0))  # somebody set it back to nothing
     delays = st.sampled_from([0, 0, 0, 100, 2000, 20_000])
     order = sorted(readings[1:], key=lambda one: one[0] + draw(delays))
     bursts = sorted(draw(st.sets(st.integers(0, len(order)), max_size=3)) | {0, len(order)})
