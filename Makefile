@@ -85,8 +85,9 @@ lock: $(STAMP)
 	@printf '%s\n' 'requirements.lock is made; the next command installs it.'
 
 bench: $(STAMP) servers
-	@if [ -f benchmarks/run.py ]; then $(BIN)/python benchmarks/run.py $(ARGS); \
-	else printf '%s\n' 'benchmarks/run.py is not there yet: nothing to measure.'; fi
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+	@test -n "$(ARGS)" || for part in modbus mqtt fleet; do \
+	  printf '\n%s\n' "benchmarks/$$part.py" && $(BIN)/python benchmarks/$$part.py || exit 1; done
 
 soak: $(STAMP) servers
 	@$(BIN)/python benchmarks/soak.py $(ARGS)

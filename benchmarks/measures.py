@@ -1,26 +1,19 @@
 """What is measured: each function does its work for about half a second and returns operations a second."""
 
-import asyncio
 import sqlite3
 import struct
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.client.mixin import ModbusClientMixin
 
 from config.profiles import load_profile
-from drivers.modbus import ModbusDriver
 from drivers.modbus_profile import ModbusProfile, register_points
 from drivers.planner import plan_reads
 from drivers.registers import ScanDecoder
-from drivers.settings import ModbusTcpBus
 from monitor.pipeline import Meter, Pipeline
 from monitor.sinks.lines import ScanLine
 from monitor.store.database import open_writer
@@ -31,7 +24,6 @@ from rules.metering import MeterRules
 from rules.quantities import QUANTITIES, Kind
 from rules.scan import Layout, PointSpec, Scan
 
-HOST, FIRST_PORT, CONNECTIONS = "127.0.0.1", 26500, 32
 SECONDS = 0.5
 HERE = Path(__file__).parent
 
@@ -72,127 +64,6 @@ def decode_pymodbus() -> float:
     """The library's own conversion, a value at a time, as its examples show."""
     convert, kind = ModbusClientMixin.convert_from_registers, ModbusClientMixin.DATATYPE.FLOAT32
     return _repeat(lambda: [convert(_WORDS[i : i + 2], kind) for i in range(0, 60, 2)], batch=10)
-
-
-# -- poll -----------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def server() -> Iterator[None]:
-    """The simulators, in a process of their own: one meter a port."""
-    devices = "".join(
-        f"      - {{id: meter-{n}, profile: eastron_sdm630, port: {FIRST_PORT + n}}}\n"
-        for n in range(CONNECTIONS)
-    )
-    head = "seed: 1\nbuses:\n  - id: b\n    kind: modbus_tcp\n    host: 127.0.0.1\n    devices:\n"
-    with tempfile.TemporaryDirectory() as folder:
-        world = Path(folder) / "world.yaml"
-        world.write_text(head + devices, encoding="utf-8")
-        command = [sys.executable, "-m", "simulators", "--world", world, "--hold", "3600"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == b"ready\n"
-            try:
-                yield
-            finally:
-                process.terminate()
-
-
-async def _polls(pollers: list[Callable[[], object]]) -> float:
-    """Every poller as often as it can, side by side."""
-    count, deadline = 0, time.perf_counter() + 2 * SECONDS
-
-    async def again_and_again(poll: Callable[[], object]) -> None:
-        nonlocal count
-        while time.perf_counter() < deadline:
-            await poll()  # type: ignore[misc]
-            count += 1
-
-    began = time.perf_counter()
-    await asyncio.gather(*(again_and_again(poll) for poll in pollers))
-    return count / (time.perf_counter() - began)
-
-
-def _on_loop(measure: Callable[[], object]) -> float:
-    import uvloop
-
-    return uvloop.run(measure())  # type: ignore[arg-type,return-value]
-
-
-def poll_ours() -> float:
-    """The driver's own poll: plan, blocks, decode, quality."""
-
-    async def measure() -> float:
-        bus = ModbusTcpBus.model_validate(
-            {
-                "kind": "modbus_tcp",
-                "id": "b",
-                "host": HOST,
-                "devices": [
-                    {"id": f"meter-{n}", "profile": "eastron_sdm630", "port": FIRST_PORT + n}
-                    for n in range(CONNECTIONS)
-                ],
-            }
-        )
-        driver = ModbusDriver(bus, {"eastron_sdm630": _profile()}, lambda: 0)
-        lines = driver._lines
-        for one in lines:
-            await one._dial("bench")
-        rate = await _polls([lambda one=one: one.poll(one.devices[0]) for one in lines])
-        await driver.close()
-        return rate
-
-    return _on_loop(measure)
-
-
-async def _clients() -> list[AsyncModbusTcpClient]:
-    clients = [AsyncModbusTcpClient(HOST, port=FIRST_PORT + n) for n in range(CONNECTIONS)]
-    for client in clients:
-        await client.connect()
-    return clients
-
-
-def poll_pymodbus_blocks() -> float:
-    """The same three blocks by the library's calls and conversion."""
-    blocks = plan_reads(_POINTS, _profile().limits)
-    kind = ModbusClientMixin.DATATYPE.FLOAT32
-
-    async def measure() -> float:
-        clients = await _clients()
-
-        async def poll(client: AsyncModbusTcpClient) -> None:
-            for block in blocks:
-                answer = await client.read_input_registers(block.start, count=block.count)
-                for point in block.points:
-                    at = point.address - block.start
-                    client.convert_from_registers(answer.registers[at : at + 2], kind)
-
-        rate = await _polls([lambda client=client: poll(client) for client in clients])
-        for client in clients:
-            client.close()
-        return rate
-
-    return _on_loop(measure)
-
-
-def poll_pymodbus_points() -> float:
-    """The usual loop: a call for each point."""
-    kind = ModbusClientMixin.DATATYPE.FLOAT32
-
-    async def measure() -> float:
-        clients = await _clients()
-
-        async def poll(client: AsyncModbusTcpClient) -> None:
-            for point in _POINTS:
-                answer = await client.read_input_registers(point.address, count=2)
-                client.convert_from_registers(answer.registers, kind)
-
-        rate = await _polls([lambda client=client: poll(client) for client in clients])
-        for client in clients:
-            client.close()
-        return rate
-
-    return _on_loop(measure)
 
 
 # -- pipeline and store ---------------------------------------------------------------------------------

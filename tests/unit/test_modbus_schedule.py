@@ -1,0 +1,125 @@
+"""Whose turn it is: slots, the budget of silence, and how lateness is told. Time is an argument."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.modbus import PHASE_STEP_MS, phase_ms
+from drivers.modbus_schedule import Lateness, Schedule, SilenceBudget
+
+
+def test_a_budget_lends_no_more_than_its_share():
+    budget = SilenceBudget(share=0.25, most_s=2.0)
+    assert budget.ready_s(1.0, now_s=100.0) == 100.0
+    budget.spent(1.0, now_s=101.0)
+    assert budget.ready_s(1.0, now_s=101.0) == 101.0
+    budget.spent(1.0, now_s=102.0)
+    # 2 s saved, 2 spent, 0.25 filled in the second second: 0.75 lacks, which takes 3 s.
+    assert budget.ready_s(1.0, now_s=102.0) == pytest.approx(105.0)
+    assert budget.ready_s(1.0, now_s=105.0) == pytest.approx(105.0)
+
+
+def test_a_wait_longer_than_all_savings_is_not_put_off_for_ever():
+    budget = SilenceBudget(share=0.5, most_s=1.0)
+    budget.spent(1.0, now_s=0.0)
+    assert budget.ready_s(30.0, now_s=0.0) == pytest.approx(2.0)
+
+
+@given(
+    share=st.floats(0.05, 1.0),
+    waits=st.lists(st.tuples(st.floats(0.0, 5.0), st.floats(0.01, 2.0)), min_size=1, max_size=50),
+)
+def test_waits_that_keep_to_the_budget_take_their_share_and_what_was_saved(share, waits):
+    budget, now_s, spent_s = SilenceBudget(share, most_s=4.0), 0.0, 0.0
+    for pause_s, wait_s in waits:
+        now_s = max(now_s + pause_s, budget.ready_s(wait_s, now_s + pause_s))
+        now_s += wait_s
+        spent_s += wait_s
+        budget.spent(wait_s, now_s)
+    assert spent_s <= 4.0 + share * now_s + 1e-6
+
+
+class World:
+    """A wall clock and a monotonic one."""
+
+    def __init__(self, wall_ms=1_500_000_000_000):
+        self.wall_ms, self.now_s = wall_ms, 5_000.0
+
+    def passes(self, seconds):
+        self.wall_ms += round(seconds * 1000)
+        self.now_s += seconds
+
+    def schedule(self, *devices):
+        self.devices = [
+            SimpleNamespace(period_ms=period, phase_ms=phase, suspect=False, timeout_s=1.0)
+            for period, phase in devices
+        ]
+        budget = SilenceBudget(0.25, 2.0)
+        return Schedule(self.devices, budget, lambda: self.wall_ms, lambda: self.now_s)
+
+
+def due_s(schedule, index=0):
+    return schedule._due_s[index]
+
+
+def test_slots_keep_to_the_wall_clock_and_do_not_drift():
+    world = World(wall_ms=1_500_000_000_123)
+    schedule = world.schedule((1000, 40))
+    assert due_s(schedule) == pytest.approx(world.now_s + 0.917)
+    for _ in range(50):
+        world.passes(due_s(schedule) - world.now_s + 0.007)  # always a little late
+        assert schedule.to_next_slot(0) == 0
+        assert (world.wall_ms + round((due_s(schedule) - world.now_s) * 1000)) % 1000 == 40
+
+
+def test_a_timer_that_fires_early_does_not_poll_twice():
+    world = World()
+    schedule = world.schedule((1000, 500))
+    world.passes(0.490)
+    schedule.to_next_slot(0)
+    assert due_s(schedule) - world.now_s == pytest.approx(1.010)
+
+
+def test_slots_that_pass_unused_are_counted_but_not_those_of_a_rest():
+    world = World()
+    schedule = world.schedule((100, 0))
+    world.passes(0.350)
+    assert schedule.to_next_slot(0) == 2
+    assert schedule.to_next_slot(0, after_s=1.0) == 0
+
+
+@pytest.mark.parametrize("step_s", [-3600, 3600, -86400 * 365 * 40])
+def test_a_clock_that_is_set_silences_nobody(step_s):
+    world = World()
+    schedule = world.schedule((5000, 0))
+    world.passes(due_s(schedule) - world.now_s)
+    world.wall_ms += step_s * 1000
+    schedule.to_next_slot(0)
+    assert 0 < due_s(schedule) - world.now_s <= 7.5
+
+
+def test_lateness_is_told_in_percentiles():
+    late = Lateness()
+    assert math.isnan(late.percentile_ms(50))
+    for number in range(98):
+        late.record(number / 100_000)
+    late.record(0.250)
+    late.record(9.0)
+    assert late.count == 100
+    assert late.percentile_ms(50) == pytest.approx(0.5)
+    assert late.percentile_ms(99) == pytest.approx(251.0)
+    assert late.percentile_ms(100) == pytest.approx(1001.0)
+    late.record(-0.001)  # a timer that fired early
+    late.clear()
+    assert late.count == 0
+
+
+def test_phases_are_spread_stable_and_on_the_grid():
+    phases = [phase_ms(f"meter-{n}", 1000) for n in range(1000)]
+    assert phases == [phase_ms(f"meter-{n}", 1000) for n in range(1000)]
+    assert {phase % PHASE_STEP_MS for phase in phases} == {0}
+    assert max(phases.count(phase) for phase in set(phases)) < 30
+    assert all(phase_ms(f"meter-{n}", 7) < 7 for n in range(100))
