@@ -1,7 +1,10 @@
 """MQTT's conventions over a real broker: every profile that publishes, last wills, messages of changes."""
 
 import asyncio
+import threading
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
@@ -14,7 +17,18 @@ from simulators.building import Building
 from simulators.mqtt_publisher import MqttPublisher, PublishingDevice
 from simulators.sparkplug import SparkplugNode
 from tests import servers
-from tests.convention_world import PROFILES, Desk, bus_of, client_of, driver_of, now_ms, running, say, until
+from tests.convention_world import (
+    PATIENCE_S,
+    PROFILES,
+    Desk,
+    bus_of,
+    client_of,
+    driver_of,
+    now_ms,
+    running,
+    say,
+    until,
+)
 
 IDS = {
     "electricity": "floors-low",
@@ -23,6 +37,22 @@ IDS = {
     "chilled_water": "chilled-water",
     "weather": "weather",
 }
+
+
+@asynccontextmanager
+async def born(broker: servers.Mosquitto, publisher: MqttPublisher) -> AsyncIterator[None]:
+    """A publisher that runs, once its nodes' births are over and the broker has forgotten them."""
+    heard: list[str] = []
+    ready = threading.Event()
+    with client_of(broker, "witness") as witness:
+        witness.on_message = lambda _, __, message: heard.append(message.topic)
+        witness.on_subscribe = lambda *_: ready.set()
+        witness.subscribe("spBv1.0/#", 1)
+        assert await asyncio.to_thread(ready.wait, PATIENCE_S)
+        async with running(publisher.run()):
+            await until("what follows the births", lambda: any("/DDATA/" in topic for topic in heard))
+            assert any("/DBIRTH/" in topic for topic in heard)
+            yield
 
 
 def test_every_convention_from_the_simulators_to_scans(mosquitto: servers.Mosquitto):
@@ -47,11 +77,9 @@ def test_every_convention_from_the_simulators_to_scans(mosquitto: servers.Mosqui
         return len([scan for scan in desk.of(*key) if not scan.quality.any()]) >= 2
 
     async def story() -> None:
-        async with running(publisher.run()):
-            await asyncio.sleep(1.0)
-            async with running(driver.run(desk)):
-                for key in parts:
-                    await until(f"two whole scans of {key}", lambda key=key: is_whole(key))
+        async with born(mosquitto, publisher), running(driver.run(desk)):
+            for key in parts:
+                await until(f"two whole scans of {key}", lambda key=key: is_whole(key))
 
     asyncio.run(story())
     assert driver.counts.refused == driver.counts.unknown_topic == driver.counts.gaps == 0
@@ -74,8 +102,7 @@ def test_a_read_waits_for_a_sparkplug_nodes_births(mosquitto: servers.Mosquitto)
     publisher = MqttPublisher(bus, [device], time.time, 0.2, nodes=nodes)
 
     async def story() -> None:
-        async with running(publisher.run()):
-            await asyncio.sleep(0.5)
+        async with born(mosquitto, publisher):
             (scan,) = await driver_of(bus).read("base")
             assert not scan.quality.any()
             probed = await driver_of(bus).probe("base")

@@ -86,7 +86,7 @@ def test_close_ends_the_run_and_may_be_called_twice(mosquitto: servers.Mosquitto
         driver = make(mosquitto)
         await driver.close()
         task = asyncio.create_task(driver.run(Desk()))
-        await asyncio.sleep(0.1)
+        await until(lambda: " as monitor-test " in mosquitto.log)
         await driver.close()
         await driver.close()
         assert task.cancelled()
