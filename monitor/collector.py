@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 
-from drivers.contract import Backoff, Delivery, DeviceNews, Driver
+from drivers.contract import Backoff, Delivery, DeviceCondition, DeviceNews, Driver
 from monitor.clock import Clock
 from monitor.pipeline import Pipeline
 from monitor.store.rows import Commit, ConditionRow
@@ -27,6 +27,7 @@ class _Intake:
         self._submit = submit
         self._clock = clock
         self._loop = asyncio.get_running_loop()
+        self._conditions: dict[str, tuple[DeviceCondition, int]] = {}
 
     def scan(self, scan: Scan, on_commit: Callable[[], None] | None = None) -> None:
         self._pipeline.accept(scan, None if on_commit is None else partial(self._on_loop, on_commit))
@@ -36,11 +37,21 @@ class _Intake:
         with suppress(RuntimeError):  # the loop has ended: what is not acknowledged comes again
             self._loop.call_soon_threadsafe(on_commit)
 
+    def _since_ms(self, news: DeviceNews) -> int:
+        """When the condition began: another error in the same condition does not begin it anew."""
+        known, since_ms = self._conditions.get(news.device, (None, 0))
+        if news.since_ms is not None:
+            since_ms = news.since_ms
+        elif known is not news.condition:
+            since_ms = self._clock.now_ms()
+        self._conditions[news.device] = (news.condition, since_ms)
+        return since_ms
+
     def news(self, news: DeviceNews) -> None:
         error = None
         if news.error is not None:
             error = {"code": news.error.code, "data": {k: str(v) for k, v in news.error.data.items()}}
-        since_ms = self._clock.now_ms() if news.since_ms is None else news.since_ms
+        since_ms = self._since_ms(news)
         row = ConditionRow(news.device, news.condition.value, since_ms, error)
         self._submit(Commit(conditions=[row]))
         log.info("%s is %s%s", news.device, news.condition, f": {news.error}" if news.error else "")

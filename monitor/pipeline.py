@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from drivers.payload_times import LATEST_AHEAD_MS
 from monitor.store.reader import StoreReader
 from monitor.store.rows import (
     FOR_EVER_MS,
@@ -43,7 +44,7 @@ SETTLED_MS = 60_000
 CHECKPOINT_S = 3600
 """How often the meters' states are kept beyond the last one: from there their readings can be taken again."""
 
-AHEAD_MS = 300_000
+AHEAD_MS = LATEST_AHEAD_MS
 """A reading that is dated further ahead of the clock than this carries a wrong time."""
 
 LATE_AT_MOST_MS = 7 * 86_400_000

@@ -24,7 +24,6 @@ _SOCKET_QUIET_S = 0.002
 _CODES = {
     errno.ECONNREFUSED: "driver.nobody_listens",
     errno.ECONNRESET: "driver.hung_up",
-    errno.ECONNRESET: "driver.hung_up",
     errno.ENOENT: "driver.no_such_port",
     errno.EACCES: "driver.port_forbidden",
     errno.EAGAIN: "driver.port_in_use",
