@@ -9,6 +9,9 @@ from drivers.modbus import ModbusDriver
 from drivers.modbus_profile import ModbusProfile
 from drivers.settings import ModbusBus
 
+PATIENT_S = 20.0
+"""Timeout of who answers at once: no machine is so slow, and it costs nothing."""
+
 
 def clock_ms() -> int:
     return time.time_ns() // 1_000_000
@@ -32,12 +35,19 @@ EIGHT = profile(
 
 
 def driver(devices, one_profile=ONE, folder=None, **bus) -> ModbusDriver:
-    settings = {"kind": "modbus_tcp", "id": "b", "every_s": 0.1, "timeout_s": 0.4, "host": "127.0.0.1", **bus}
+    settings = {"kind": "modbus_tcp", "id": "b", "every_s": 0.1, "timeout_s": PATIENT_S, "host": "127.0.0.1"}
+    settings |= bus
     settings["devices"] = [{"profile": "test", **device} for device in devices]
     more = {} if folder is None else {"folder": folder}
     return ModbusDriver(
         TypeAdapter(ModbusBus).validate_python(settings), {"test": one_profile}, clock_ms, **more
     )
+
+
+def wait_for_an_answer(one: ModbusDriver, timeout_s: float) -> None:
+    """Let a driver wait so long for the answers to its next questions."""
+    for device in one.lines[0].devices:
+        device.timeout_s = timeout_s
 
 
 def asked(frame):

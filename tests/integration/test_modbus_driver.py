@@ -15,7 +15,7 @@ from drivers.modbus_profile import ModbusProfile
 from drivers.settings import ModbusTcpBus
 from rules.quality import Quality
 from tests.servers import free_port
-from tests.servers.modbus import good_answer, running, scripted
+from tests.servers.modbus import good_answer, running, scripted, watched
 
 
 def clock_ms() -> int:
@@ -38,7 +38,7 @@ METER = profile(
 
 
 def driver(devices, one_profile=METER, **bus) -> ModbusDriver:
-    settings = {"kind": "modbus_tcp", "id": "b", "every_s": 0.05, "timeout_s": 0.4, **bus}
+    settings = {"kind": "modbus_tcp", "id": "b", "every_s": 0.05, "timeout_s": 20.0, **bus}
     settings["devices"] = [{"profile": "test", **device} for device in devices]
     return ModbusDriver(ModbusTcpBus.model_validate(settings), {"test": one_profile}, clock_ms)
 
@@ -111,7 +111,7 @@ def test_a_dead_device_never_delays_another_and_comes_back():
             {"id": "dead", "host": "127.0.0.1", "port": dead_port},
             {"id": "well", "host": "127.0.0.1", "port": port},
         ]
-        async with foreign_server(port, 1), running(driver(devices)) as inbox:
+        async with foreign_server(port, 1), watched() as stalls, running(driver(devices)) as inbox:
             await inbox.until(lambda box: len(box.of("well")) >= 20)
             assert not inbox.of("dead")
             (told,) = [news for news in inbox.told if news.device == "dead"]
@@ -119,10 +119,11 @@ def test_a_dead_device_never_delays_another_and_comes_back():
             assert isinstance(told.error, Unreachable)
             stamps = [scan.at_ms for scan in inbox.of("well")]
             polls = [(stamp + 1) // 50 for stamp in stamps]
-            assert len(set(polls)) >= 15  # its own rhythm, whatever the dead one does
+            # Its own rhythm, whatever the dead one does: as far as the machine has one.
+            assert len(set(polls)) >= 15 - 2 * stalls.total_s / 0.05
             async with foreign_server(dead_port, 1):
                 await inbox.until(lambda box: len(box.of("dead")) >= 2)
-            assert inbox.told[-1].condition in (DeviceCondition.ONLINE, DeviceCondition.OFFLINE)
+                await inbox.until(lambda box: box.last_news("dead").condition is DeviceCondition.ONLINE)
 
     asyncio.run(scene())
 
@@ -140,12 +141,18 @@ def test_a_silent_unit_behind_a_gateway_is_left_alone_more_and_more():
             devices = [{"id": "well", "unit": 1}, {"id": "silent", "unit": 2}]
             one = driver(devices, profile({"voltage_ln_avg": {"address": 0, "type": "u16", "unit": "V"}}),
                          host="127.0.0.1", port=port, timeout_s=0.1)  # fmt: skip
+            began_s = time.monotonic()
             async with running(one) as inbox:
                 await inbox.until(lambda box: len(box.of("well")) >= 40)
-            assert asked[2] < asked[1] / 3
-            last = [news for news in inbox.told if news.device == "silent"][-1]
-            assert last.condition is DeviceCondition.OFFLINE
-            assert isinstance(last.error, NoAnswer)
+                # A fifth of the line's time is its share, and what was saved and is under way, three waits.
+                assert asked[2] * 0.1 <= 0.2 * (time.monotonic() - began_s) + 0.3
+                await inbox.until(
+                    lambda box: (
+                        (last := box.last_news("silent"))
+                        and last.condition is DeviceCondition.OFFLINE
+                        and isinstance(last.error, NoAnswer)
+                    )
+                )
 
     asyncio.run(scene())
 

@@ -25,7 +25,7 @@ def clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def far_end(kind, timeout_s=2.0, **where) -> ModbusDriver:
+def far_end(kind, timeout_s=20.0, **where) -> ModbusDriver:
     facts = {"profile": "test", "version": 1, "maker": "m", "model": "m", "family": "electricity",
              "source": ["a test"]}  # fmt: skip
     points = {"voltage_ln_avg": {"address": WELL, "type": "u16", "unit": "V"}}
@@ -74,7 +74,7 @@ def test_values_and_faults(reach):
         with pytest.raises(Garbled, match="wrong_size"):
             await words(patient, WELL, count=2)  # its fifth fault: one register less than was asked for
         with pytest.raises(Garbled) as foreign:
-            await words(reach(timeout_s=0.5), FOREIGN)
+            await words(reach(timeout_s=1.5), FOREIGN)
         assert foreign.value.code == "driver.foreign_answer"
         with pytest.raises(NoAnswer) as late:
             await words(reach(timeout_s=0.2), LATE)
@@ -118,7 +118,7 @@ def test_a_late_answer_is_thrown_away_and_nobody_hangs_up(reach, table, address,
 def test_a_byte_at_a_time_in_the_name_of_another_unit(tmp_path):
     async def scene(port):
         with pytest.raises(Garbled, match="'found': 255"):
-            await words(far_end("modbus_tcp", host="127.0.0.1", port=port, timeout_s=1.0), DRIPPING)
+            await words(far_end("modbus_tcp", host="127.0.0.1", port=port), DRIPPING)
 
     with libmodbus_server(tmp_path) as port:
         asyncio.run(scene(port))

@@ -5,6 +5,7 @@ import gzip
 import os
 import shlex
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.servers.programs import require_program
 
 LIBMODBUS_EXAMPLES = Path("/usr/share/doc/libmodbus-dev/examples")
 LIBMODBUS_UNIT = 17
+LIBMODBUS_LATE_S = 1.5
 
 Script = Callable[[bytes], bytes | None]
 
@@ -65,6 +67,33 @@ async def running(driver: Any) -> AsyncIterator[Inbox]:
         with suppress(asyncio.CancelledError):
             await task
         await driver.close()
+
+
+class Stalls:
+    """How long this process stood still while it was watched: the machine's doing, nobody's fault."""
+
+    def __init__(self) -> None:
+        self.total_s = 0.0
+
+    async def watch(self) -> None:
+        """Add up by how much each short sleep was too long."""
+        while True:
+            began_s = time.monotonic()
+            await asyncio.sleep(0.01)
+            self.total_s += time.monotonic() - began_s - 0.01
+
+
+@asynccontextmanager
+async def watched() -> AsyncIterator[Stalls]:
+    """The stalls of the loop that far end, driver and test share."""
+    stalls = Stalls()
+    task = asyncio.create_task(stalls.watch())
+    try:
+        yield stalls
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def good_answer(frame: bytes) -> bytes:
@@ -162,6 +191,8 @@ def libmodbus_server(folder: Path, line: Path | None = None) -> Iterator[int]:
         require_program("libmodbus unit-test-server.c", "libmodbus-dev")
     text = source.read_text() if source.exists() else gzip.decompress(packed.read_bytes()).decode()
     port = free_port()
+    # Its late answer may come later: so nobody mistakes a slow machine's silence for it.
+    text = text.replace("usleep(500000)", f"usleep({LIBMODBUS_LATE_S * 1_000_000:.0f})")
     text = text.replace("1502", str(port)).replace("/dev/ttyUSB0", str(line))
     (folder / "server.c").write_text(text, encoding="utf-8")
     program = folder / "libmodbus-server"
