@@ -13,6 +13,9 @@ PERIOD_MS = 1000
 EDGE_S = 1.0
 """The first and the last second are nobody's: a poll may fall to either side of an edge."""
 
+CLOSED_WITHIN_S = 10.0
+"""An interval is closed by a reading after it: one that ends this long before the end may be open."""
+
 FLAT_SHARE, FLAT_MB = 0.03, 4.0
 """Memory is flat when the line through its last 80 % rises by less than either."""
 
@@ -145,7 +148,7 @@ def _energy(
     )
     booked = {row[0]: row[1:] for row in rows}
     errors_wh, incomplete, absurd = [], [], []
-    wanted = int((window.end_s - window.start_s) / plan.interval_s) - 1
+    wanted = int((window.end_s - window.start_s - CLOSED_WITHIN_S) / plan.interval_s) - 1
     for device in plan.ids:
         start_s, end_s, total, count, most, least = booked.get(device, (0, 0, 0.0, 0, 0.0, 0.0))
         if most > MAX_RATE_KW * plan.interval_s / 3600 or least < 0:
