@@ -5,12 +5,13 @@ turn it is, ``modbus_poll`` is one poll of one device, ``modbus_device`` what is
 """
 
 import asyncio
+import logging
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 
-from drivers.contract import Delivery, ProbeResult, Where
+from drivers.contract import Backoff, Delivery, ProbeResult, Where
 from drivers.modbus_device import Device, Plan
 from drivers.modbus_line import Line
 from drivers.modbus_link import Counts, Transport, serial_transport, socket_transport
@@ -20,6 +21,8 @@ from drivers.overrides import resolve
 from drivers.planner import plan_reads
 from drivers.settings import ModbusBus, ModbusDevice, ModbusRtuTcpBus, ModbusSerialBus
 from rules.scan import Layout, Scan
+
+_log = logging.getLogger(__name__)
 
 PHASE_STEP_MS = 10
 """A few devices wake together: at a thousand polls a second, waking for each alone costs twice as much."""
@@ -62,6 +65,18 @@ def _transports(bus: ModbusBus, folder: Path) -> Iterator[tuple[Transport, list[
             yield socket_transport(host, port, rtu=True), devices
         else:
             yield socket_transport(host, port, tls=bus.tls, folder=folder), devices
+
+
+async def _kept_up(line: Line, delivery: Delivery) -> None:
+    """Run a line for ever: a defect that one address brings to light stops no other."""
+    backoff = Backoff()
+    while True:
+        try:
+            await line.run(delivery)
+        except Exception:  # noqa: BLE001  whatever it is, the other lines go on
+            _log.exception("%s: the line failed and is started again", line.address)
+        line.hang_up()
+        await asyncio.sleep(backoff.failed(0.5))
 
 
 class ModbusDriver:
@@ -111,7 +126,7 @@ class ModbusDriver:
         """Poll for ever; an address that is dead delays no other."""
         async with asyncio.TaskGroup() as tasks:
             for line in self.lines:
-                tasks.create_task(line.run(delivery), name=f"modbus {line.address}")
+                tasks.create_task(_kept_up(line, delivery), name=f"modbus {line.address}")
 
     async def read(self, device: str) -> list[Scan]:
         """Read one device once."""

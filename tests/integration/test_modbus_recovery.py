@@ -60,3 +60,21 @@ def test_a_block_that_was_not_halved_is_not_laid_to_rest(monkeypatch):
             await inbox.until(lambda box: (box.scans[-1].quality == Quality.GOOD).all())
 
     asyncio.run(scene())
+
+
+def test_a_defect_that_one_address_brings_to_light_stops_no_other(monkeypatch, caplog):
+    async def scene():
+        port, other = free_port(), free_port()
+        one = driver([{"id": "a"}, {"id": "b", "port": other}], EIGHT, port=port)
+        sick = one.lines[0]
+
+        def defect(*_):
+            raise ZeroDivisionError("a defect of ours")
+
+        monkeypatch.setattr(sick.devices[0].plan.decoder, "decode", defect)
+        async with scripted(port, good_answer), scripted(other, good_answer), running(one) as inbox:
+            await inbox.until(lambda box: len(box.of("b")) >= 20)
+            assert inbox.of("a") == []
+
+    asyncio.run(scene())
+    assert "a defect of ours" in caplog.text
