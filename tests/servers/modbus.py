@@ -16,7 +16,6 @@ from tests.servers.programs import require_program
 
 LIBMODBUS_EXAMPLES = Path("/usr/share/doc/libmodbus-dev/examples")
 LIBMODBUS_UNIT = 17
-LIBMODBUS_LATE_S = 1.5
 
 Script = Callable[[bytes], bytes | None]
 
@@ -191,8 +190,6 @@ def libmodbus_server(folder: Path, line: Path | None = None) -> Iterator[int]:
         require_program("libmodbus unit-test-server.c", "libmodbus-dev")
     text = source.read_text() if source.exists() else gzip.decompress(packed.read_bytes()).decode()
     port = free_port()
-    # Its late answer may come later: so nobody mistakes a slow machine's silence for it.
-    text = text.replace("usleep(500000)", f"usleep({LIBMODBUS_LATE_S * 1_000_000:.0f})")
     text = text.replace("1502", str(port)).replace("/dev/ttyUSB0", str(line))
     (folder / "server.c").write_text(text, encoding="utf-8")
     program = folder / "libmodbus-server"
