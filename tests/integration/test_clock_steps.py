@@ -50,10 +50,22 @@ class Machine:
 
     def __init__(self, wall_s: float) -> None:
         self._began_s = time.monotonic()
+        self._pass_s: float | None = None
         self.offset_s = wall_s
 
     def monotonic_s(self) -> float:
-        return (time.monotonic() - self._began_s) * SPEED
+        """The same all through a pass of the loop: two looks at once must not be seconds apart here."""
+        fresh_s = (time.monotonic() - self._began_s) * SPEED
+        with suppress(RuntimeError):  # a thread has no loop
+            loop = asyncio.get_running_loop()
+            if self._pass_s is None:
+                self._pass_s = fresh_s
+                loop.call_soon(self._end_pass)
+            return self._pass_s
+        return fresh_s
+
+    def _end_pass(self) -> None:
+        self._pass_s = None
 
     def now_ms(self) -> int:
         return round((self.monotonic_s() + self.offset_s) * 1000)

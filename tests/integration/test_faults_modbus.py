@@ -22,7 +22,7 @@ buses:
     kind: modbus_tcp
     host: 127.0.0.1
     port: {gateway}
-    every_s: 0.5
+    every_s: 0.25
     timeout_s: 0.4
     devices:
       - {{id: victim, profile: eastron_sdm630, unit: 1}}
@@ -63,10 +63,15 @@ def assert_all_right(hall: Hall, after: int) -> None:
 
 
 def assert_neighbours_go_on(hall: Hall) -> None:
+    after = hall.last_scan()
     for device in ("neighbour", "elsewhere"):
-        for _, values, qualities in hall.wait_for_scans(device):
+        scans = wait_for(
+            f"three scans of {device}",
+            lambda device=device: found if len(found := hall.scans(device, after)) >= 3 else None,
+        )
+        for _, values, qualities in scans:
             assert set(qualities.values()) == {Quality.GOOD}, values
-        assert hall.condition(device) == ("online", "")
+        hall.wait_for_condition(device, "online")
 
 
 def back_to_normal(hall: Hall) -> None:
@@ -96,8 +101,9 @@ def test_a_device_whose_answers_are_none(hall: Hall, kind: str, parameters: dict
     hall.wait_for_condition("victim", "online")
     after = hall.last_scan()
     with hall.fault("victim", kind, **parameters):
-        code = hall.wait_for_condition("victim", "offline")
-        assert code.removeprefix("driver.") in told.split()
+        # A machine that stands still makes silence of any fault, for a poll or two.
+        codes = [f"driver.{code}" for code in told.split()]
+        wait_for(f"offline for {told}", lambda: hall.condition("victim") in [("offline", c) for c in codes])
         since = hall.last_scan()
         assert_neighbours_go_on(hall)
         assert hall.scans("victim", since) == []
@@ -110,8 +116,8 @@ def test_a_device_that_refuses_everything(hall: Hall, code: int):
     hall.wait_for_condition("victim", "online")
     after = hall.last_scan()
     with hall.fault("victim", "refusing", code=code):
-        told = hall.wait_for_condition("victim", "degraded", "offline")
-        assert told == f"driver.{REFUSED.get(code, 'all_refused')}"
+        told = f"driver.{REFUSED.get(code, 'all_refused')}"
+        wait_for(told, lambda: hall.condition("victim") in [("degraded", told), ("offline", told)])
         assert_neighbours_go_on(hall)
     back_to_normal(hall)
     assert_all_right(hall, after)
@@ -140,7 +146,7 @@ def test_only_the_points_that_are_refused_are_missing(hall: Hall):
             return missing == {"power_factor_total"} and math.isnan(values["power_factor_total"])
 
         wait_for("the other points", split)
-        assert hall.wait_for_condition("holed", "degraded") == "driver.points_refused"
+        wait_for("that it is told", lambda: hall.condition("holed") == ("degraded", "driver.points_refused"))
         assert_neighbours_go_on(hall)
 
 
@@ -158,4 +164,6 @@ def test_energy_is_right_after_a_silence(hall: Hall):
         assert all(row[2] >= 0 for row in rows)
         total = sum(row[2] for row in rows)
         used = hall.used(meter, rows[0][0], rows[-1][0] + INTERVAL_S)
-        assert total == pytest.approx(used, rel=0.02), meter
+        # Each edge is read a moment before it is stamped: a second at most of a machine that stands still.
+        moment = hall.used(meter, rows[0][0], rows[0][0] + 1)
+        assert total == pytest.approx(used, rel=0.02, abs=moment), meter
