@@ -118,7 +118,7 @@ def test_a_late_answer_is_thrown_away_and_nobody_hangs_up(reach, table, address,
 def test_a_byte_at_a_time_in_the_name_of_another_unit(tmp_path):
     async def scene(port):
         with pytest.raises(Garbled, match="'found': 255"):
-            await words(far_end("modbus_tcp", host="127.0.0.1", port=port), DRIPPING)
+            await words(far_end("modbus_tcp", host="127.0.0.1", port=port, timeout_s=3.0), DRIPPING)
 
     with libmodbus_server(tmp_path) as port:
         asyncio.run(scene(port))
