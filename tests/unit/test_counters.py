@@ -117,3 +117,23 @@ def test_lies_that_disagree_never_make_a_new_epoch():
     state, verdicts = follow([(0, 100.0), (1, 50.0), (2, 5.0), (3, 1.0), (4, 90_000.0), (5, 110.0)])
     assert verdicts == [*[Verdict.BACKWARD] * 3, Verdict.SPIKE, Verdict.COUNTED]
     assert (state.total, state.epoch) == (110.0, 0)
+
+
+def test_a_refused_reading_that_comes_again_confirms_nothing():
+    state, verdicts = follow([(0, 100.0), (1, 50.0), (1, 50.0), (1, 50.0), (2, 60.0), (3, 70.0)])
+    assert verdicts[1:3] == [Verdict.REPEATED] * 2
+    assert verdicts[3:] == [Verdict.BACKWARD, Verdict.NEW_EPOCH]
+    assert state.epoch == 1
+
+
+def test_a_register_that_was_replaced_after_a_long_silence_did_not_roll_over():
+    """Within power and time it could have: but it stood nowhere near its end."""
+    limits = CounterLimits(max_rate=100.0, rolls_over_at=100_000.0)
+    assert follow([(0, 80_000.0), (240, 40.0)], limits)[1] == [Verdict.BACKWARD]
+    assert follow([(0, 95_000.0), (240, 40.0)], limits)[1] == [Verdict.ROLLED_OVER]
+
+
+def test_a_small_register_may_roll_over_from_afar():
+    """16 bits of litres at 30 m3/h are gone through in two hours: a tenth would be too near."""
+    limits = CounterLimits(max_rate=30.0, rolls_over_at=65.536)
+    assert follow([(0, 0.0), (1, 25.0), (2, 50.0), (3, 9.0)], limits)[1][-1] is Verdict.ROLLED_OVER

@@ -182,3 +182,15 @@ def test_a_reading_that_comes_again_is_known_by_its_instant():
     assert track.take(300_000, kwh(300), math.nan, Quality.GOOD) is Verdict.REPEATED
     assert track.take(305_000, kwh(305), math.nan, Quality.GOOD) is Verdict.LATE
     assert track.take(-5000, 0.0, math.nan, Quality.GOOD) is Verdict.LATE
+
+
+def test_states_go_on_alike_whatever_came_before_them():
+    assert MeterTrack(RULES).goes_on_like(MeterTrack(RULES))
+    _, _, track = run([(t, kwh(t), 100.0) for t in range(0, 1000, 10)])
+    assert not MeterTrack(RULES).goes_on_like(track)
+    record = Replacement(300_000, old_final=kwh(300) + 1.0, new_start=kwh(300))
+    _, _, other = run(
+        [(t, kwh(t), 100.0) for t in range(0, 1000, 10)], replace(RULES, replacements=(record,))
+    )
+    assert not track.goes_on_like(other)  # another life
+    assert track.goes_on_like(MeterTrack.restore(RULES, track.save()))
