@@ -126,10 +126,8 @@ class MeterTrack:
         self._total.append(counter.total)
         self._rate.append(rate)
         self._quality.append(quality)
-        if not self._lives or (self._lives[-1].offset, self._lives[-1].epoch) != (
-            counter.offset,
-            counter.epoch,
-        ):
+        life = self._lives[-1] if self._lives else None
+        if life is None or life.offset != counter.offset or life.epoch != counter.epoch:
             self._lives.append(Life(at_ms, counter.offset, counter.epoch))
 
     def _holds(self, at_ms: int) -> bool:
