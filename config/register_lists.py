@@ -80,6 +80,14 @@ _ALIASES: Mapping[str, str] = {
 _WORDS = {alias: word for word, aliases in _ALIASES.items() for alias in aliases.split()}
 
 
+# Every spelling that says one thing: what else a list writes (string, uint33, a swapped order) is asked back.
+_TYPE = re.compile(
+    r"(float|real|single|double|ieee754?|f)(32|64)?"
+    r"|(u|s|i|unsigned|signed)?(int|integer|short|long|word|dword|qword)?(16|32|64)?(bits?)?[us]?"
+    r"|(bit|flag|enum)[a-z]*(16)?"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ListedRegister:
     """One row of a list.
@@ -211,6 +219,8 @@ def _address(text: str) -> tuple[int, Table | None]:
 def register_type(text: str, words: str = "") -> RegisterType:
     """Our word for a list's data type. ``words`` is the number of registers, where the list has it."""
     compact = re.sub(r"[\s_\-()]", "", text.casefold())
+    if not _TYPE.fullmatch(compact):
+        raise _Unreadable("list_type", "type")
     bits = next(iter(re.findall(r"64|32|16", compact)), "")
     if not bits and words.isdecimal():
         bits = str(16 * int(words))

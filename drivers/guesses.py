@@ -48,6 +48,9 @@ class Way(StrEnum):
     ONE_HIGHER = "one_higher"
 
 
+_SHIFTS = {Way.ONE_LOWER: -1, Way.ONE_HIGHER: 1}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Guess:
     """All points read in one way.
@@ -81,14 +84,15 @@ def guesses(points: Sequence[RegisterPoint], specs: Sequence[PointSpec], words: 
 def better_way(found: Sequence[Guess]) -> Guess | None:
     """A way that convinces clearly more than the profile's own, or None."""
     own, *others = found
-    best = max(others, key=lambda guess: int(guess.convincing.sum()))
+    # Of two that convince alike, the shifted address: it also explains why some swapped values look right.
+    best = max(others, key=lambda guess: (int(guess.convincing.sum()), guess.way in _SHIFTS))
     gained, lost = best.convincing & ~own.convincing, own.convincing & ~best.convincing
     return best if gained.sum() >= 2 and gained.sum() > 2 * lost.sum() else None
 
 
 def _read_so(point: RegisterPoint, way: Way) -> RegisterPoint | None:
     """A point as it is read in one way, its parts alike; None where no such address is."""
-    shift = {Way.ONE_LOWER: -1, Way.ONE_HIGHER: 1}.get(way, 0)
+    shift = _SHIFTS.get(way, 0)
     if point.span[0] + shift < 0:
         return None
     swaps_words = way is Way.WORDS_SWAPPED and point.type.words > 1

@@ -74,6 +74,12 @@ def test_types_in_every_spelling(text, words, kind):
     assert register_type(text, words) is RegisterType(kind)
 
 
+@pytest.mark.parametrize("text", ["uint33", "signed 24", "string[16]", "float 32 swapped", "", "f16", "text"])
+def test_a_type_that_says_no_one_thing_is_asked_back(tmp_path, text):
+    (fault,) = faults_of(tmp_path, f"name,address,type\nx,1,{text}\n")
+    assert "is not a type of register" in fault
+
+
 @pytest.mark.parametrize(
     ("name", "unit", "quantity"),
     [
