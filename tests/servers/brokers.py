@@ -7,7 +7,6 @@ from pathlib import Path
 from tests.servers.processes import Program, accepts, free_port, wait_until
 from tests.servers.programs import require_program
 
-
 _KEEP = "persistence true\npersistence_location {folder}/\nautosave_interval 1\nautosave_on_changes true\n"
 
 
