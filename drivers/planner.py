@@ -113,9 +113,7 @@ def _check(member: _Member, limits: Limits) -> None:
     if _forbidden(member.start, member.end, limits):
         raise PlanError(f"{point.name}: registers {member.start} to {member.end - 1} touch never_read")
     if _span(member.start, member.end, limits) is None:
-        raise PlanError(
-            f"{point.name}: no register beside {member.start} may be read to make the count even"
-        )
+        raise PlanError(f"{point.name}: no register beside {member.start} may be read to make the count even")
 
 
 def _joins(joined: list[_Member], member: _Member, limits: Limits) -> bool:

@@ -57,7 +57,9 @@ def test_every_code_of_a_topic_is_there_and_every_text_is_used(topic):
     known = {key for key in catalogue("en") if key.startswith(f"{topic}.")}
     assert named <= known
     groups = {f"config.{name}" for name in ("tab", "wide_space", "wide_colon")} | {
-        key for key in known if key.startswith("driver.tls_")  # drivers.tls says which
+        key
+        for key in known
+        if key.startswith("driver.tls_")  # drivers.tls says which
     }
     assert known - named <= groups
 
