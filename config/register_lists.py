@@ -137,7 +137,7 @@ def read_register_list(path: Path) -> tuple[ListedRegister, ...]:
             continue
         try:
             found.append(_row(line, cells))
-        except _Unreadable as error:
+        except Unreadable as error:
             column = where[error.column] + 1
             place = Place(str(path), line, column, text=None)
             problems.append(Problem(error.code, place, (error.column,), {"value": cells[error.column]}))
@@ -148,7 +148,9 @@ def read_register_list(path: Path) -> tuple[ListedRegister, ...]:
     return tuple(found)
 
 
-class _Unreadable(Exception):
+class Unreadable(Exception):
+    """A cell that says nothing that can be used; ``code`` names the text, ``column`` the column."""
+
     def __init__(self, code: str, column: str) -> None:
         self.code = f"profiles.{code}"
         self.column = column
@@ -182,7 +184,7 @@ def _header(cells: Iterable[str]) -> dict[str, int | None]:
 
 
 def _row(line: int, cells: Mapping[str, str]) -> ListedRegister:
-    address, table = _address(cells["address"])
+    address, table = register_address(cells["address"])
     unit = _unit(cells.get("unit", ""))
     return ListedRegister(
         line=line,
@@ -199,28 +201,33 @@ def _row(line: int, cells: Mapping[str, str]) -> ListedRegister:
     )
 
 
-def _address(text: str) -> tuple[int, Table | None]:
-    """Address and, where the list counts from 30001 or 40001, the table that this says."""
+def register_address(text: str) -> tuple[int, Table | None]:
+    """Address and, where it counts from 30001 or 40001, the table that this says. Raises ``Unreadable``."""
     compact = text.replace(" ", "").replace(",", "")
     hexadecimal = re.fullmatch(r"0x([0-9a-f]{1,4})|([0-9a-f]{1,4})h", compact, re.IGNORECASE)
     if hexadecimal:
         return int(hexadecimal.group(1) or hexadecimal.group(2), 16), None
     if not compact.isdecimal() or not compact.isascii():
-        raise _Unreadable("list_address", "address")
+        raise Unreadable("list_address", "address")
     number = int(compact)
     for table, first in ((Table.INPUT, "3"), (Table.HOLDING, "4")):
         if len(compact) in (5, 6) and compact[0] == first and 1 <= int(compact[1:]) <= 65536:
             return int(compact[1:]) - 1, table
     if number > 65535:
-        raise _Unreadable("list_address", "address")
+        raise Unreadable("list_address", "address")
     return number, None
 
 
 def register_type(text: str, words: str = "") -> RegisterType:
-    """Our word for a list's data type. ``words`` is the number of registers, where the list has it."""
+    """Our word for a list's data type. Raises ``Unreadable``.
+
+    Parameters
+    ----------
+    words : the number of registers, where the list has it.
+    """
     compact = re.sub(r"[\s_\-()]", "", text.casefold())
     if not _TYPE.fullmatch(compact):
-        raise _Unreadable("list_type", "type")
+        raise Unreadable("list_type", "type")
     bits = next(iter(re.findall(r"64|32|16", compact)), "")
     if not bits and words.isdecimal():
         bits = str(16 * int(words))
@@ -233,7 +240,7 @@ def register_type(text: str, words: str = "") -> RegisterType:
     unsigned = bool(re.match(r"(u|word|dword|qword)", compact)) or compact.endswith("u")
     signed = bool(re.match(r"(i|s|int|short|long)", compact)) and not unsigned
     if not (signed or unsigned):
-        raise _Unreadable("list_type", "type")
+        raise Unreadable("list_type", "type")
     if not bits:
         bits = (
             "64" if compact.startswith("qword") else "32" if "long" in compact or compact[:1] == "d" else "16"
@@ -249,15 +256,18 @@ def _unit(text: str) -> str:
 
 def _number(cells: Mapping[str, str], column: str, default: float) -> float:
     text = cells.get(column, "").lstrip("x×*").strip()
-    if not text:
-        return default
+    return read_number(text, column) if text else default
+
+
+def read_number(text: str, column: str) -> float:
+    """A plain number or a ratio; a scale is never 0. Raises ``Unreadable``."""
     ratio = re.fullmatch(r"([\d.]+)\s*/\s*([\d.]+)", text)
     try:
         value = float(ratio.group(1)) / float(ratio.group(2)) if ratio else float(text)
     except (ValueError, ZeroDivisionError):
-        raise _Unreadable("list_number", column) from None
+        raise Unreadable("list_number", column) from None
     if column == "scale" and value == 0:
-        raise _Unreadable("list_number", column)
+        raise Unreadable("list_number", column)
     return value
 
 

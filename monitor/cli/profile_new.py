@@ -10,19 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-import typer
-
-from config.problems import ConfigurationError, did_you_mean, render_all
+from config.problems import ConfigurationError, render_all
 from config.profile_writer import NewProfile, profile_text
 from config.profiles import load_profile
-from config.register_lists import ListedRegister, quantity_for, read_register_list, register_type
+from config.register_lists import ListedRegister, read_register_list
 from config.words import say
-from drivers.modbus_profile import RegisterType, Table
+from drivers.modbus_profile import Table
 from drivers.profile import Family
 from monitor.cli.dialling import FarEnd
+from monitor.cli.profile_questions import NobodyAnswers, Questions, with_guess
 from monitor.cli.scanning import scan_range, show_scan
 from monitor.cli.words import colourful, tell
-from rules.quantities import CONVERSIONS, QUANTITIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +47,28 @@ def run_new(wishes: Wishes, language: str) -> int:
     if trouble:
         tell(trouble)
         return 2
-    maker = wishes.maker or _asked("maker", language)
-    model = wishes.model or _asked("model", language)
-    family = wishes.family or _asked_family(language)
+    questions = Questions(language)
+    try:
+        return _make(wishes, out, questions, language)
+    except NobodyAnswers:
+        tell("\n" + say("profiles.ended", language))
+        return 2
+
+
+def _make(wishes: Wishes, out: Path, questions: Questions, language: str) -> int:
+    maker = wishes.maker or questions.words("maker")
+    model = wishes.model or questions.words("model")
+    family = wishes.family or questions.family()
     registers: tuple[ListedRegister, ...] = ()
     if wishes.list_file is not None:
         registers = read_register_list(wishes.list_file)
     if wishes.scan is not None and wishes.far_end is not None:
         show_scan(wishes.far_end, wishes.table, wishes.scan, language)
     if not registers and sys.stdin.isatty():
-        registers = tuple(_asked_points(language))
+        registers = tuple(questions.points())
+    if not registers:
+        tell(say("profiles.nothing_to_write", language))
+        return 1
     source = str(wishes.list_file.name) if wishes.list_file else say("profiles.source_display", language)
     text = profile_text(
         NewProfile(
@@ -92,9 +102,8 @@ def _troubles(wishes: Wishes, out: Path, language: str) -> Iterator[str]:
     if out.stem != wishes.name or out.suffix not in (".yaml", ".yml"):
         yield say("profiles.named_otherwise", language, path=out, name=wishes.name)
     if wishes.family is not None and wishes.family not in families:
-        hint = did_you_mean(wishes.family, families)
-        yield say("profiles.bad_family", language, family=wishes.family) + (
-            hint.text(language) if hint else ""
+        yield with_guess(
+            say("profiles.bad_family", language, family=wishes.family), wishes.family, families, language
         )
     if wishes.scan is not None and (wishes.far_end is None or scan_range(wishes.scan) is None):
         yield say("profiles.bad_scan", language)
@@ -111,57 +120,12 @@ def _tell_what_is_left(out: Path, registers: Sequence[ListedRegister], language:
     unnamed = len(registers) - len(named)
     if unnamed:
         sys.stdout.write(say("profiles.to_name", language, count=unnamed) + "\n")
+    if not named:
+        return 1
     try:
         load_profile(out)
     except ConfigurationError as error:
         tell(render_all(error.problems, language, colour=colourful()))
         return 1
     sys.stdout.write(say("profiles.next_step", language, path=out) + "\n")
-    return 1 if unnamed else 0
-
-
-def _asked(what: str, language: str) -> str:
-    return str(typer.prompt(say(f"profiles.ask_{what}", language)))
-
-
-def _asked_family(language: str) -> str:
-    families = get_args(Family)
-    question = say("profiles.ask_family", language, families=", ".join(families))
-    while (answer := str(typer.prompt(question))) not in families:
-        tell(say("profiles.bad_family", language, family=answer))
-    return answer
-
-
-def _asked_points(language: str) -> list[ListedRegister]:
-    """Point after point, until an empty name."""
-    found: list[ListedRegister] = []
-    tell(say("profiles.ask_points", language))
-    while name := str(
-        typer.prompt(say("profiles.ask_point", language), default="", show_default=False)
-    ).strip():
-        quantity = name if name in QUANTITIES else quantity_for(name, "")
-        if quantity is None:
-            hint = did_you_mean(name, QUANTITIES)
-            tell(
-                say("profiles.unknown_quantity", language, name=name) + (hint.text(language) if hint else "")
-            )
-            continue
-        units = CONVERSIONS[QUANTITIES[quantity].unit]
-        address = typer.prompt(say("profiles.ask_address", language), type=int)
-        kind = _asked_type(language)
-        unit = str(typer.prompt(say("profiles.ask_unit", language), default=QUANTITIES[quantity].unit))
-        if unit not in units:
-            tell(say("profiles.bad_unit", language, unit=unit, units=", ".join(units)))
-            continue
-        scale = typer.prompt(say("profiles.ask_scale", language), type=float, default=1.0)
-        found.append(
-            ListedRegister(0, name, quantity, address, None, register_type(kind), unit, scale or 1.0, 0.0, "")
-        )
-    return found
-
-
-def _asked_type(language: str) -> str:
-    known = [kind.value for kind in RegisterType]
-    while (answer := str(typer.prompt(say("profiles.ask_type", language), default="f32"))) not in known:
-        tell(say("profiles.bad_type", language, kind=answer, types=", ".join(known)))
-    return answer
+    return 0

@@ -23,6 +23,9 @@ from monitor.cli.resolve import points_and_limits
 from monitor.cli.words import plain, tell
 from rules.scan import PointSpec
 
+WIDE = 150
+"""Columns of a terminal that show every way of reading beside each other."""
+
 
 def run_test(name: str, far_end: FarEnd, language: str, *, as_json: bool = False) -> int:
     """Read and show. 1 when points are refused or another way fits better, 2 for an MQTT profile."""
@@ -37,7 +40,8 @@ def run_test(name: str, far_end: FarEnd, language: str, *, as_json: bool = False
     if as_json:
         sys.stdout.write(json.dumps(_as_json(points, words, found), ensure_ascii=False, indent=2) + "\n")
     else:
-        Console().print(_table(points, specs, words, found, language))
+        console = Console()
+        console.print(_table(points, specs, words, found, language, console.width))
         for line in _verdict(points, specs, words, found, language):
             sys.stdout.write(line + "\n")
     refused = any(None in _raw(point, words) for point in points)
@@ -47,20 +51,26 @@ def run_test(name: str, far_end: FarEnd, language: str, *, as_json: bool = False
 async def _words_of(
     profile: ModbusProfile, points: Sequence[RegisterPoint], limits: Limits, far_end: FarEnd
 ) -> dict[tuple[Table, int], int]:
-    """The registers of all points, and one more on either side of each block where the device gives it."""
+    """The registers of all points, and one more on either side of each block where the device gives it.
+
+    Each neighbour is asked for alone: one that the device does not have must not cost the other.
+    """
     words: dict[tuple[Table, int], int] = {}
     async with dialled(far_end, profile) as driver:
         for block in plan_reads(points, limits):
-            first, end = max(block.start - 1, 0), min(block.start + block.count + 1, 65536)
-            wide = end - first <= limits.max_regs and not limits.even_count
-            if wide and await _ask(driver, block.table, first, end - first, words):
-                continue
-            if await _ask(driver, block.table, block.start, block.count, words):
-                continue
-            for point in block.points:
-                first, end = point.span
-                await _ask(driver, point.table, first, end - first, words)
+            if not await _ask(driver, block.table, block.start, block.count, words):
+                for point in block.points:
+                    first, end = point.span
+                    await _ask(driver, point.table, first, end - first, words)
+            count = 2 if limits.even_count else 1
+            for first in (block.start - count, block.start + block.count):
+                if 0 <= first <= 65536 - count and not _forbidden(first, count, limits):
+                    await _ask(driver, block.table, first, count, words)
     return words
+
+
+def _forbidden(first: int, count: int, limits: Limits) -> bool:
+    return any(first <= last and first + count > start for start, last in limits.never_read)
 
 
 async def _ask(
@@ -111,10 +121,13 @@ def _table(
     words: Words,
     found: Sequence[Guess],
     language: str,
+    width: int,
 ) -> Grid:
     grid = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    if width < WIDE:  # the profile's own way, and the one that fits better
+        found = [guess for guess in found if guess in (found[0], better_way(found))]
     for column in ("point", "register", "raw"):
-        grid.add_column(say(f"profiles.col_{column}", language), no_wrap=column == "raw")
+        grid.add_column(say(f"profiles.col_{column}", language), no_wrap=True)
     for guess in found:
         grid.add_column(say(f"profiles.way_{guess.way.value}", language), justify="right", no_wrap=True)
         if guess.way is Way.AS_SAID:

@@ -11,7 +11,7 @@ from rich.progress import track
 from rich.table import Table as Grid
 
 from config.words import say
-from drivers.contract import NoAnswer, Refused
+from drivers.contract import Refused
 from drivers.modbus import ModbusDriver
 from drivers.modbus_profile import ModbusProfile, Table
 from monitor.cli.dialling import DEVICE, FarEnd, dialled
@@ -33,32 +33,46 @@ def scan_range(text: str) -> tuple[int, int] | None:
 def show_scan(far_end: FarEnd, table: Table, wish: str, language: str) -> None:
     """Read the range and show every register that holds something. Raises ``DriverError``."""
     first, last = scan_range(wish) or (0, 0)
-    words = asyncio.run(_scan(far_end, table, first, last, language))
-    Console().print(_scan_table(words, language))
+    words, refused = asyncio.run(_scan(far_end, table, first, last, language))
+    if words:
+        Console().print(_scan_table(words, language))
     sys.stdout.write(say("profiles.scanned", language, found=len(words), count=last - first + 1) + "\n")
+    if not words and refused is not None:
+        other = Table.INPUT if table is Table.HOLDING else Table.HOLDING
+        reason = say(refused.code, language, **refused.data)
+        sys.stdout.write(say("profiles.scanned_nothing", language, reason=reason, table=other.value) + "\n")
 
 
-async def _scan(far_end: FarEnd, table: Table, first: int, last: int, language: str) -> dict[int, int]:
-    """What each register holds; those that the device refuses are left out. Nothing is written."""
+async def _scan(
+    far_end: FarEnd, table: Table, first: int, last: int, language: str
+) -> tuple[dict[int, int], Refused | None]:
+    """What each register holds, and why the last one was refused. Nothing is written.
+
+    Raises ``DriverError`` when the device does not answer: silence is no sign of a missing register.
+    """
     words: dict[int, int] = {}
+    refused: Refused | None = None
     starts = range(first, last + 1, CHUNK)
     async with dialled(far_end, _STAND_IN) as driver:
         console = Console(stderr=True)
         for start in track(starts, say("profiles.scanning", language), console=console, transient=True):
             count = min(CHUNK, last + 1 - start)
-            if not await _read(driver, table, start, count, words):
+            refused = await _read(driver, table, start, count, words) or refused
+            if start not in words:
                 for address in range(start, start + count):
-                    await _read(driver, table, address, 1, words)
-    return words
+                    refused = await _read(driver, table, address, 1, words) or refused
+    return words, refused
 
 
-async def _read(driver: ModbusDriver, table: Table, start: int, count: int, words: dict[int, int]) -> bool:
+async def _read(
+    driver: ModbusDriver, table: Table, start: int, count: int, words: dict[int, int]
+) -> Refused | None:
     try:
         payload = await driver.words(DEVICE, table, start, count)
-    except (Refused, NoAnswer):
-        return False
+    except Refused as refused:
+        return refused
     words.update((start + at, value) for at, (value,) in enumerate(struct.iter_unpack(">H", payload)))
-    return True
+    return None
 
 
 # A device must have a profile; this one's point is never read.

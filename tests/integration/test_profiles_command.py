@@ -1,6 +1,9 @@
 """``energy-monitor profiles`` as a person types it, against simulated devices on real sockets."""
 
 import json
+import os
+import pty
+import subprocess
 import sys
 from pathlib import Path
 
@@ -130,9 +133,61 @@ def test_a_range_is_scanned_on_request_only(tmp_path, meter):
     )
     assert "registers answered" in said
     assert "59." in said or "60." in said  # the frequency at 70
-    assert code == 1  # nothing is named yet, so the file is not a profile yet
-    assert "points" in said
-    assert out.exists()
+    assert code == 1  # nothing is named yet, so there is nothing to write
+    assert "nothing was written" in said
+    assert not out.exists()
+    code, said = profiles(*words, "--scan", "60-80", "--host", "127.0.0.1", "--port", str(meter))
+    assert code == 1
+    assert "0 of 21 registers answered" in said
+    assert "--table input" in said
+
+
+def at_a_terminal(words, answers, language="en"):
+    """Exit code and what is shown when a person answers line by line; the input ends after the last."""
+    main, terminal = pty.openpty()
+    env = {**os.environ, "ENERGY_MONITOR_LANGUAGE": language, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-m", "monitor.cli.main", "profiles", *map(str, words)]
+    os.write(main, "".join(f"{answer}\n" for answer in answers).encode() + b"\x04")
+    try:
+        done = subprocess.run(
+            command, stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, timeout=90
+        )
+    finally:
+        os.close(terminal)
+        os.close(main)
+    return done.returncode, done.stdout.decode()
+
+
+def test_a_profile_is_made_by_answering(tmp_path):
+    out = tmp_path / "asked.yaml"
+    answers = [
+        "Example", "EX 1", "electrcity", "electricity",  # the family was misspelt at first
+        "Hz", "somewhere", "30071", "wrong", "float", "", "",
+        "Voltage L1-N", "0x10", "u16", "K", "V", "0", "0.1",
+        "submarine", "",
+    ]  # fmt: skip
+    code, said = at_a_terminal(["new", "asked", "--out", out], answers)
+    assert code == 0, said
+    assert "did you mean 'electricity'" in said
+    assert "'somewhere' is not a register's address" in said
+    assert "'wrong' is not a type of register" in said
+    assert "'K' is not a unit of it" in said
+    assert "'submarine' is not a quantity" in said
+    profile = load_profile(out)
+    assert {n: (p.address, p.type.value, p.scale) for n, p in profile.points.items()} == {
+        "frequency": (70, "f32", 1.0),
+        "voltage_ln_l1": (16, "u16", 0.1),
+    }
+
+
+def test_who_leaves_in_the_middle_leaves_nothing_behind(tmp_path):
+    code, said = at_a_terminal(
+        ["new", "left", "--out", tmp_path / "left.yaml"], ["Example"], language="zh-TW"
+    )
+    assert code == 2
+    assert "未寫入任何資料" in said
+    assert "缺陷" not in said
+    assert not (tmp_path / "left.yaml").exists()
 
 
 @pytest.mark.parametrize(
