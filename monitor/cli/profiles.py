@@ -135,7 +135,7 @@ def _register_table(profile: ModbusProfile, language: str) -> Table:
         table.add_row(
             name,
             _register(profile, point),
-            point.type.value,
+            " + ".join(place.type.value for place in (point, *point.plus)),
             _factor(point),
             plain(point.unit),
             say("profiles.kind_counter" if is_counter(name) else "profiles.kind_other", language),
@@ -145,7 +145,9 @@ def _register_table(profile: ModbusProfile, language: str) -> Table:
 
 
 def _register(profile: ModbusProfile, point: ModbusPoint) -> str:
-    return f"{(point.table or profile.defaults.table).value} {point.address}"
+    """Where the value lies, its parts too, in the numbers of the profile's file."""
+    places = " + ".join(str(place.address) for place in (point, *point.plus))
+    return f"{(point.table or profile.defaults.table).value} {places}"
 
 
 def _factor(point: ModbusPoint) -> str:
@@ -160,7 +162,7 @@ def _note(point: PointBase, language: str) -> str:
     if isinstance(point, ModbusPoint) and point.writable:
         low, high = point.writable.between
         marks.append(say("profiles.writable", language, low=f"{low:g}", high=f"{high:g}"))
-    return " ".join([*marks, *([point.note] if point.note else [])])
+    return "; ".join([*marks, *([point.note] if point.note else [])])
 
 
 def _plan_lines(blocks: Sequence[Block], language: str) -> list[str]:
