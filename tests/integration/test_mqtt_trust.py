@@ -90,6 +90,13 @@ def publish_over_tls(
         client.loop_stop()
 
 
+async def told_of(driver: MqttDriver, code: str) -> None:
+    """Wait for one reason. A far end may cut the line before its reason arrives: then a later try has it."""
+    desk = Desk()
+    async with running(driver, desk):
+        await until(lambda: any(news.error is not None and news.error.code == code for news in desk.told))
+
+
 async def first_word(driver: MqttDriver) -> DriverError:
     """What is said about a device first."""
     desk = Desk()
@@ -140,13 +147,8 @@ def test_a_broker_that_wants_a_certificate_says_so(
     strict: servers.Mosquitto, authority: servers.Authority, stranger: servers.Authority, version: str
 ):
     async def story() -> None:
-        without = await first_word(make(strict, version, tls=tls(authority.own)))
-        assert without.code == "mqtt.tls_ours_refused"
-        foreign = await first_word(make(strict, version, tls=tls(authority.own, stranger.sign("monitor-07"))))
-        assert foreign.code == "mqtt.tls_ours_refused"
-        old = authority.sign("old", days=-1)
-        expired = await first_word(make(strict, version, tls=tls(authority.own, old)))
-        assert expired.code == "mqtt.tls_ours_refused"
+        for ours in (None, stranger.sign("monitor-07"), authority.sign("old", days=-1)):
+            await told_of(make(strict, version, tls=tls(authority.own, ours)), "mqtt.tls_ours_refused")
 
     run(story(), version)
 
