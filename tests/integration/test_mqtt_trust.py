@@ -200,10 +200,8 @@ def test_tls_on_one_side_only_is_told_as_such(
     closed: servers.Mosquitto, mosquitto: servers.Mosquitto, authority: servers.Authority, version: str
 ):
     async def story() -> None:
-        plain = await first_word(make(closed, version))
-        assert plain.code == "mqtt.not_spoken"
-        secret = await first_word(make(mosquitto, version, tls=tls(authority.own)))
-        assert secret.code == "mqtt.tls_not_spoken"
+        await told_of(make(closed, version), "mqtt.not_spoken")
+        await told_of(make(mosquitto, version, tls=tls(authority.own)), "mqtt.tls_not_spoken")
 
     run(story(), version)
 
