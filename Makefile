@@ -27,7 +27,7 @@ help:
 	  '  make check     format, lint, types, import floors, unit and property tests: under a minute' \
 	  '  make example   Taipei City Hall: build the store from its ledgers, print the summary' \
 	  '  make bench     measurements beside peers' \
-  '  make fuzz      every decoder against bytes that nobody meant (FUZZ_RUNS=20000 each)' \
+	  '  make fuzz      every decoder against bytes that nobody meant (FUZZ_RUNS=20000 each)' \
 	  '  make soak      ten minutes, a thousand meters at 1 Hz, a tenth of them misbehaving' \
 	  '  make format    put the code in order' \
 	  '  make lock      requirements.lock from pyproject.toml' \

@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from config.checking import Checks
-from config.device_checks import Profiles, check_devices, devices_of, points_of
+from config.device_checks import Profiles, check_devices, devices_of
 from config.hosts import host_fault
 from config.meter_checks import check_meters
 from config.positions import Node, Scalar, Source
@@ -64,6 +64,7 @@ class _SiteChecks(Checks):
         self.profiles = profiles
         self.buses = root.entries("buses")
         self.devices = devices_of(root)
+        self.by_id = {device.word("id") or "": device for _, device in reversed(self.devices)}
         self.meters = root.entries("meters")
 
     def all(self) -> tuple[Callable[[], Iterator[Problem]], ...]:
@@ -157,15 +158,15 @@ class _SiteChecks(Checks):
         if not (device_id and dot and point):
             yield self.at("config.not_a_reference", node, value=node.raw)
             return
-        known = {device.word("id") or "": device for _, device in reversed(self.devices)}
-        device = known.get(device_id)
+        device = self.by_id.get(device_id)
         if device is None:
-            yield self.at("config.unknown_device", node, did_you_mean(device_id, known), device=device_id)
+            hint = did_you_mean(device_id, self.by_id)
+            yield self.at("config.unknown_device", node, hint, device=device_id)
             return
         profile = self._profile(device)
         if profile is None:
             return
-        if point not in points_of(profile):
+        if point not in profile.every_point():
             hint = did_you_mean(point, _fitting(profile, unit, is_counter))
             yield self.at("config.unknown_point", node, hint, point=point, profile=profile.profile)
             return
@@ -191,18 +192,17 @@ class _SiteChecks(Checks):
         """A rate is taken from the counter's own message: otherwise the two belong to different instants."""
         device_id, _, point = (rate.text or "").partition(".")
         counter_device, _, counter_point = ((counter.text if counter else None) or "").partition(".")
-        devices = {device.word("id"): device for _, device in reversed(self.devices)}
-        if not (point and counter_point and device_id in devices and counter_device in devices):
+        if not (point and counter_point and device_id in self.by_id and counter_device in self.by_id):
             return
         if device_id != counter_device:
             yield self.at("config.rate_elsewhere", rate, rate=rate.raw, device=counter_device)
             return
-        profile = self._profile(devices[device_id])
+        profile = self._profile(self.by_id[device_id])
         if not isinstance(profile, MqttProfile):
             return
         # As the wiring does: the first part that has the counter.
         part = next((part for part in profile.parts.values() if counter_point in part.points), None)
-        if part is not None and point not in part.points and point in points_of(profile):
+        if part is not None and point not in part.points and point in profile.every_point():
             yield self.at("config.rate_in_other_part", rate, rate=point, counter=counter_point)
 
     def shared_counters(self) -> Iterator[Problem]:
@@ -273,7 +273,7 @@ def _is_endless(value: Scalar) -> bool:
 
 def _fitting(profile: ModbusProfile | MqttProfile, unit: str | None, is_counter: bool) -> tuple[str, ...]:
     kind = Kind.COUNTER if is_counter else Kind.GAUGE
-    names: Iterable[str] = points_of(profile)
+    names = profile.every_point()
     units = (unit, PULSE) if unit else {quantity.unit for quantity in QUANTITIES.values()}
     return tuple(n for n in names if QUANTITIES[n].kind is kind and QUANTITIES[n].unit in units)
 

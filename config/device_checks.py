@@ -27,13 +27,6 @@ _DEFAULT_PORTS = {"modbus_tcp": 502, "modbus_rtu_tcp": 502, "mqtt": 1883}
 _KINDS = (*_DEFAULT_PORTS, "modbus_rtu")
 
 
-def points_of(profile: ModbusProfile | MqttProfile) -> tuple[str, ...]:
-    """Names of everything that a profile reads."""
-    if isinstance(profile, ModbusProfile):
-        return tuple(profile.points)
-    return tuple(dict.fromkeys(name for part in profile.parts.values() for name in part.points))
-
-
 def devices_of(root: Node) -> list[tuple[Node, Node]]:
     """Every device of a site with its bus."""
     return [
@@ -106,8 +99,8 @@ class _DeviceChecks(PointChecks):
                 name = point.text
                 if name is not None and name in seen:
                     yield self.at("config.point_twice", point, point=name)
-                elif name is not None and profile is not None and name not in points_of(profile):
-                    hint = did_you_mean(name, points_of(profile))
+                elif name is not None and profile is not None and name not in profile.every_point():
+                    hint = did_you_mean(name, profile.every_point())
                     yield self.at("config.unknown_point", point, hint, point=name, profile=profile.profile)
                 seen.add(name or "")
 
@@ -126,8 +119,8 @@ class _DeviceChecks(PointChecks):
                 yield from self._lies(device, profile)
 
     def _override(self, name: str, override: Node, profile: ModbusProfile | MqttProfile) -> Iterator[Problem]:
-        if name not in points_of(profile):
-            place, hint = self.source.place(override.label), did_you_mean(name, points_of(profile))
+        if name not in profile.every_point():
+            place, hint = self.source.place(override.label), did_you_mean(name, profile.every_point())
             data = {"point": name, "profile": profile.profile}
             yield Problem("config.unknown_point", place, override.path, data, hint)
             return

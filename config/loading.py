@@ -24,6 +24,17 @@ from config.site import Site
 from config.syntax import read_tree
 from drivers.modbus_profile import ModbusProfile
 from drivers.mqtt_profile import MqttProfile
+from drivers.overrides import overridden
+from drivers.settings import Bus, ModbusDevice, MqttBus, MqttDevice
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedDevice:
+    """A device where it is: its bus, what the site file says of it, and its profile as this device has it."""
+
+    bus: Bus
+    settings: ModbusDevice | MqttDevice
+    profile: ModbusProfile | MqttProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +62,21 @@ class LoadedSite:
     def folder(self) -> Path:
         """Where relative paths of the site file count from."""
         return self.path.parent
+
+    def placed(self) -> dict[str, PlacedDevice]:
+        """Every device by its id. Made at each call: a caller with many questions asks once."""
+        return {
+            device.id: PlacedDevice(bus, device, overridden(self.profiles[device.profile], device))
+            for bus in self.site.buses
+            for device in bus.devices
+        }
+
+
+def every_s(device: PlacedDevice) -> float:
+    """How often a device that is polled is read: its own period, else its bus's. ValueError for others."""
+    if isinstance(device.settings, MqttDevice) or isinstance(device.bus, MqttBus):
+        raise ValueError(f"{device.settings.id} is not polled")  # noqa: TRY004  a question to the wrong device
+    return device.settings.every_s or device.bus.every_s
 
 
 def load_site(path: Path) -> LoadedSite:

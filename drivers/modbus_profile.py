@@ -149,6 +149,10 @@ class ModbusProfile(ProfileBase):
     )
     points: dict[str, ModbusPoint] = Field(min_length=1)
 
+    def every_point(self) -> dict[str, ModbusPoint]:
+        """Everything that the device tells."""
+        return self.points
+
     @model_validator(mode="after")
     def _points_make_sense(self) -> "ModbusProfile":
         check_points(self.points.items())

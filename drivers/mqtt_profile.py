@@ -95,6 +95,11 @@ class MqttProfile(ProfileBase):
     availability: Availability | None = None
     parts: dict[str, MqttPart] = Field(min_length=1)
 
+    def every_point(self) -> dict[str, MqttPoint]:
+        """Everything that the device tells; of a quantity in two parts, the first, which is the one read."""
+        parts = reversed(self.parts.values())
+        return {name: point for part in parts for name, point in part.points.items()}
+
     @property
     def is_sparkplug(self) -> bool:
         """Whether the device's topic names a Sparkplug group, node and device."""

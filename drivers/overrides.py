@@ -8,7 +8,7 @@ from drivers.mqtt_profile import MqttProfile
 from drivers.settings import DeviceBase, ModbusDevice, PointOverride
 from rules.scan import Layout
 
-AnyProfile = TypeVar("AnyProfile", ModbusProfile, MqttProfile)
+AnyProfile = TypeVar("AnyProfile", ModbusProfile, MqttProfile, ModbusProfile | MqttProfile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def overridden(profile: AnyProfile, device: DeviceBase) -> AnyProfile:
     ------
     ValueError : an override does not fit the profile.
     """
-    unknown = device.overrides.keys() - _names(profile)
+    unknown = device.overrides.keys() - profile.every_point().keys()
     if unknown:
         raise ValueError(f"{device.id}: {profile.profile} has no point {', '.join(sorted(unknown))}")
     if isinstance(profile, MqttProfile):
@@ -60,12 +60,6 @@ def overridden(profile: AnyProfile, device: DeviceBase) -> AnyProfile:
         raise ValueError(f"{device.id} is not read by registers, as {profile.profile} is")  # noqa: TRY004
     said = _said_of(device)
     return ModbusProfile.model_validate(_changed(profile, device, said)) if said else profile
-
-
-def _names(profile: ModbusProfile | MqttProfile) -> set[str]:
-    if isinstance(profile, ModbusProfile):
-        return set(profile.points)
-    return {name for part in profile.parts.values() for name in part.points}
 
 
 def _said_of(device: ModbusDevice) -> dict[str, Any]:

@@ -4,7 +4,8 @@ A profile is one YAML file in ``drivers/profiles``; ``config`` reads it. The sam
 the decode tests and the simulator. ``modbus_profile`` and ``mqtt_profile`` say the rest.
 """
 
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -57,7 +58,7 @@ class PointBase(Settings):
         return PointSpec(name, quantity.unit, quantity.kind, low, high, self.rolls_over_at)
 
 
-class ProfileBase(Settings):
+class ProfileBase(Settings, ABC):
     """What every profile says."""
 
     profile: str = Field(pattern=r"^[a-z0-9_]+$")
@@ -67,6 +68,15 @@ class ProfileBase(Settings):
     family: Family
     source: tuple[str, ...] = Field(min_length=1, description="The documents that the facts come from.")
     note: str | None = None
+
+    @property
+    def full_name(self) -> str:
+        """Maker and model, as a person says it."""
+        return self.model if self.maker == "any" else f"{self.maker} {self.model}"
+
+    @abstractmethod
+    def every_point(self) -> Mapping[str, PointBase]:
+        """Everything that the device tells, by the name of its quantity."""
 
 
 def check_points(points: Iterable[tuple[str, PointBase]]) -> None:

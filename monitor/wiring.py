@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping
 from typing import cast
 
 from config.counters import counter_limits
-from config.loading import LoadedSite
+from config.loading import LoadedSite, PlacedDevice, every_s
 from config.secrets import reveal
 from config.site import MeterSettings
 from drivers.contract import Driver
 from drivers.modbus_profile import ModbusProfile
 from drivers.mqtt_profile import MqttProfile
-from drivers.settings import Bus, ModbusBus, MqttBus, Secret
+from drivers.settings import Bus, ModbusBus, MqttBus, MqttDevice, Secret
 from monitor.clock import Clock
 from monitor.discovery import Announces
 from monitor.pipeline import Meter
@@ -69,25 +69,25 @@ def revealed(loaded: LoadedSite, secret: Secret | None) -> str | None:
     return None if secret is None else reveal(secret, loaded.folder)
 
 
-def bus_of(loaded: LoadedSite, device: str) -> Bus | None:
-    """The bus on which a device is, or None."""
-    for bus in loaded.site.buses:
-        if any(settings.id == device for settings in bus.devices):
-            return bus
-    return None
-
-
 def build_meters(loaded: LoadedSite, layouts: Iterable[Layout]) -> list[Meter]:
     """Every meter that has a register, with its place in the layouts that arrive."""
     by_device: dict[str, list[Layout]] = {}
     for layout in layouts:
         by_device.setdefault(layout.device, []).append(layout)
+    devices, interval_s = loaded.placed(), loaded.site.interval_s
     return [
-        _meter(loaded, settings, by_device) for settings in loaded.site.meters if settings.formula is None
+        _meter(settings, devices, by_device, interval_s)
+        for settings in loaded.site.meters
+        if settings.formula is None
     ]
 
 
-def _meter(loaded: LoadedSite, settings: MeterSettings, layouts: Mapping[str, list[Layout]]) -> Meter:
+def _meter(
+    settings: MeterSettings,
+    devices: Mapping[str, PlacedDevice],
+    layouts: Mapping[str, list[Layout]],
+    interval_s: int,
+) -> Meter:
     device, _, counter = settings.counter.partition(".")
     layout = next(candidate for candidate in layouts[device] if candidate.has(counter))
     rate = None
@@ -97,11 +97,10 @@ def _meter(loaded: LoadedSite, settings: MeterSettings, layouts: Mapping[str, li
             rate = layout.index(rate_point)
     place = layout.index(counter)
     limits = counter_limits(settings, layout.points[place].rolls_over_at)
-    interval_s = loaded.site.interval_s
     stuck_after_ms = (
         STUCK_AFTER_MS if settings.stuck_after_s is None else round(1000 * settings.stuck_after_s)
     )
-    gap_ms = round(1000 * _gap_s(loaded, device, interval_s))
+    gap_ms = round(1000 * _gap_s(devices[device], interval_s))
     rules = MeterRules(limits, interval_s, gap_ms, stuck_after_ms)
     return Meter(
         settings.id,
@@ -111,26 +110,20 @@ def _meter(loaded: LoadedSite, settings: MeterSettings, layouts: Mapping[str, li
         rules,
         counter_name=counter,
         rate_name=None if rate is None else layout.points[rate].name,
-        own_time=_own_time(loaded, layout),
+        own_time=_own_time(devices[device], layout),
     )
 
 
-def _own_time(loaded: LoadedSite, layout: Layout) -> bool:
+def _own_time(device: PlacedDevice, layout: Layout) -> bool:
     """Whether a layout's readings carry a time of their own."""
-    bus = bus_of(loaded, layout.device)
-    names = [settings.profile for settings in bus.devices if settings.id == layout.device] if bus else []
-    profile = loaded.profiles[names[0]] if names else None
-    if not isinstance(profile, MqttProfile):
+    if not isinstance(device.profile, MqttProfile):
         return False
-    part = profile.parts[layout.part]
+    part = device.profile.parts[layout.part]
     return part.time is not None or part.payload == "sparkplug_b"
 
 
-def _gap_s(loaded: LoadedSite, device: str, interval_s: int) -> float:
-    bus = bus_of(loaded, device)
-    if isinstance(bus, MqttBus):
-        quiet_s = next(d.stale_after_s for d in bus.devices if d.id == device)
-        return max(LEAST_GAP_S, interval_s / SHARE_OF_INTERVAL, min(quiet_s, interval_s / 2))
-    assert isinstance(bus, ModbusBus)  # noqa: S101  the loader has checked that the device exists
-    every_s = next(d.every_s or bus.every_s for d in bus.devices if d.id == device)
-    return max(LEAST_GAP_S, interval_s / SHARE_OF_INTERVAL, MISSED_POLLS * every_s)
+def _gap_s(device: PlacedDevice, interval_s: int) -> float:
+    least_s = max(LEAST_GAP_S, interval_s / SHARE_OF_INTERVAL)
+    if isinstance(device.settings, MqttDevice):
+        return max(least_s, min(device.settings.stale_after_s, interval_s / 2))
+    return max(least_s, MISSED_POLLS * every_s(device))

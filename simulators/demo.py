@@ -16,6 +16,7 @@ import numpy as np
 from config.loading import LoadedSite, load_site
 from config.site import MeterSettings
 from drivers.modbus_profile import ModbusProfile, RegisterPoint, RegisterType, register_points
+from drivers.mqtt_profile import MqttProfile
 from simulators.building import Building
 from simulators.clock import machine_s
 from simulators.history import History, meter_intervals
@@ -124,9 +125,10 @@ def past(loaded: LoadedSite, model: Building, now_s: float) -> Iterator[tuple[st
     half_start = date(today.year, 1 if today.month <= 6 else 7, 1)
     length_s = loaded.site.interval_s
     edge_s = int(now_s // length_s) * length_s
+    placed = loaded.placed()
     for meter in loaded.site.meters:
         device, _, point = meter.counter.partition(".")
-        family = loaded.profiles[_profile_of(loaded, device)].family
+        family = placed[device].profile.family
         year = loaded.site.commodities[meter.commodity].base_year
         spans = [(date(year, 1, 1), date(year + 1, 1, 1))]
         # The days before the half-year belong to the charts that look back.
@@ -142,7 +144,7 @@ def past(loaded: LoadedSite, model: Building, now_s: float) -> Iterator[tuple[st
         times_s = np.arange(edge_s, now_s, TAIL_STEP_S, dtype=np.float64)
         register = model.counter(model.source(device, family), times_s)
         yield f"{meter.id}/tail_ms", np.round(times_s * 1000).astype(np.int64)
-        yield f"{meter.id}/tail", _as_shown(loaded, device, point, register)
+        yield f"{meter.id}/tail", _as_shown(placed[device].profile, point, register)
 
 
 def _arrays(meter: MeterSettings, parts: list[History]) -> Iterator[tuple[str, np.ndarray]]:
@@ -152,13 +154,8 @@ def _arrays(meter: MeterSettings, parts: list[History]) -> Iterator[tuple[str, n
         yield f"{meter.id}/{name}", np.concatenate([getattr(part, name) for part in parts])
 
 
-def _profile_of(loaded: LoadedSite, device: str) -> str:
-    return next(d.profile for bus in loaded.site.buses for d in bus.devices if d.id == device)
-
-
-def _as_shown(loaded: LoadedSite, device: str, point: str, register: np.ndarray) -> np.ndarray:
+def _as_shown(profile: ModbusProfile | MqttProfile, point: str, register: np.ndarray) -> np.ndarray:
     """The register with the digits that a 32-bit float leaves it."""
-    profile = loaded.profiles[_profile_of(loaded, device)]
     if not isinstance(profile, ModbusProfile):
         return register
     shown: RegisterPoint = register_points(profile, [point])[0]

@@ -7,7 +7,6 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from config.crosschecks import check_values
-from config.device_checks import points_of
 from config.explanations import explain
 from config.positions import Node, Source
 from config.problems import ConfigurationError, Hint, Problem, did_you_mean
@@ -95,7 +94,7 @@ class _Checks:
             yield self._at("simulators.fault_of_other_wire", kind, kind=kind.text, device=device, wire=wire)
 
     def _points(self, fault: Node, profile: ModbusProfile | MqttProfile) -> Iterator[Problem]:
-        known = points_of(profile)
+        known = profile.every_point()
         named = fault.get("points")
         for point in (named.sequence if named else None) or ():
             if point.text is not None and point.text not in known:

@@ -12,6 +12,7 @@ import typer
 
 from config.words import LANGUAGES, say
 from monitor.cli.meter_commands import meters
+from monitor.cli.options import SITE, JsonOption, LanguageOption, SiteOption
 from monitor.cli.profile_commands import profiles
 from monitor.cli.usage import LANGUAGE, USAGE_ERROR, Command, Group, translate_help, usage_words
 
@@ -31,18 +32,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-
-SiteOption = Annotated[
-    Path,
-    typer.Option("--site", "-s", envvar="ENERGY_MONITOR_SITE", metavar="FILE", help=_help("opt_site")),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help=_help("opt_json"))]
-LanguageOption = Annotated[
-    str | None,
-    typer.Option("--language", "-l", metavar="|".join(LANGUAGES), help=_help("opt_language")),
-]
-SITE = Path("site.yaml")
 
 
 def _language(wish: str | None) -> str | None:

@@ -1,11 +1,11 @@
 """``energy-monitor meter ...``: what can be said, handed on to the commands' own file."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from config.words import say
+from monitor.cli.options import SITE, JsonOption, SiteOption
 from monitor.cli.usage import LANGUAGE, Command, Group
 
 
@@ -15,18 +15,6 @@ def _help(key: str) -> str:
 
 meters = typer.Typer(cls=Group, help=_help("about"), no_args_is_help=True)
 
-SITE = Path("site.yaml")
-SiteOption = Annotated[
-    Path,
-    typer.Option(
-        "--site",
-        "-s",
-        envvar="ENERGY_MONITOR_SITE",
-        metavar="FILE",
-        help=say("cli.opt_site", LANGUAGE),
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help=say("cli.opt_json", LANGUAGE))]
 MeterArgument = Annotated[str, typer.Argument(metavar="METER", help=_help("arg_meter"))]
 AtOption = Annotated[str, typer.Option("--at", metavar="TIME", help=_help("opt_at"))]
 ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help=_help("opt_reason"))]

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from config.words import say
+from monitor.cli.options import JsonOption
 from monitor.cli.usage import LANGUAGE, Command, Group
 
 
@@ -36,7 +37,6 @@ RtuOption = Annotated[bool, typer.Option("--rtu", help=_help("opt_rtu"))]
 TimeoutOption = Annotated[
     float, typer.Option("--timeout", min=0.05, max=60, metavar="S", help=_help("opt_timeout"))
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help=say("cli.opt_json", LANGUAGE))]
 
 
 @profiles.callback()

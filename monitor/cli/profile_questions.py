@@ -17,7 +17,6 @@ from config.register_lists import (
 from config.words import say
 from drivers.modbus_profile import RegisterType
 from drivers.profile import Family
-from monitor.cli.usage import ABORTED
 from monitor.cli.words import tell
 from rules.quantities import CONVERSIONS, QUANTITIES
 
@@ -104,7 +103,7 @@ class Questions:
         shown: Any = {} if default is None else {"default": default, "show_default": default != ""}
         try:
             return str(typer.prompt(question, **shown)).strip()
-        except ABORTED as error:
+        except typer.Abort as error:
             raise NobodyAnswers from error
 
 

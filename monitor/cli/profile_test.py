@@ -16,10 +16,9 @@ from config.words import say
 from drivers.contract import Refused
 from drivers.guesses import Guess, Way, Words, better_way, guesses
 from drivers.modbus import ModbusDriver
-from drivers.modbus_profile import Limits, ModbusProfile, RegisterPoint, Table
+from drivers.modbus_profile import Limits, ModbusProfile, RegisterPoint, Table, register_points
 from drivers.planner import plan_reads
 from monitor.cli.dialling import DEVICE, FarEnd, dialled
-from monitor.cli.resolve import points_and_limits
 from monitor.cli.words import plain, tell
 from rules.scan import PointSpec
 
@@ -33,7 +32,7 @@ def run_test(name: str, far_end: FarEnd, language: str, *, as_json: bool = False
     if not isinstance(profile, ModbusProfile):
         tell(say("profiles.test_wants_modbus", language, profile=name))
         return 2
-    points, limits = points_and_limits(profile)
+    points, limits = register_points(profile), profile.limits
     words = asyncio.run(_words_of(profile, points, limits, far_end))
     specs = [profile.points[point.name].spec(point.name) for point in points]
     found = guesses(points, specs, words)

@@ -12,11 +12,10 @@ from rich.text import Text
 
 from config.profiles import load_profile, profile_names, profile_path
 from config.words import say
-from drivers.modbus_profile import ModbusPoint, ModbusProfile
+from drivers.modbus_profile import ModbusPoint, ModbusProfile, register_points
 from drivers.mqtt_profile import MqttProfile
 from drivers.planner import Block, plan_reads
 from drivers.profile import Family, PointBase, is_counter
-from monitor.cli.resolve import points_and_limits
 from monitor.cli.words import plain, tell
 
 AnyProfile = ModbusProfile | MqttProfile
@@ -47,21 +46,14 @@ def _matches(profile: AnyProfile, words: Iterable[str]) -> bool:
         profile.model,
         profile.family,
         profile.transport,
-        *points_of(profile),
+        *profile.every_point(),
     ]
     text = " ".join(said).casefold()
     return all(word.casefold() in text for word in words)
 
 
-def points_of(profile: AnyProfile) -> dict[str, PointBase]:
-    """Every point by its name."""
-    if isinstance(profile, ModbusProfile):
-        return dict(profile.points)
-    return {name: point for part in profile.parts.values() for name, point in part.points.items()}
-
-
 def _facts(profile: AnyProfile) -> dict[str, object]:
-    points = points_of(profile)
+    points = profile.every_point()
     return {
         "profile": profile.profile,
         "version": profile.version,
@@ -82,10 +74,10 @@ def _list_table(profiles: Sequence[AnyProfile], language: str) -> Table:
         if members:
             table.add_row(Text(say(f"profiles.family_{family}", language), style="bold"))
         for profile in members:
-            points = points_of(profile)
+            points = profile.every_point()
             doubtful = sum(point.unverified for point in points.values())
             mark = say("profiles.some_unverified", language, count=doubtful) if doubtful else ""
-            device = f"{profile.maker} {profile.model}"
+            device = profile.full_name
             if profile.transport == "mqtt" and "MQTT" not in device:
                 device += " (MQTT)"
             table.add_row(f"  {profile.profile}", plain(device), plain(f"{len(points)} {mark}".strip()))
@@ -101,9 +93,8 @@ def run_show(name: str, language: str, *, as_json: bool = False) -> int:
     for line in _heading(profile, name, language):
         sys.stdout.write(line + "\n")
     if isinstance(profile, ModbusProfile):
-        points, limits = points_and_limits(profile)
         Console().print(_register_table(profile, language))
-        for line in _plan_lines(plan_reads(points, limits), language):
+        for line in _plan_lines(plan_reads(register_points(profile), profile.limits), language):
             sys.stdout.write(line + "\n")
     else:
         for part, topic in ((part, part.topic) for part in profile.parts.values()):
@@ -117,7 +108,7 @@ def run_show(name: str, language: str, *, as_json: bool = False) -> int:
 
 def _heading(profile: AnyProfile, name: str, language: str) -> list[str]:
     lines = [
-        f"{profile.profile}@{profile.version}  {profile.maker} {profile.model}",
+        f"{profile.profile}@{profile.version}  {profile.full_name}",
         say("profiles.family", language, family=say(f"profiles.family_{profile.family}", language)),
         *(say("profiles.source", language, source=source) for source in profile.source),
     ]

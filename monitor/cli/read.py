@@ -12,10 +12,11 @@ from rich.table import Table
 from config.loading import LoadedSite, load_site
 from config.problems import did_you_mean
 from config.words import say
+from drivers.settings import Bus
 from monitor.cli.words import plain, tell
 from monitor.clock import SystemClock
 from monitor.timestamps import iso_utc
-from monitor.wiring import build_driver, bus_of
+from monitor.wiring import build_driver
 from rules.quality import Quality
 from rules.scan import Scan
 from rules.validation import Validator
@@ -24,14 +25,13 @@ from rules.validation import Validator
 def run_read(path: Path, device: str, language: str, *, as_json: bool = False) -> int:
     """Read and show. Exit code 1 when the device cannot be read, 2 when there is no such device."""
     loaded = load_site(path)
-    bus = bus_of(loaded, device)
-    if bus is None:
-        known = [settings.id for bus in loaded.site.buses for settings in bus.devices]
-        hint = did_you_mean(device, known)
+    devices = loaded.placed()
+    if device not in devices:
+        hint = did_you_mean(device, devices)
         guess = hint.text(language) if hint else ""
         tell(say("cli.no_such_device", language, device=device, site=path) + guess)
         return 2
-    scans = asyncio.run(_read(loaded, device))
+    scans = asyncio.run(_read(loaded, devices[device].bus, device))
     for scan in scans:
         Validator(scan.layout).grade(scan)
     if as_json:
@@ -42,9 +42,7 @@ def run_read(path: Path, device: str, language: str, *, as_json: bool = False) -
     return 0
 
 
-async def _read(loaded: LoadedSite, device: str) -> list[Scan]:
-    bus = bus_of(loaded, device)
-    assert bus is not None  # noqa: S101  the caller has looked
+async def _read(loaded: LoadedSite, bus: Bus, device: str) -> list[Scan]:
     driver = build_driver(loaded, bus, SystemClock())
     try:
         return await driver.read(device)

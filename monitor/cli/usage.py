@@ -12,9 +12,6 @@ LANGUAGE = preferred_language()
 # The library's own error of wrong use has no public name; all its kinds descend from it.
 USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
 
-# What a prompt raises where the input ends or the person leaves.
-ABORTED: type[Exception] = typer.Abort
-
 
 class Command(TyperCommand):
     """A command whose help is in the reader's language."""

@@ -1,16 +1,14 @@
 """What the page shows of a site: which meters are the building, which are chillers, how often each speaks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from config.counters import counter_limits
-from config.loading import LoadedSite
+from config.loading import LoadedSite, PlacedDevice, every_s
 from config.meter_checks import formulas_of
 from config.site import Commodity, LocalName, MeterSettings, Site
-from drivers.modbus_profile import ModbusProfile
-from drivers.mqtt_profile import MqttProfile
-from drivers.settings import ModbusTcpBus
+from drivers.settings import MqttDevice
 from rules.counters import CounterLimits
 from rules.formulas import over_registers
 
@@ -125,8 +123,9 @@ class SitePlan:
 def plan_site(loaded: LoadedSite) -> SitePlan:
     """Read off a site file what the page shows."""
     site = loaded.site
-    meters = _meters(loaded)
-    devices = _devices(loaded)
+    placed = loaded.placed()
+    meters = _meters(loaded, placed)
+    devices = _devices(loaded, placed)
     chillers = tuple(
         ChillerPlan(device.id, meters.get(device.id + POWER_SUFFIX))
         for device in devices.values()
@@ -151,8 +150,8 @@ def _of_family(devices: dict[str, DevicePlan], family: str) -> tuple[str, ...]:
     return tuple(device.id for device in devices.values() if device.family == family)
 
 
-def _meters(loaded: LoadedSite) -> dict[str, AnyMeter]:
-    registers = {meter.id: _meter(meter, loaded) for meter in loaded.site.meters if meter.formula is None}
+def _meters(loaded: LoadedSite, devices: Mapping[str, PlacedDevice]) -> dict[str, AnyMeter]:
+    registers = {meter.id: _meter(meter, devices) for meter in loaded.site.meters if meter.formula is None}
     formulas = formulas_of(loaded.site)
     meters: dict[str, AnyMeter] = {}
     for settings in loaded.site.meters:
@@ -165,53 +164,36 @@ def _meters(loaded: LoadedSite) -> dict[str, AnyMeter]:
     return meters
 
 
-def _meter(settings: MeterSettings, loaded: LoadedSite) -> MeterPlan:
+def _meter(settings: MeterSettings, devices: Mapping[str, PlacedDevice]) -> MeterPlan:
     counter = PointAt.of(settings.counter)
+    point = devices[counter.device].profile.every_point().get(counter.point)
     return MeterPlan(
         id=settings.id,
         name=settings.name,
         counter=counter,
         rate=PointAt.of(settings.rate) if settings.rate else None,
-        limits=counter_limits(settings, _rolls_over_at(counter, loaded)),
+        limits=counter_limits(settings, point.rolls_over_at if point else None),
     )
 
 
-def _rolls_over_at(counter: PointAt, loaded: LoadedSite) -> float | None:
-    for bus in loaded.site.buses:
-        for device in bus.devices:
-            if device.id == counter.device:
-                return _points(loaded.profiles[device.profile]).get(counter.point)
-    return None
-
-
-def _points(profile: ModbusProfile | MqttProfile) -> dict[str, float | None]:
-    if isinstance(profile, ModbusProfile):
-        return {name: point.rolls_over_at for name, point in profile.points.items()}
+def _devices(loaded: LoadedSite, placed: Mapping[str, PlacedDevice]) -> dict[str, DevicePlan]:
+    names: dict[str, list[LocalName]] = {}
+    for meter in loaded.site.meters:
+        if meter.formula is None:
+            names.setdefault(PointAt.of(meter.counter).device, []).append(meter.name)
     return {
-        name: point.rolls_over_at for part in profile.parts.values() for name, point in part.points.items()
+        id_: DevicePlan(
+            id=id_,
+            model=device.profile.full_name,
+            family=device.profile.family,
+            stale_after_ms=round(1000 * _stale_after_s(device)),
+            meters=tuple(names.get(id_, ())),
+        )
+        for id_, device in placed.items()
     }
 
 
-def _devices(loaded: LoadedSite) -> dict[str, DevicePlan]:
-    names: dict[str, list[LocalName]] = {}
-    for meter in loaded.site.meters:
-        if meter.formula is not None:
-            continue
-        names.setdefault(PointAt.of(meter.counter).device, []).append(meter.name)
-    plans = {}
-    for bus in loaded.site.buses:
-        for device in bus.devices:
-            profile = loaded.profiles[device.profile]
-            if isinstance(bus, ModbusTcpBus):
-                every_s = getattr(device, "every_s", None) or bus.every_s
-                stale_s = max(STALE_AT_LEAST_S, STALE_AFTER_POLLS * every_s)
-            else:
-                stale_s = getattr(device, "stale_after_s", 300.0)
-            plans[device.id] = DevicePlan(
-                id=device.id,
-                model=f"{profile.maker} {profile.model}" if profile.maker != "any" else profile.model,
-                family=profile.family,
-                stale_after_ms=int(stale_s * 1000),
-                meters=tuple(names.get(device.id, ())),
-            )
-    return plans
+def _stale_after_s(device: PlacedDevice) -> float:
+    if isinstance(device.settings, MqttDevice):
+        return device.settings.stale_after_s
+    return max(STALE_AT_LEAST_S, STALE_AFTER_POLLS * every_s(device))
