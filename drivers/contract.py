@@ -5,7 +5,7 @@ it runs it hands over scans and news of its devices, and it never gives up: a de
 backing off, for ever. To add a driver, write one file that satisfies ``Driver``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -49,6 +49,43 @@ class Delivery(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """What a driver saw of one device since the driver was made. What a transport knows not stays 0.
+
+    Attributes
+    ----------
+    polls : times that it was asked for its points; retries : times that it was asked again in one slot.
+    missed : polls whose slot passed before they could be asked.
+    messages : that came from it, unasked.
+    readings : scans that were handed over.
+    silent : questions without an answer in time; late : answers that came after that, thrown away.
+    foreign : answers of another, in the place of its own, thrown away.
+    bad : frames and payloads that could not be read: wrong check sum, wrong size, broken off, no such value.
+    refused : exceptions that it answered with.
+    duplicates : messages that came again; stale : messages that told of the past, as retained ones do.
+    gaps : times that its own numbering showed a message missing.
+    restarts : times that it began anew, by its own count of messages.
+    dials : connections that were made on its line, or to its broker; of all that are on it.
+    """
+
+    polls: int = 0
+    retries: int = 0
+    missed: int = 0
+    messages: int = 0
+    readings: int = 0
+    silent: int = 0
+    late: int = 0
+    foreign: int = 0
+    bad: int = 0
+    refused: int = 0
+    duplicates: int = 0
+    stale: int = 0
+    gaps: int = 0
+    restarts: int = 0
+    dials: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeResult:
     """Answer of a device to its profile's probe: does the profile fit?
 
@@ -68,6 +105,9 @@ class Driver(Protocol):
     @property
     def layouts(self) -> tuple[Layout, ...]:
         """What its scans look like: one layout for each part of each device."""
+
+    def device_counts(self) -> Mapping[str, Counts]:
+        """What it saw of each of its devices, by id. Cheap enough for once a second."""
 
     async def run(self, delivery: Delivery) -> None:
         """Deliver scans and news until cancelled. Raises only on a programming error."""

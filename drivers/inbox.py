@@ -148,6 +148,7 @@ class Inbox:
         receipt = self._receipts.arrived(arrival.connection, arrival.mid) if arrival.qos else None
         routes = self._directory.routes.get(arrival.topic, ())
         for stream, which in routes:
+            stream.tally.messages += 1
             try:
                 reading = stream.decode(which, arrival.payload, now_ms)
             except PayloadRefused as refused:
@@ -192,6 +193,7 @@ class Inbox:
             return
         if arrival.retained and not stream.is_fresh(reading.at_ms, now.wall_ms):
             self._counts.retained_ignored += 1
+            stream.tally.stale += 1
             return
         whole = stream.complete(reading, now.wall_ms)
         if whole is None:
@@ -208,6 +210,7 @@ class Inbox:
         is_promised = pending is not None and receipt is not None and not pending.is_owed
         if is_new and stream.began_anew(reading):
             self._counts.restarts += 1
+            stream.tally.restarts += 1
             _log.info("%s: %s: its count of messages fell: it began anew", self._address, stream.device)
         if pending is None or is_promised:
             pending = Pending(self._receipts, is_owed=receipt is not None)
@@ -218,9 +221,11 @@ class Inbox:
             pending.wait_for(receipt)
         if is_new:
             self._counts.scans += 1
+            stream.tally.readings += 1
             self._heard(stream, reading)
         else:
             self._counts.duplicates += 1
+            stream.tally.duplicates += 1
         if is_new or is_promised:
             # What nobody waits for may be let go while there is no time.
             self._delivery.scan(stream.scan(reading, now_ms), pending if pending.is_owed else None)
@@ -248,6 +253,8 @@ class Inbox:
             return False
         kind, sender = found
         speaking = [one for one in session.streams if one.sender == sender]
+        for stream in speaking:
+            stream.tally.messages += 1
         if arrival.retained:  # births and data never are: somebody else's doing, and of any age
             self._counts.retained_ignored += 1
             return True
@@ -260,6 +267,7 @@ class Inbox:
             return True
         self._counts.gaps += message.is_gap
         for stream in session.streams if message.is_gap else speaking if message.is_birth else ():
+            stream.tally.gaps += message.is_gap
             _clear(stream)
         if message.is_death:
             self._died(session, sender)
@@ -297,6 +305,7 @@ class Inbox:
     def _refuse(self, stream: Stream, refused: PayloadRefused, arrival: Arrival, now: _Now) -> None:
         """Count it, log it now and then, and have it acknowledged: it will never become good."""
         self._counts.refused += 1
+        stream.tally.bad += 1
         error = Garbled(Where(self._address, stream.device), refused.code, topic=stream.topic, **refused.data)
         self._refused(error)
         if not arrival.retained:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 
-from drivers.contract import Backoff, Delivery, ProbeResult, Where
+from drivers.contract import Backoff, Counts, Delivery, ProbeResult, Where
 from drivers.modbus_device import Device, Plan
 from drivers.modbus_line import Line
-from drivers.modbus_link import Counts, Transport, serial_transport, socket_transport
+from drivers.modbus_link import LineCounts, Transport, serial_transport, socket_transport
 from drivers.modbus_profile import ModbusProfile, Table
 from drivers.modbus_schedule import Lateness
 from drivers.overrides import resolve
@@ -118,9 +118,18 @@ class ModbusDriver:
         return tuple(device.layout for line in self.lines for device in line.devices)
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> LineCounts:
         """What all lines saw together."""
-        return Counts(*(sum(getattr(line.counts, f.name) for line in self.lines) for f in fields(Counts)))
+        names = [one.name for one in fields(LineCounts) if one.name != "tallies"]
+        return LineCounts(**{name: sum(getattr(line.counts, name) for line in self.lines) for name in names})
+
+    def device_counts(self) -> dict[str, Counts]:
+        """What was seen of each device."""
+        return {
+            device.id: device.tally.counts(line.counts.dials)
+            for line in self.lines
+            for device in line.devices
+        }
 
     async def run(self, delivery: Delivery) -> None:
         """Poll for ever; an address that is dead delays no other."""

@@ -11,6 +11,7 @@ from drivers.planner import Block
 from drivers.profile import is_counter
 from drivers.registers import ScanDecoder
 from drivers.settings import ModbusDevice
+from drivers.tally import Tally
 from rules.scan import Layout
 
 OFFLINE_AFTER = 3
@@ -95,6 +96,7 @@ class Device:
     resting : blocks that the device refuses, and how long they are left alone.
     whole_until_s : before this, refused blocks are not halved; fruitless : how often that was in vain.
     tries : how often it was asked in vain in this slot; failures : slots in a row that failed.
+    tally : what was seen of it.
     """
 
     settings: ModbusDevice
@@ -115,6 +117,7 @@ class Device:
     tries: int = 0
     failures: int = 0
     state: DeviceState = field(default_factory=DeviceState)
+    tally: Tally = field(default_factory=Tally)
 
     def __post_init__(self) -> None:
         self.plan = self.whole

@@ -21,7 +21,7 @@ from drivers.contract import (
     Where,
 )
 from drivers.modbus_device import OFFLINE_AFTER, Device, Plan
-from drivers.modbus_link import Counts, Link, Question, Transport, question
+from drivers.modbus_link import LineCounts, Link, Question, Transport, question
 from drivers.modbus_poll import Poller, Reading
 from drivers.modbus_profile import Table, register_points
 from drivers.modbus_schedule import Lateness, Schedule, SilenceBudget
@@ -52,7 +52,7 @@ class Line:
         lateness: Lateness,
     ) -> None:
         self.devices = tuple(devices)
-        self.counts = Counts()
+        self.counts = LineCounts(tallies={device.id: device.tally for device in self.devices})
         self.lateness = lateness
         self._transport = transport
         self._bus = bus
@@ -136,6 +136,7 @@ class Line:
                 try:
                     async with self._turn:
                         await self.connect(device)
+                        device.tally.polls += 1
                         reading = await self.poll(device)
                 except NoAnswer as error:
                     again, rest_s = self._failed(device, error, delivery)
@@ -150,9 +151,12 @@ class Line:
                     now_s = time.monotonic()
                     budget.spent(now_s - began_s, now_s)
                 if again:
+                    device.tally.retries += 1
                     schedule.again(index)
                 else:
-                    self.counts.missed += schedule.to_next_slot(index, rest_s)
+                    missed = schedule.to_next_slot(index, rest_s)
+                    self.counts.missed += missed
+                    device.tally.missed += missed
         finally:
             self.hang_up()
 
@@ -166,6 +170,7 @@ class Line:
         self._vain = 0
         self._backoff.succeeded()
         delivery.scan(reading.scan)
+        device.tally.readings += 1
         refused = reading.refused
         rest_s = 0.0
         if reading.nothing_came and not isinstance(refused, Busy):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from drivers.contract import Counts as DeviceCounts
 from drivers.contract import (
     Delivery,
     DeviceNews,
@@ -28,6 +29,7 @@ from drivers.payloads import Reading
 from drivers.presence import Presence
 from drivers.settings import MqttBus, MqttDevice
 from drivers.streams import Directory, Stream, directory_of
+from drivers.tally import Tally
 from rules.scan import Layout, Scan
 
 SLICE = 100  # messages handled before other tasks get a turn
@@ -77,10 +79,12 @@ class MqttDriver:
         self._address = f"{bus.host}:{bus.port}"
         self._profiles = profiles
         self._zone = zone
+        self._tallies = {device.id: Tally() for device in bus.devices}
         self._streams = self._directory(bus.devices).streams
         self._link: Link | None = None
         self._is_up = False
         self._running: asyncio.Task[Any] | None = None
+        self._dials = 0
         self.counts = Counts()
 
     @property
@@ -88,11 +92,15 @@ class MqttDriver:
         """What this bus's scans look like, a layout for each part of each device."""
         return tuple(stream.layout for stream in self._streams)
 
+    def device_counts(self) -> dict[str, DeviceCounts]:
+        """What was seen of each device, over all connections."""
+        return {device: tally.counts(self._dials) for device, tally in self._tallies.items()}
+
     async def run(self, delivery: Delivery) -> None:
         """Deliver scans and news until cancelled. ``on_commit`` is to be called on the event loop."""
         self._running = asyncio.current_task()
         loop = asyncio.get_running_loop()
-        directory = self._directory(self._bus.devices)
+        directory = self._directory(self._bus.devices, self._tallies)
         link = self._link = self._make_link(self._client_id, directory, lasting=True)
         stale_after_s = {device.id: device.stale_after_s for device in self._bus.devices}
         presence = Presence(self._address, stale_after_s, delivery.news)
@@ -136,6 +144,7 @@ class MqttDriver:
             case Up():
                 _log.info("%s: connected", self._address)
                 self._is_up = True
+                self._dials += 1
                 presence.connected(now_s)
                 inbox.connected(self._clock_ms(), now_s)
             case Down():
@@ -173,8 +182,10 @@ class MqttDriver:
             running.cancel()
             await asyncio.wait([running])
 
-    def _directory(self, devices: Iterable[MqttDevice]) -> Directory:
-        return directory_of(devices, self._profiles, self._zone)
+    def _directory(
+        self, devices: Iterable[MqttDevice], tallies: Mapping[str, Tally] | None = None
+    ) -> Directory:
+        return directory_of(devices, self._profiles, self._zone, tallies)
 
     def _make_link(self, client_id: str, directory: Directory, *, lasting: bool) -> Link:
         return Link(

@@ -16,6 +16,7 @@ from drivers.receipts import Pending
 from drivers.refusals import PayloadRefused
 from drivers.settings import MqttDevice
 from drivers.sparkplug import Address, SparkplugDecoder, address_of, filters_of
+from drivers.tally import Tally
 from rules.quality import Quality
 from rules.scan import Layout, Scan
 
@@ -77,6 +78,7 @@ class Stream:
     topic : for people, and that of the full message.
     filters : all to subscribe to.
     sender : who speaks, with Sparkplug B.
+    tally : what was seen of the device. Its parts share it: what is for two of them counts twice.
     """
 
     device: str
@@ -85,6 +87,7 @@ class Stream:
     decoder: PartDecoder | SparkplugDecoder
     stale_after_ms: float
     filters: tuple[str, ...]
+    tally: Tally
     sender: Address | None = None
     overlay: Overlay | None = None
     has_timed_deltas: bool = False
@@ -208,13 +211,17 @@ class Directory:
 
 
 def directory_of(
-    devices: Iterable[MqttDevice], profiles: Mapping[str, MqttProfile], zone: str = "UTC"
+    devices: Iterable[MqttDevice],
+    profiles: Mapping[str, MqttProfile],
+    zone: str = "UTC",
+    tallies: Mapping[str, Tally] | None = None,
 ) -> Directory:
     """All streams of a bus.
 
     Parameters
     ----------
     zone : the site's, of payload times that say none and of devices that name none.
+    tallies : by device, where counting goes on from an earlier connection.
 
     Raises
     ------
@@ -227,7 +234,8 @@ def directory_of(
         profile = profiles[device.profile].overridden(device.overrides)
         home = ZoneInfo(device.timezone or zone)
         layouts = profile.layouts(device.id)
-        streams += [_stream(device, part, layouts[name], home) for name, part in profile.parts.items()]
+        tally = Tally() if tallies is None else tallies[device.id]
+        streams += [_stream(device, part, layouts[name], home, tally) for name, part in profile.parts.items()]
         if profile.availability is not None:
             topic = profile.availability.topic.replace("{topic}", device.topic)
             words.setdefault(topic, []).append(_word(device.id, profile.availability))
@@ -251,7 +259,7 @@ def _directory(streams: tuple[Stream, ...], words: Mapping[str, tuple[Word, ...]
     )
 
 
-def _stream(device: MqttDevice, part: MqttPart, layout: Layout, zone: tzinfo) -> Stream:
+def _stream(device: MqttDevice, part: MqttPart, layout: Layout, zone: tzinfo, tally: Tally) -> Stream:
     topic = part.topic.replace("{topic}", device.topic)
     stale_after_ms = device.stale_after_s * 1000
     if part.payload == "sparkplug_b":
@@ -263,6 +271,7 @@ def _stream(device: MqttDevice, part: MqttPart, layout: Layout, zone: tzinfo) ->
             SparkplugDecoder(part),
             stale_after_ms,
             filters_of(sender),
+            tally,
             sender,
             Overlay(len(layout.points), None),
         )
@@ -273,6 +282,7 @@ def _stream(device: MqttDevice, part: MqttPart, layout: Layout, zone: tzinfo) ->
         PartDecoder(part, zone),
         stale_after_ms,
         (topic, *(delta.topic.replace("{topic}", device.topic) for delta in part.deltas)),
+        tally,
         overlay=Overlay(len(layout.points), stale_after_ms) if part.deltas else None,
         has_timed_deltas=any(delta.time is not None for delta in part.deltas),
     )

@@ -5,8 +5,8 @@ itself is ours, because a question that stays without an answer must not cost th
 what comes late, or from somebody else, is recognised, counted and thrown away, and the next question goes on.
 """
 
-from drivers.modbus_link.link import Counts, Link
+from drivers.modbus_link.link import LineCounts, Link
 from drivers.modbus_link.question import Question, question
 from drivers.modbus_link.transports import Transport, serial_transport, socket_transport
 
-__all__ = ["Counts", "Link", "Question", "Transport", "question", "serial_transport", "socket_transport"]
+__all__ = ["LineCounts", "Link", "Question", "Transport", "question", "serial_transport", "socket_transport"]

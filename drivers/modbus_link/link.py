@@ -3,27 +3,30 @@
 import asyncio
 import logging
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pymodbus.transport import CommParams, ModbusProtocol
 
 from drivers.contract import DriverError, Garbled, NoAnswer
 from drivers.modbus_link.question import Question, refusal
+from drivers.tally import Tally
 from drivers.tls import tls_trouble
 
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # what goes wrong is told by device, in words
 
+_FOREIGN = "driver.foreign_answer"
 _READ_SIZE = 4096  # asyncio's own transport takes 256 KiB for each read otherwise
 
 
 @dataclass(slots=True)
-class Counts:
+class LineCounts:
     """What a line saw, for benchmarks, tests and people who look for the trouble.
 
     Attributes
     ----------
     late : answers that came after their time; foreign : answers nobody asked for, or of another unit.
     missed : polls whose slot passed before they could be asked.
+    tallies : the same told of each device, by id.
     """
 
     asked: int = 0
@@ -33,6 +36,11 @@ class Counts:
     foreign: int = 0
     dials: int = 0
     missed: int = 0
+    tallies: dict[str, Tally] = field(default_factory=dict)
+
+    def of(self, question: Question) -> Tally:
+        """What is seen of the device that a question is put to."""
+        return self.tallies.setdefault(question.where.device, Tally())
 
 
 class Link(ModbusProtocol):
@@ -43,7 +51,7 @@ class Link(ModbusProtocol):
     trusted : False once the stream can no longer be told into frames: hang up and dial again.
     """
 
-    def __init__(self, params: CommParams, counts: Counts) -> None:
+    def __init__(self, params: CommParams, counts: LineCounts) -> None:
         super().__init__(params, is_server=False)
         self.counts = counts
         self.trusted = True
@@ -122,14 +130,24 @@ class Link(ModbusProtocol):
         self.transport.write(frame)  # type: ignore[attr-defined]
 
     def _settle(self, result: bytes | DriverError) -> None:
-        self._question, future = None, self._answer
+        question, self._question, future = self._question, None, self._answer
         if future is None or future.done():
             return
         if isinstance(result, bytes):
             self.counts.answered += 1
             future.set_result(result)
-        else:
-            future.set_exception(result)
+            return
+        if question is not None and isinstance(result, Garbled) and result.code != _FOREIGN:
+            self.counts.of(question).bad += 1
+        future.set_exception(result)
+
+    def _is_foreign(self, unit: int | None = None) -> None:
+        """Somebody else spoke in the place of whom was asked; ``unit`` says who, where it is known."""
+        self.counts.foreign += 1
+        if self._question is not None:
+            self.counts.of(self._question).foreign += 1
+        if unit is not None:
+            self._foreign = unit
 
     def _settle_with(self, question: Question, function: int, body: bytes) -> None:
         """Settle with what the right unit said; ``body`` follows the function."""
@@ -138,6 +156,7 @@ class Link(ModbusProtocol):
             self._settle(body[1:])
         elif function == question.function | 0x80 and len(body) == 1:
             self.counts.answered += 1
+            self.counts.of(question).refused += 1
             self._settle(refusal(question.where, body[0]))
         else:
             self._settle(Garbled(question.where, "driver.wrong_size", found=len(body) - 1, expected=size))
@@ -163,9 +182,9 @@ class Link(ModbusProtocol):
         self.counts.silent += 1
         error = self._expired(question)
         if self._foreign is not None:
-            error = Garbled(
-                question.where, "driver.foreign_answer", found=self._foreign, expected=question.unit
-            )
+            error = Garbled(question.where, _FOREIGN, found=self._foreign, expected=question.unit)
+        elif isinstance(error, NoAnswer):
+            self.counts.of(question).silent += 1
         self._settle(error)
 
     def _no_answer(self, question: Question) -> NoAnswer:

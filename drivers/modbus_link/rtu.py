@@ -7,7 +7,7 @@ from pymodbus.framer import FramerRTU
 from pymodbus.transport import CommParams
 
 from drivers.contract import DriverError, Garbled
-from drivers.modbus_link.link import Counts, Link
+from drivers.modbus_link.link import LineCounts, Link
 from drivers.modbus_link.question import Question
 
 _READS = (3, 4)
@@ -29,14 +29,14 @@ class RtuLink(Link):
     quiet_s : silence on the line that must come before a question.
     """
 
-    def __init__(self, params: CommParams, counts: Counts, quiet_s: float) -> None:
+    def __init__(self, params: CommParams, counts: LineCounts, quiet_s: float) -> None:
         super().__init__(params, counts)
         self._quiet_s = quiet_s
         self._heard_s = 0.0
         self._rest = b""
         self._noise = False
         # Questions without an answer: where they began, and until when theirs may still come.
-        self._owed: dict[Likeness, tuple[int, float]] = {}
+        self._owed: dict[Likeness, tuple[Question, float]] = {}
 
     def ask(self, question: Question, timeout_s: float) -> Awaitable[bytes]:
         """Wait for silence, then ask."""
@@ -61,10 +61,10 @@ class RtuLink(Link):
         """Wait until no late answer can pass for this one's: another block of the same size and unit."""
         key = _likeness(question)
         while (owed := self._owed.get(key)) is not None:
-            start, until_s = owed
+            (earlier, until_s) = owed
             if self.loop.time() >= until_s:
                 del self._owed[key]
-            elif start == question.start:
+            elif earlier.start == question.start:
                 return  # its answer says the same
             else:
                 await asyncio.sleep(_TICK_S)
@@ -113,14 +113,14 @@ class RtuLink(Link):
         question = self._question
         key = (unit, function & 0x7F, len(body) - 1)
         if question is None or unit != question.unit or not self._answers(question, function, body):
-            if self._owed.pop(key, None) is not None:
+            if (late := self._owed.pop(key, None)) is not None:
                 self.counts.late += 1
+                self.counts.of(late[0]).late += 1
                 return
-            self.counts.foreign += 1
-            if question is not None and unit != question.unit:
-                self._foreign = unit
-            elif question is not None:
-                self._settle_with(question, function, body)  # which says what is wrong with it
+            self._is_foreign(unit if question is not None and unit != question.unit else None)
+            if question is None or unit != question.unit:
+                return
+            self._settle_with(question, function, body)  # which says what is wrong with it
             return
         if (owed := self._owed.get(key)) is not None:
             # Asked twice, answered once: the other answer may still come.
@@ -137,7 +137,7 @@ class RtuLink(Link):
         return max(_LEAST_PATIENCE_S, 2 * self._timeout_s)
 
     def _expired(self, question: Question) -> DriverError:
-        self._owed[_likeness(question)] = (question.start, self.loop.time() + self._patience_s())
+        self._owed[_likeness(question)] = (question, self.loop.time() + self._patience_s())
         self._rest = b""
         if self._noise:
             return Garbled(question.where, "driver.bad_sum")

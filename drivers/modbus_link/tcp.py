@@ -1,12 +1,12 @@
 """Modbus TCP and TLS: the transaction id tells a late answer from the right one."""
 
 import struct
-from collections import deque
+from collections import OrderedDict
 
 from pymodbus.transport import CommParams
 
 from drivers.contract import DriverError, Garbled
-from drivers.modbus_link.link import Counts, Link
+from drivers.modbus_link.link import LineCounts, Link
 from drivers.modbus_link.question import Question
 
 _HEAD = struct.Struct(">HHHBB")  # transaction, protocol, length, unit, function
@@ -18,10 +18,10 @@ _REMEMBERED = 64  # transactions without an answer: theirs may still come
 class TcpLink(Link):
     """Frames with a header. pymodbus's own TLS framing does not take a frame in pieces; this does both."""
 
-    def __init__(self, params: CommParams, counts: Counts) -> None:
+    def __init__(self, params: CommParams, counts: LineCounts) -> None:
         super().__init__(params, counts)
         self._transaction = 0
-        self._owed: deque[int] = deque(maxlen=_REMEMBERED)
+        self._owed: OrderedDict[int, Question] = OrderedDict()
         self._rest = b""
 
     def _send(self, question: Question) -> None:
@@ -45,23 +45,24 @@ class TcpLink(Link):
             if question is None or transaction != self._transaction:
                 self._stray(transaction, unit)
             elif unit != question.unit:
-                self.counts.foreign += 1
-                self._foreign = unit
+                self._is_foreign(unit)
             else:
                 self._settle_with(question, function, data[at + 8 : end])
             at = end
         self._rest = data[at:]
 
     def _stray(self, transaction: int, unit: int) -> None:
-        if transaction in self._owed:
-            self._owed.remove(transaction)
-            self.counts.late += 1
+        late = self._owed.pop(transaction, None)
+        if late is None:
+            self._is_foreign(unit)
             return
-        self.counts.foreign += 1
-        self._foreign = unit
+        self.counts.late += 1
+        self.counts.of(late).late += 1
 
     def _expired(self, question: Question) -> DriverError:
-        self._owed.append(self._transaction)
+        self._owed[self._transaction] = question
+        if len(self._owed) > _REMEMBERED:
+            self._owed.popitem(last=False)
         if self._rest:  # a frame without its end: what follows would be read as its rest
             self.trusted = False
             return Garbled(question.where, "driver.cut_frame", found=len(self._rest))
@@ -69,6 +70,6 @@ class TcpLink(Link):
 
     def _distrust(self) -> None:
         self.trusted, self._rest = False, b""
-        self.counts.foreign += 1
+        self._is_foreign()
         if self._question is not None:
             self._settle(Garbled(self._question.where, "driver.not_modbus"))

@@ -13,7 +13,7 @@ from pymodbus.transport import CommParams
 from pymodbus.transport.transport import CommType
 
 from drivers.contract import Unreachable, Where
-from drivers.modbus_link.link import Counts, Link
+from drivers.modbus_link.link import LineCounts, Link
 from drivers.modbus_link.rtu import RtuLink
 from drivers.modbus_link.tcp import TcpLink
 from drivers.settings import ModbusSerialBus, Tls
@@ -38,16 +38,16 @@ class Transport(Protocol):
     def address(self) -> str:
         """For people: ``10.0.0.7:502``, ``/dev/ttyUSB0``."""
 
-    async def dial(self, timeout_s: float, counts: Counts) -> Link:
+    async def dial(self, timeout_s: float, counts: LineCounts) -> Link:
         """Open the line anew. Raises ``Unreachable``."""
 
 
 class _Transport:
-    def __init__(self, address: str, create: Callable[[float, Counts], Link]) -> None:
+    def __init__(self, address: str, create: Callable[[float, LineCounts], Link]) -> None:
         self.address = address
         self._create = create
 
-    async def dial(self, timeout_s: float, counts: Counts) -> Link:
+    async def dial(self, timeout_s: float, counts: LineCounts) -> Link:
         """Open the line anew. Raises ``Unreachable``."""
         counts.dials += 1
         link: Link | None = None
@@ -86,7 +86,7 @@ def socket_transport(
     folder : where relative paths of certificates count from.
     """
 
-    def create(timeout_s: float, counts: Counts) -> Link:
+    def create(timeout_s: float, counts: LineCounts) -> Link:
         params = CommParams(comm_type=CommType.TCP, host=host, port=port, timeout_connect=timeout_s)
         link = RtuLink(params, counts, _SOCKET_QUIET_S) if rtu else TcpLink(params, counts)
         if tls is not None:
@@ -106,7 +106,7 @@ def socket_transport(
 def serial_transport(bus: ModbusSerialBus) -> Transport:
     """A serial line of our own."""
 
-    def create(timeout_s: float, counts: Counts) -> Link:
+    def create(timeout_s: float, counts: LineCounts) -> Link:
         params = CommParams(
             comm_type=CommType.SERIAL,
             host=bus.line,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from config.words import LANGUAGES, say
+from drivers.contract import Counts as Counted
 from drivers.contract import DeviceCondition, DeviceNews
 from drivers.inbox import LOG_EVERY_MS, REMEMBERED, Arrival, Counts, Inbox
 from drivers.mqtt_profile import MqttProfile
@@ -13,6 +14,7 @@ from drivers.presence import Presence
 from drivers.receipts import Pending, Receipts
 from drivers.settings import MqttDevice
 from drivers.streams import directory_of
+from drivers.tally import Tally
 from rules.scan import Scan
 
 NOW_MS = 1_772_418_000_000
@@ -43,10 +45,11 @@ class Bench:
         self.told: list[DeviceNews] = []
         self.acknowledged: list[tuple[int, int]] = []
         self.counts = Counts()
+        self.tallies = {device.id: Tally() for device in devices}
         self.published: list[tuple[str, bytes]] = []
         self.inbox = Inbox(
             "broker:1883",
-            directory_of(devices, {"test_water": PROFILE}),
+            directory_of(devices, {"test_water": PROFILE}, tallies=self.tallies),
             delivery=self,
             presence=Presence("broker:1883", {d.id: d.stale_after_s for d in devices}, self.news),
             acknowledge=lambda connection, mid: self.acknowledged.append((connection, mid)),
@@ -256,3 +259,15 @@ def test_receipts_of_the_same_connection_stay_owed():
     assert (len(receipts), acknowledged) == (2, [])
     pending()
     assert (len(receipts), acknowledged) == (0, [(1, 1), (1, 2)])
+
+
+def test_what_came_of_each_device_is_counted():
+    bench = Bench("t", "other")
+    bench.send(1)
+    bench.send(2, at_ms=NOW_MS + 1)
+    bench.send(3, b"garbage")
+    counts = {device: tally.counts(dials=4) for device, tally in bench.tallies.items()}
+    assert counts == {
+        "water-0": Counted(messages=3, readings=1, duplicates=1, bad=1, dials=4),
+        "water-1": Counted(dials=4),
+    }

@@ -1,0 +1,37 @@
+"""Counting what a driver sees of one device, cheaply."""
+
+from dataclasses import dataclass, fields
+
+from drivers.contract import Counts
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts that are still going on: ``Counts`` says what each is."""
+
+    polls: int = 0
+    retries: int = 0
+    missed: int = 0
+    messages: int = 0
+    readings: int = 0
+    silent: int = 0
+    late: int = 0
+    foreign: int = 0
+    bad: int = 0
+    refused: int = 0
+    duplicates: int = 0
+    stale: int = 0
+    gaps: int = 0
+    restarts: int = 0
+
+    def counts(self, dials: int) -> Counts:
+        """As they stand now.
+
+        Parameters
+        ----------
+        dials : connections that were made on the device's line.
+        """
+        return Counts(**{name: getattr(self, name) for name in _NAMES}, dials=dials)
+
+
+_NAMES = tuple(one.name for one in fields(Tally))
