@@ -1,6 +1,7 @@
 """Programs run by tests: each in a process group of its own, read line by line, ended for certain."""
 
 import os
+import random
 import re
 import signal
 import socket
@@ -17,15 +18,20 @@ started: list["Program"] = []
 
 TRACEBACK = "Traceback (most recent call last)"
 _handed_out: set[int] = set()
+# Below those that the system takes for outgoing connections: none of these can take a port found free.
+_PORTS = range(10_000, 32_000)
+_drawn = random.SystemRandom()
 
 
 def free_port() -> int:
     """Return a loopback port that nobody listens on, never the same twice in one run."""
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port not in _handed_out:
+        # Drawn, not counted: several test runs share a machine.
+        port = _drawn.choice(_PORTS)
+        if port in _handed_out:
+            continue
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
             _handed_out.add(port)
             return port
 
