@@ -11,6 +11,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from config.loading import LoadedSite
 from config.meter_checks import formulas_of
+from config.words import Spoken
 from monitor.clock import Clock, SteadyClock
 from monitor.collector import Collector
 from monitor.discovery import Announcer
@@ -109,7 +110,7 @@ class Daemon:
             loop.add_signal_handler(number, stop.set)
         self._writer.start()
         replayed = self._pipeline.restore(self._reader)
-        log.info("%s: %d scans taken again from the store", self._site, replayed)
+        log.info(Spoken("log.replayed", site=self._site, count=replayed))
         scheduler = self._scheduler()
         scheduler.start()
         timekeeper = Timekeeper(self._clock, self._pipeline, self._held, self._reader, self._writer)
@@ -170,7 +171,7 @@ class Daemon:
         count = await asyncio.to_thread(delete_old_scans, self._reader, self._writer, before_ms, sinks)
         now_ms = self._clock.now_ms()
         self._writer.call(lambda engine: thin_out_states(engine, self._site, now_ms))
-        log.info("retention: %d scans older than %d days deleted", count, days)
+        log.info(Spoken("log.retention", count=count, days=days))
 
     async def _heartbeat(self) -> None:
         """Twice a second: sinks look for new rows, and the writer for what other processes want written."""
@@ -189,7 +190,7 @@ class Daemon:
             try:
                 await asyncio.to_thread(self._virtual.catch_up, self._clock.now_ms() // 1000)
             except UNREADABLE as error:
-                log.warning("virtual meters: the store cannot be read: %s", error.__cause__ or error)
+                log.warning(Spoken("log.virtual_waits", reason=error.__cause__ or error))
                 await asyncio.sleep(UNREADABLE_REST_S)
             except Exception:
                 log.exception("virtual meters: they wait; everything else goes on")
@@ -211,7 +212,7 @@ class Daemon:
 
     def _take_up_requests(self, engine: WriterEngine) -> None:
         if count := self._requests.take_up(engine, self._site):
-            log.info("%d requests of other processes carried out", count)
+            log.info(Spoken("log.requests", count=count))
 
     def _close(self) -> None:
         # The last snapshot makes the next start quick; without it the scans would be taken again.

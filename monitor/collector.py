@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 
+from config.words import Spoken
 from drivers.contract import Backoff, Delivery, DeviceCondition, DeviceNews, Driver
 from monitor.clock import Clock
 from monitor.pipeline import Pipeline
@@ -54,7 +55,9 @@ class _Intake:
         since_ms = self._since_ms(news)
         row = ConditionRow(news.device, news.condition.value, since_ms, error)
         self._submit(Commit(conditions=[row]))
-        log.info("%s is %s%s", news.device, news.condition, f": {news.error}" if news.error else "")
+        key = "log.news" if error is None else "log.news_error"
+        condition = Spoken(f"cli.condition_{news.condition}")
+        log.info(Spoken(key, error=error, device=news.device, condition=condition))
 
 
 class Collector:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from config.site import COMMODITY_UNITS, Commodity, MeterSettings, Site
+from config.words import Spoken
 from monitor.store.reader import UNREADABLE, ChangedInterval, StoreReader
 from rules.quality import Quality
 
@@ -160,7 +161,7 @@ class Announcer:
                 self._put(await asyncio.to_thread(look))
                 look = self._changed
             except UNREADABLE as error:
-                log.warning("discovery: the store cannot be read now: %s", error)
+                log.warning(Spoken("log.discovery_waits", reason=error.__cause__ or error))
             except Exception:
                 log.exception("discovery: meters' states cannot be told now; everything else goes on")
                 await asyncio.sleep(TROUBLE_REST_S)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from threading import Event
 
+from config.words import Spoken
 from monitor.clock import Clock
 from monitor.pipeline import TOLD, Meter, Pipeline, Sample, refusal
 from monitor.store.past import PastReader, PastReading, Place
@@ -218,7 +219,7 @@ class Reworker:
             try:
                 worked = await self.step()
             except UNREADABLE as error:
-                log.warning("intervals cannot be made again now: %s", error)
+                log.warning(Spoken("log.rework_waits", reason=error))
                 continue
             except Exception:
                 log.exception("intervals cannot be made again now")
@@ -275,9 +276,10 @@ class Reworker:
         )
         done = Reworked(row, upto_id, outcome.void_after_ms, outcome.void_before_ms)
         if self._pipeline.finish_rework(done, commit, outcome.track):
-            log.info("%s: %d intervals made again", row.meter, len(again.intervals))
+            log.info(Spoken("log.rework_done", meter=row.meter, count=len(again.intervals)))
         if any(one.code == OUT_OF_REACH for one in again.refusals):
-            log.warning("%s: intervals before %s stay as they are", row.meter, iso_utc(outcome.void_after_ms))
+            reach = iso_utc(outcome.void_after_ms)
+            log.warning(Spoken("log.rework_reach", meter=row.meter, reach=reach))
 
     def _take_again(self, past: PastReader, meter: Meter, row: ReworkRow, upto_id: int) -> Outcome | None:
         waited_s = 0.0

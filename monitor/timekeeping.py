@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from config.words import Spoken
 from monitor.clock import SteadyClock
 from monitor.pipeline import Pipeline
 from monitor.store.reader import StoreReader
@@ -129,7 +130,7 @@ class Timekeeper:
     def _set_back(self, by_ms: int, unseen_ms: int) -> None:
         # Which intervals lie ahead is asked of the store: rarely, and so on the loop, while nothing moves.
         if not submit_and_wait(self._writer, Commit(), 5.0):
-            log.warning("the clock was set back while the store could not be written")
+            log.warning(Spoken("log.clock_back_unwritten"))
         self._pipeline.set_back(by_ms, self._clock.now_ms(), self._reader, unseen_ms=unseen_ms)
 
     def _record(self, step_ms: int) -> None:
@@ -137,13 +138,13 @@ class Timekeeper:
         now_ms = self._clock.now_ms()
         row = ResultRow(CONDITION, CONDITION, now_ms // 1000, {"step_s": step_ms / 1000})
         self._writer.submit(Commit(results=[row]))
-        log.warning("the clock was set by %+.1f s; readings go on at %s", step_ms / 1000, iso_utc(now_ms))
+        log.warning(Spoken("log.clock_set", step_s=f"{step_ms / 1000:+.1f}", now=iso_utc(now_ms)))
 
     def _release(self) -> None:
         released = self._held.release()
         for scan, on_commit in released:
             self._pipeline.accept(scan, on_commit)
-        log.warning("there is a time again: %d scans kept, %d given up", len(released), self._held.lost)
+        log.warning(Spoken("log.clock_again", kept=len(released), lost=self._held.lost))
         self._held.lost = 0
 
     def _tell(self) -> None:
@@ -155,7 +156,7 @@ class Timekeeper:
         row = ConditionRow(CONDITION, self._clock.standing.value, self._clock.now_ms(), error)
         self._writer.submit(Commit(conditions=[row]))
         if error is not None:
-            log.warning("clock: %s, the machine's clock shows %s", told[1], error["data"]["shown"])
+            log.warning(Spoken("log.trouble", error=error))
 
     def _error(self) -> dict[str, Any] | None:
         if self._clock.standing is Standing.STEADY:

@@ -7,6 +7,7 @@ from config.loading import load_site
 from config.problems import render_all
 from config.words import say
 from monitor.app import run_daemon
+from monitor.cli.log import speak
 from monitor.cli.words import colourful, tell
 from monitor.clock import SystemClock
 
@@ -16,10 +17,7 @@ def run_site(path: Path, language: str, *, quiet: bool = False) -> int:
     loaded = load_site(path)
     if loaded.warnings:
         tell(render_all(loaded.warnings, language, colour=colourful()))
-    logging.basicConfig(
-        level=logging.WARNING if quiet else logging.INFO,
-        format="%(asctime)s %(levelname)s %(message)s",
-    )
+    speak(language, quiet=quiet)
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
 
     def ready() -> None:

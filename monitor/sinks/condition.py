@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from config.words import preferred_language, say
+from config.words import Spoken
 from monitor.clock import Clock
 from monitor.sinks.contract import SinkState, Trouble
 
@@ -43,7 +43,7 @@ class Condition:
         if last_s is not None and now_s - last_s < QUIET_S:
             return
         self._logged_s[code] = now_s
-        log.log(level, "%s", say(code, preferred_language(), **data))
+        log.log(level, Spoken("log.trouble", error={"code": code, "data": data}))
 
     def _become(self, state: SinkState) -> None:
         if state is not self.state:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, Table, delete, func, insert, literal_
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from config.words import Spoken
 from monitor.store import schema
 from monitor.store.life import write_meter_life
 from monitor.store.rows import Commit, IntervalRow, Snapshot, layout_to_json, null_if_nan, pack_scan
@@ -168,7 +169,7 @@ class Writer:
     def _complain(self, error: Exception) -> None:
         text = str(error.__cause__ or error)
         if text != self.last_error:
-            log.error("the store cannot be written, %d commits wait: %s", len(self._waiting), text)
+            log.error(Spoken("log.store_unwritable", count=len(self._waiting), reason=text))
         self.last_error = text
 
     def _write(self, group: Sequence[Commit]) -> None:
