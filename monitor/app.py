@@ -14,6 +14,7 @@ from config.meter_checks import formulas_of
 from config.words import Spoken
 from monitor.clock import Clock, SteadyClock
 from monitor.collector import Collector
+from monitor.counting import CountKeeper
 from monitor.discovery import Announcer
 from monitor.pipeline import Pipeline
 from monitor.reports.results import SiteResults
@@ -126,6 +127,8 @@ class Daemon:
             self._loaded.site, self._reader, brokers_that_announce(self._loaded, self._drivers)
         )
         tasks.append(asyncio.create_task(announcer.run(), name="announcer"))
+        keeper = CountKeeper(self._drivers, self._writer.call, self._site, self._clock)
+        tasks.append(asyncio.create_task(keeper.run(), name="counts"))
         stopping = asyncio.create_task(stop.wait(), name="stop")
         on_ready()
         try:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from monitor.store import schema
 from monitor.store.booked import LedgerEntry, booked_days
+from monitor.store.counts import CountsRow, read_counts
 from monitor.store.database import open_reader
 from monitor.store.past import PastReader
 from monitor.store.rows import ConditionRow, layout_from_json, unpack_scan
@@ -272,6 +273,10 @@ class StoreReader:
                 )
                 for row in connection.execute(query)
             ]
+
+    def device_counts(self) -> dict[str, CountsRow]:
+        """What the drivers saw of each device since the daemon was started, by device id."""
+        return read_counts(self._engine, self._site)
 
     def refusal_counts(self, since_ms: int) -> dict[str, int]:
         """How many readings were refused since an instant, by meter."""

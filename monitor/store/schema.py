@@ -114,6 +114,17 @@ device_conditions = Table(
     Column("error", Text),  # JSON {code, data}; the words are made where a person looks
 )
 
+# What the drivers saw of each device since the daemon was started: its newest counts, renewed now and then.
+device_counts = Table(
+    "device_counts",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("device", String, primary_key=True),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("counts", Text, nullable=False),  # JSON object of whole numbers; what is 0 is left out
+)
+
 # Readings that were not believed: kept, counted, visible.
 refusals = Table(
     "refusals",

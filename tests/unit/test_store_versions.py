@@ -28,7 +28,15 @@ def first(tmp_path):
     path = tmp_path / "energy.db"
     open_writer(path).dispose()
     connection = sqlite3.connect(path)
-    new = ("intervals", "refusals", "meter_records", "checkpoints", "late_readings", "reworks")
+    new = (
+        "intervals",
+        "refusals",
+        "meter_records",
+        "checkpoints",
+        "late_readings",
+        "reworks",
+        "device_counts",
+    )
     connection.executescript("".join(f"DROP TABLE {table};" for table in new) + FIRST)
     connection.execute("PRAGMA user_version=1")
     connection.commit()
