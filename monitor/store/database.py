@@ -46,6 +46,19 @@ def _add_meter_life(connection: Connection) -> None:
     connection.execute(refusals.update().where(refusals.c.heard_ms == 0).values(heard_ms=refusals.c.at_ms))
 
 
+def _add_deliveries(connection: Connection) -> None:
+    """Version 3: what becomes of dead letters, spans to be delivered again, and who asked for it."""
+    columns = (
+        (schema.dead_letters.c.stream, "VARCHAR NOT NULL DEFAULT ''"),
+        (schema.dead_letters.c.position, "BIGINT NOT NULL DEFAULT 0"),
+        (schema.dead_letters.c.state, "VARCHAR NOT NULL DEFAULT 'open'"),
+        (schema.dead_letters.c.settled_ms, "BIGINT"),
+    )
+    for column, type_ in columns:
+        _add_column(connection, column, type_)
+    metadata.create_all(connection)
+
+
 def _add_column(connection: Connection, column: Column[Any], type_: str) -> None:
     """Add a column to a table of an older version; a table that was made just now has it."""
     found = connection.exec_driver_sql(f"PRAGMA table_info({column.table.name})").all()
@@ -54,7 +67,7 @@ def _add_column(connection: Connection, column: Column[Any], type_: str) -> None
 
 
 # One step a version, in order; a step never changes once it has been released.
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_create_all, _add_meter_life)
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_create_all, _add_meter_life, _add_deliveries)
 VERSION = len(MIGRATIONS)
 
 

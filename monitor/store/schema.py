@@ -207,7 +207,7 @@ cursors = Table(
     Column("position", BigInteger, nullable=False),
 )
 
-# Lines that a server will never take, with its words.
+# Lines that a server will never take, with its words. They stay when they are settled, to be looked at.
 dead_letters = Table(
     "dead_letters",
     metadata,
@@ -217,6 +217,38 @@ dead_letters = Table(
     Column("at_ms", BigInteger, nullable=False),
     Column("line", LargeBinary, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("stream", String, nullable=False, server_default=""),  # where its row stands: intervals, scans
+    Column("position", BigInteger, nullable=False, server_default="0"),  # the row's id or seq there
+    # open, asked (a person wants it tried again), delivered, superseded (its row has changed, and went as such)
+    Column("state", String, nullable=False, server_default="open"),
+    Column("settled_ms", BigInteger),
+)
+
+# Spans of the past that a person wants delivered once more. Where one stands is told by its cursors.
+backfills = Table(
+    "backfills",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("site", String, nullable=False),
+    Column("sink", String, nullable=False),
+    Column("stream", String, nullable=False),
+    Column("from_ms", BigInteger, nullable=False),  # of the rows' own time
+    Column("to_ms", BigInteger, nullable=False),
+    Column("after", BigInteger, nullable=False),  # the cursor's first and last position
+    Column("until", BigInteger, nullable=False),
+    Column("asked_ms", BigInteger, nullable=False),
+)
+
+# What people had done to the store's contents or deliveries. Rows are only added.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("site", String, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("actor", String, nullable=False),  # who was logged in at the command line
+    Column("action", String, nullable=False),
+    Column("detail", Text, nullable=False),  # JSON object
 )
 
 # What bills, totals and logs say: base year, periods without meters, vehicle fuel.

@@ -17,6 +17,8 @@ CREATE UNIQUE INDEX intervals_seq ON intervals (seq);
 CREATE TABLE refusals (id INTEGER NOT NULL, site VARCHAR NOT NULL, meter VARCHAR NOT NULL,
   at_ms BIGINT NOT NULL, code VARCHAR NOT NULL, value DOUBLE NOT NULL, PRIMARY KEY (id));
 INSERT INTO intervals VALUES ('hall', 'main', 900, 900, 25.0, 1.0, 0, 100, 100, 100, 0, 5, 30, 0, 0, 1);
+CREATE TABLE dead_letters (id INTEGER NOT NULL, site VARCHAR NOT NULL, sink VARCHAR NOT NULL,
+  at_ms BIGINT NOT NULL, line BLOB NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (id));
 INSERT INTO refusals VALUES (1, 'hall', 'main', 1000000, 'spike', 9e9);
 """
 T0 = 1_800_000_000
@@ -36,6 +38,9 @@ def first(tmp_path):
         "late_readings",
         "reworks",
         "device_counts",
+        "dead_letters",
+        "backfills",
+        "audit",
     )
     connection.executescript("".join(f"DROP TABLE {table};" for table in new) + FIRST)
     connection.execute("PRAGMA user_version=1")
