@@ -1,7 +1,7 @@
 """A maker's register list, saved from a spreadsheet as CSV: what each row says, in our own words.
 
-Lists come in every shape. Columns are known by their usual names in English and Chinese, addresses as 52,
-0x34, 34h or 40053, types as ``Float``, ``UINT32`` or ``INT16U``. What cannot be told is left open.
+Lists come in every shape. Columns are known by their usual names in English and Chinese, wherever in the
+first rows they stand; what cannot be told is left open.
 """
 
 import csv
@@ -12,80 +12,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config.problems import ConfigurationError, Place, Problem
+from config.quantity_names import quantity_for
+from config.register_cells import (
+    Unreadable,
+    known_unit,
+    read_number,
+    register_address,
+    register_table,
+    register_type,
+    unit_in_name,
+    unit_of,
+)
+from config.register_words import plain, section
 from drivers.modbus_profile import RegisterType, Table
-from rules.quantities import CONVERSIONS, QUANTITIES
 
 LARGEST_BYTES = 2 * 1024 * 1024
+HEADER_WITHIN_ROWS = 20
+"""Titles and revisions stand above many a list."""
 
-_COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "name": (
-        "point",
-        "name",
-        "parameter",
-        "description",
-        "measurement",
-        "signal",
-        "名稱",
-        "參數",
-        "測點",
-        "項目",
-        "說明",
-    ),
-    "address": (
-        "address",
-        "register",
-        "reg",
-        "addr",
-        "register address",
-        "modbus address",
-        "位址",
-        "暫存器",
-        "暫存器位址",
-    ),
-    "type": ("type", "data type", "datatype", "format", "型別", "資料型態", "資料型別", "格式"),
-    "words": ("words", "length", "size", "registers", "字組", "長度"),
-    "unit": ("unit", "units", "單位"),
-    "scale": ("scale", "factor", "multiplier", "gain", "scaling", "倍率", "比例"),
-    "offset": ("offset", "偏移"),
-    "table": ("table", "function", "function code", "fc", "register type", "功能碼"),
-    "note": ("note", "notes", "remark", "remarks", "comment", "備註"),
-}
-_TABLES = dict.fromkeys(("3", "03", "holding"), Table.HOLDING) | dict.fromkeys(
-    ("4", "04", "input"), Table.INPUT
-)
-_UNITS = {
-    "℃": "degC",
-    "°c": "degC",
-    "c": "degC",
-    "m³": "m3",
-    "m³/h": "m3/h",
-    "cmh": "m3/h",
-}
-# What lists call a quantity, where that is not our own word.
-_ALIASES: Mapping[str, str] = {
-    "energy": "kwh wh consumption",
-    "import": "imp imported received delivered forward positive",
-    "export": "exp exported reverse negative",
-    "power": "kw watt watts",
-    "frequency": "hz freq",
-    "power factor": "pf cosphi",
-    "voltage": "volt volts u v",
-    "current": "amps amp i",
-    "avg": "average mean",
-    "total": "sum system overall",
-    "ll": "line lines",
-    "ln": "neutral",
-    "": "of the to phase value",
-}
-_WORDS = {alias: word for word, aliases in _ALIASES.items() for alias in aliases.split()}
-
-
-# Every spelling that says one thing: what else a list writes (string, uint33, a swapped order) is asked back.
-_TYPE = re.compile(
-    r"(float|real|single|double|ieee754?|f)(32|64)?"
-    r"|(u|s|i|unsigned|signed)?(int|integer|short|long|word|dword|qword)?(16|32|64)?(bits?)?[us]?"
-    r"|(bit|flag|enum)[a-z]*(16)?"
-)
+_NEEDED = ("name", "address", "type")
+_NOTHING = frozenset(("", "-", "--", "—", "–", "/", "無", "n/a", "na"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,24 +68,22 @@ def read_register_list(path: Path) -> tuple[ListedRegister, ...]:
     ------
     ConfigurationError : with every row that cannot be read, and why.
     """
-    text = _text(path)
-    rows = list(csv.reader(io.StringIO(text), delimiter=_delimiter(text)))
-    where = {key: place for key, place in _header(rows[0] if rows else []).items() if place is not None}
-    missing = [key for key in ("name", "address", "type") if key not in where]
-    if missing:
-        data = {"missing": tuple(missing), "known": tuple(_COLUMNS[missing[0]][:4])}
-        raise ConfigurationError([Problem("profiles.list_header", Place(str(path), 1, 1), (), data)])
+    try:
+        rows = _rows(_text(path))
+    except csv.Error:
+        raise ConfigurationError([Problem("profiles.list_not_text", Place(str(path)))]) from None
+    header, columns = _header(rows, path)
     found: list[ListedRegister] = []
     problems: list[Problem] = []
-    for line, row in enumerate(rows[1:], start=2):
-        cells = {key: row[place].strip() if place < len(row) else "" for key, place in where.items()}
-        if not any(cells.values()):
+    for line, row in rows[header + 1 :]:
+        cells = columns.cells(row)
+        # A heading within the list, as 'Instantaneous values', has a name alone.
+        if not any(text for key, text in cells.items() if key != "name"):
             continue
         try:
-            found.append(_row(line, cells))
+            found.append(_row(line, cells, hexadecimal=columns.hexadecimal))
         except Unreadable as error:
-            column = where[error.column] + 1
-            place = Place(str(path), line, column, text=None)
+            place = Place(str(path), line, columns.places[error.column] + 1)
             problems.append(Problem(error.code, place, (error.column,), {"value": cells[error.column]}))
     if not found and not problems:
         problems.append(Problem("profiles.list_empty", Place(str(path), 1, 1)))
@@ -148,21 +92,13 @@ def read_register_list(path: Path) -> tuple[ListedRegister, ...]:
     return tuple(found)
 
 
-class Unreadable(Exception):
-    """A cell that says nothing that can be used; ``code`` names the text, ``column`` the column."""
-
-    def __init__(self, code: str, column: str) -> None:
-        self.code = f"profiles.{code}"
-        self.column = column
-        super().__init__(code)
-
-
 def _text(path: Path) -> str:
     raw = path.read_bytes()
     if len(raw) > LARGEST_BYTES:
         data = {"limit_kb": LARGEST_BYTES // 1024}
         raise ConfigurationError([Problem("profiles.list_too_large", Place(str(path)), (), data)])
-    for encoding in ("utf-8-sig", "cp950"):  # what spreadsheets save in Taiwan
+    utf_16 = raw.startswith((b"\xff\xfe", b"\xfe\xff"))  # a spreadsheet's 'Unicode text'
+    for encoding in ("utf-16",) if utf_16 else ("utf-8-sig", "cp950"):  # what spreadsheets save in Taiwan
         try:
             return raw.decode(encoding)
         except UnicodeDecodeError:
@@ -170,133 +106,111 @@ def _text(path: Path) -> str:
     raise ConfigurationError([Problem("profiles.list_not_text", Place(str(path)))])
 
 
-def _delimiter(text: str) -> str:
-    first = text.partition("\n")[0]
-    return max(",;\t", key=first.count)
+def _rows(text: str) -> list[tuple[int, list[str]]]:
+    """Every row with the line on which it begins: a cell may go over several."""
+    top = "\n".join(text.splitlines()[:HEADER_WITHIN_ROWS])
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=top.count))
+    rows, line = [], 1
+    for row in reader:
+        rows.append((line, row))
+        line = reader.line_num + 1
+    return rows
 
 
-def _header(cells: Iterable[str]) -> dict[str, int | None]:
-    plain = [re.sub(r"[\s_]+", " ", cell.strip().casefold()) for cell in cells]
-    return {
-        key: next((plain.index(name) for name in names if name in plain), None)
-        for key, names in _COLUMNS.items()
-    }
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Where each thing stands in a row; ``hexadecimal`` : all addresses are, the column says so."""
+
+    places: Mapping[str, int]
+    hexadecimal: bool
+
+    def cells(self, row: list[str]) -> dict[str, str]:
+        return {key: row[place].strip() if place < len(row) else "" for key, place in self.places.items()}
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        return tuple(key for key in _NEEDED if key not in self.places)
 
 
-def _row(line: int, cells: Mapping[str, str]) -> ListedRegister:
-    address, table = register_address(cells["address"])
-    unit = _unit(cells.get("unit", ""))
+def _header(rows: list[tuple[int, list[str]]], path: Path) -> tuple[int, _Columns]:
+    """The first row that names all that is needed, and its columns. Raises ConfigurationError."""
+    tried = [_columns(row) for _, row in rows[:HEADER_WITHIN_ROWS]] or [_columns([])]
+    at = min(range(len(tried)), key=lambda row: len(tried[row].missing))
+    missing = tried[at].missing
+    if missing:
+        names = section("columns")[missing[0]]
+        data = {
+            "missing": missing,
+            "known": (*names[:2], *[name for name in names if not name.isascii()][:2]),
+        }
+        line = rows[at][0] if rows else 1
+        raise ConfigurationError([Problem("profiles.list_header", Place(str(path), line, 1), (), data)])
+    return at, tried[at]
+
+
+def _columns(cells: Iterable[str]) -> _Columns:
+    said = [plain(cell) for cell in cells]
+    # 'Address (Dec)', 'Unit [V]': brackets explain, and tell numbers to the base of 16.
+    bare = [re.sub(r"\s*[(\[].*[)\]]\s*", " ", cell).strip() for cell in said]
+    sixteen = [
+        bool(re.search(r"hex|16 ?進|十六進", cell))
+        and not re.search(r"dec|10 ?進|十進", cell.replace("十六", ""))
+        for cell in said
+    ]
+    places: dict[str, int] = {}
+    for key, names in section("columns").items():
+        for name in names:
+            fitting = [
+                at
+                for at in range(len(said))
+                if name in (said[at], bare[at])
+                and at not in places.values()
+                and (key != "address" or not sixteen[at])
+            ]
+            if fitting:
+                places.setdefault(key, fitting[0])
+    return _with_address(places, bare, sixteen)
+
+
+def _with_address(places: dict[str, int], bare: list[str], sixteen: list[bool]) -> _Columns:
+    """Addresses to the base of ten where the list has them, else those to the base of sixteen."""
+    other = places.pop("address_hex", None)
+    if "address" in places:
+        return _Columns(places, False)
+    if other is None:
+        names = section("columns")["address"]
+        other = next((at for at, cell in enumerate(bare) if sixteen[at] and cell in names), None)
+    return _Columns(places if other is None else {**places, "address": other}, other is not None)
+
+
+def _row(line: int, cells: Mapping[str, str], *, hexadecimal: bool) -> ListedRegister:
+    name = cells["name"]
+    address, table = register_address(cells["address"], hexadecimal=hexadecimal)
+    steps, unit_text = _stepped(cells.get("unit", "") or unit_in_name(name))
+    unit = unit_of(unit_text, name)
     return ListedRegister(
         line=line,
-        name=cells["name"],
-        quantity=quantity_for(cells["name"], unit),
+        name=name,
+        quantity=quantity_for(name, unit),
         address=address,
-        table=_TABLES.get(cells.get("table", "").casefold(), table),
-        type=register_type(cells["type"], cells.get("words", "")),
+        table=register_table(cells.get("table", "")) or table,
+        type=register_type(cells["type"], plain(cells.get("words", ""))),
         unit=unit,
-        scale=_number(cells, "scale", 1.0),
+        scale=_number(cells, "scale", steps),
         offset=_number(cells, "offset", 0.0),
         note=cells.get("note", ""),
         on_wire=table is not None,
     )
 
 
-def register_address(text: str) -> tuple[int, Table | None]:
-    """Address and, where it counts from 30001 or 40001, the table that this says. Raises ``Unreadable``."""
-    compact = text.replace(" ", "").replace(",", "")
-    hexadecimal = re.fullmatch(r"0x([0-9a-f]{1,4})|([0-9a-f]{1,4})h", compact, re.IGNORECASE)
-    if hexadecimal:
-        return int(hexadecimal.group(1) or hexadecimal.group(2), 16), None
-    if not compact.isdecimal() or not compact.isascii():
-        raise Unreadable("list_address", "address")
-    number = int(compact)
-    for table, first in ((Table.INPUT, "3"), (Table.HOLDING, "4")):
-        if len(compact) in (5, 6) and compact[0] == first and 1 <= int(compact[1:]) <= 65536:
-            return int(compact[1:]) - 1, table
-    if number > 65535:
-        raise Unreadable("list_address", "address")
-    return number, None
-
-
-def register_type(text: str, words: str = "") -> RegisterType:
-    """Our word for a list's data type. Raises ``Unreadable``.
-
-    Parameters
-    ----------
-    words : the number of registers, where the list has it.
-    """
-    compact = re.sub(r"[\s_\-()]", "", text.casefold())
-    if not _TYPE.fullmatch(compact):
-        raise Unreadable("list_type", "type")
-    bits = next(iter(re.findall(r"64|32|16", compact)), "")
-    if not bits and words.isdecimal():
-        bits = str(16 * int(words))
-    if re.match(r"(double)", compact):
-        return RegisterType.F64
-    if re.match(r"(float|real|single|ieee|f)", compact):
-        return {"64": RegisterType.F64}.get(bits, RegisterType.F32)
-    if re.match(r"(bit|flag|enum)", compact) and bits in ("", "16"):
-        return RegisterType.BITS16
-    unsigned = bool(re.match(r"(u|word|dword|qword)", compact)) or compact.endswith("u")
-    signed = bool(re.match(r"(i|s|int|short|long)", compact)) and not unsigned
-    if not (signed or unsigned):
-        raise Unreadable("list_type", "type")
-    if not bits:
-        bits = (
-            "64" if compact.startswith("qword") else "32" if "long" in compact or compact[:1] == "d" else "16"
-        )
-    return RegisterType(f"{'u' if unsigned else 'i'}{bits}")
-
-
-def _unit(text: str) -> str:
-    known = {unit.casefold(): unit for units in CONVERSIONS.values() for unit in units}
-    plain = text.strip().casefold()
-    return _UNITS.get(plain) or known.get(plain) or text.strip()
+def _stepped(unit: str) -> tuple[float, str]:
+    """A unit as '0.1 kWh' in its two parts; 1 where there is one part."""
+    said = re.fullmatch(r"[x×*]?\s*(\d[\d./]*)\s*(\D.*)", plain(unit))
+    if said and known_unit(said[2]):
+        return read_number(said[1], "unit"), said[2]
+    return 1.0, unit
 
 
 def _number(cells: Mapping[str, str], column: str, default: float) -> float:
-    text = cells.get(column, "").lstrip("x×*").strip()
-    return read_number(text, column) if text else default
-
-
-def read_number(text: str, column: str) -> float:
-    """A plain number or a ratio; a scale is never 0. Raises ``Unreadable``."""
-    ratio = re.fullmatch(r"([\d.]+)\s*/\s*([\d.]+)", text)
-    try:
-        value = float(ratio.group(1)) / float(ratio.group(2)) if ratio else float(text)
-    except (ValueError, ZeroDivisionError):
-        raise Unreadable("list_number", column) from None
-    if column == "scale" and value == 0:
-        raise Unreadable("list_number", column)
-    return value
-
-
-def quantity_for(name: str, unit: str) -> str | None:
-    """Our word for what a maker calls a quantity, or None where the name does not say for sure."""
-    wanted = _tokens(name)
-    fitting = [
-        quantity.name
-        for quantity in QUANTITIES.values()
-        if _tokens(quantity.name) == wanted and (not unit or unit in CONVERSIONS[quantity.unit])
-    ]
-    return fitting[0] if wanted and len(fitting) == 1 else None
-
-
-def _tokens(text: str) -> frozenset[str]:
-    """What a name says, without the words that only some lists write."""
-    text = re.sub(r"\b(phase|l|p)[ _]?([123abc])\b", r"l\2", text.casefold())
-    text = re.sub(r"l([abc])\b", lambda found: f"l{'abc'.index(found.group(1)) + 1}", text)
-    text = re.sub(r"l([123])[ _-]*n\b", r"ln l\1", text)
-    text = re.sub(r"l([123])[ _-]*l[123]\b", r"ll l\1", text)
-    words = re.findall(r"[a-z]+\d*|\d+", text.replace("_", " ").replace("-", " "))
-    said = set(" ".join(_WORDS.get(word, word) for word in words).split())
-    if "energy" in said:
-        said -= {"active", "total"} if said & {"import", "export"} else {"active"}
-    if "power" in said and not said & {"reactive", "apparent", "factor", "cooling", "thermal"}:
-        said.add("active")
-    if "power" in said or "factor" in said:
-        said -= {"total"} if said & {"l1", "l2", "l3"} else set()
-        said |= {"total"} if not said & {"l1", "l2", "l3"} else set()
-    if "voltage" in said and not said & {"ln", "ll"}:
-        said.add("ln")
-    return frozenset(said)
+    text = cells.get(column, "")
+    return default if plain(text) in _NOTHING else read_number(text, column)

@@ -1,20 +1,15 @@
 """What ``profiles new`` asks a person at a terminal, in that person's language, until it has an answer."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, get_args
 
 import typer
 
 from config.problems import did_you_mean
-from config.register_lists import (
-    ListedRegister,
-    Unreadable,
-    quantity_for,
-    read_number,
-    register_address,
-    register_type,
-)
-from config.words import say
+from config.quantity_names import known_names, quantity_for
+from config.register_cells import Unreadable, read_number, register_address, register_type, unit_of
+from config.register_lists import ListedRegister
+from config.words import LANGUAGES, say
 from drivers.modbus_profile import RegisterType
 from drivers.profile import Family
 from monitor.cli.words import tell
@@ -48,7 +43,7 @@ class Questions:
         families = get_args(Family)
         question = say("profiles.ask_family", self._language, families=", ".join(families))
         return self._until(
-            question, lambda answer: _one_of(answer, families), "bad_family", "family", families
+            question, lambda answer: _one_of(answer, families, _named()), "bad_family", "family", families
         )
 
     def points(self) -> list[ListedRegister]:
@@ -59,7 +54,7 @@ class Questions:
             quantity = name if name in QUANTITIES else quantity_for(name, "")
             if quantity is None:
                 text = say("profiles.unknown_quantity", self._language, name=name)
-                tell(with_guess(text, name, QUANTITIES, self._language))
+                tell(with_guess(text, name, known_names(), self._language))
             else:
                 found.append(self._point(name, quantity))
         return found
@@ -70,7 +65,12 @@ class Questions:
         address, table = self._until(self._ask("address"), register_address)
         kind = self._until(self._ask("type"), _type, default=RegisterType.F32.value)
         unit = self._until(
-            self._ask("unit"), lambda answer: _one_of(answer, units), "bad_unit", "unit", units, default=own
+            self._ask("unit"),
+            lambda answer: _one_of(answer, units, {answer: unit_of(answer, name)}),
+            "bad_unit",
+            "unit",
+            units,
+            default=own,
         )
         scale = self._until(self._ask("scale"), lambda answer: read_number(answer, "scale"), default="1")
         on_wire = table is not None
@@ -107,11 +107,21 @@ class Questions:
             raise NobodyAnswers from error
 
 
-def _one_of(answer: str, known: Iterable[str]) -> str:
-    """The answer. KeyError when there is no such choice."""
-    if answer not in known:
+def _one_of(answer: str, known: Iterable[str], meant: Mapping[str, str]) -> str:
+    """The answer, or what it means in the product's words. KeyError when there is no such choice."""
+    choice = answer if answer in known else meant.get(answer, answer)
+    if choice not in known:
         raise KeyError(answer)
-    return answer
+    return choice
+
+
+def _named() -> dict[str, str]:
+    """Each family by its name in each language."""
+    return {
+        say(f"profiles.family_{family}", language): family
+        for language in LANGUAGES
+        for family in get_args(Family)
+    }
 
 
 def _type(answer: str) -> RegisterType:

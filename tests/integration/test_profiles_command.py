@@ -180,6 +180,24 @@ def test_a_profile_is_made_by_answering(tmp_path):
     }
 
 
+def test_a_profile_is_made_by_answering_in_chinese(tmp_path):
+    out = tmp_path / "asked.yaml"
+    answers = [
+        "某某", "流量計 1", "水",
+        "累計流", "瞬時流量", "４０００１", "浮點數", "立方公尺/小時", "",
+        "累計流量", "40003", "雙精度浮點數", "㎥", "÷10", "",
+    ]  # fmt: skip
+    code, said = at_a_terminal(["new", "asked", "--out", out], answers, language="zh-TW")
+    assert code == 0, said
+    assert "是否為「累計流量」" in said
+    profile = load_profile(out)
+    assert (profile.maker, profile.family) == ("某某", "water")
+    assert {n: (p.address, p.type.value, p.unit, p.scale) for n, p in profile.points.items()} == {
+        "volume": (2, "f64", "m3", 0.1),
+        "flow": (0, "f32", "m3/h", 1.0),
+    }
+
+
 def test_who_leaves_in_the_middle_leaves_nothing_behind(tmp_path):
     code, said = at_a_terminal(
         ["new", "left", "--out", tmp_path / "left.yaml"], ["Example"], language="zh-TW"

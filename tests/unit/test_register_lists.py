@@ -7,7 +7,9 @@ import pytest
 from config.problems import ConfigurationError
 from config.profile_writer import NewProfile, profile_text
 from config.profiles import load_profile
-from config.register_lists import quantity_for, read_register_list, register_type
+from config.quantity_names import quantity_for
+from config.register_cells import register_type
+from config.register_lists import read_register_list
 from drivers.modbus_profile import ModbusProfile, RegisterType, Table
 from rules.quantities import QUANTITIES
 
