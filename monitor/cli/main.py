@@ -14,6 +14,7 @@ from config.words import LANGUAGES, say
 from monitor.cli.meter_commands import meters
 from monitor.cli.options import SITE, JsonOption, LanguageOption, SiteOption
 from monitor.cli.profile_commands import profiles
+from monitor.cli.store_commands import stores
 from monitor.cli.usage import LANGUAGE, USAGE_ERROR, Command, Group, translate_help, usage_words
 
 FINE, PROBLEM, WRONG_USE = 0, 1, 2
@@ -143,6 +144,7 @@ def report(
 
 app.add_typer(profiles, name="profiles")
 app.add_typer(meters, name="meter")
+app.add_typer(stores, name="store")
 
 
 @app.command(cls=Command, help=_help("schema"))

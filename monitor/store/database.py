@@ -1,7 +1,10 @@
 """Opening the store: one writer with durable settings, readers that can only read, versions that match."""
 
+import errno
 import fcntl
+import logging
 import os
+import pwd
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -11,8 +14,11 @@ from typing import Any
 from sqlalchemy import Column, Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool, StaticPool
 
+from config.words import preferred_language, say
 from monitor.store import schema
 from monitor.store.schema import metadata
+
+log = logging.getLogger(__name__)
 
 APPLICATION_ID = 0x454E4D4F  # "ENMO": tells our files from other people's
 
@@ -31,7 +37,7 @@ def _create_all(connection: Connection) -> None:
 
 
 def _add_meter_life(connection: Connection) -> None:
-    """Version 2: factors, refusals with their hour and figures, records, late readings, past states."""
+    """Version 2: factors, refusals with hour and figures, records, late readings, past states, counts."""
     columns = (
         (schema.intervals.c.factor, "FLOAT NOT NULL DEFAULT 1"),
         (schema.refusals.c.heard_ms, "BIGINT NOT NULL DEFAULT 0"),
@@ -82,8 +88,12 @@ class WriterLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock. Raises ``StoreError`` when another process holds it."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        """Take the lock; raises ``StoreError`` when another process holds it, or nobody may write there."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        except OSError as error:
+            raise not_writable(self._path, error) from error
         if not self._taken(descriptor):
             holder = os.read(descriptor, 32).decode(errors="replace").strip() or "?"
             os.close(descriptor)
@@ -142,8 +152,14 @@ def open_writer(path: Path) -> Engine:
     )
     event.listen(engine, "connect", _prepare_writer)
     try:
+        with engine.connect() as connection:
+            version = _version(connection, path)
+        if 0 < version < VERSION:
+            _keep_copy(path, version)
         with engine.begin() as connection:
-            _migrate(connection, path)
+            # All or nothing: without it each change of a table would be a transaction of its own.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            _migrate(connection, version)
     except StoreError:
         engine.dispose()
         raise
@@ -160,7 +176,8 @@ def _prepare_writer(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA journal_size_limit=67108864")
 
 
-def _migrate(connection: Connection, path: Path) -> None:
+def _version(connection: Connection, path: Path) -> int:
+    """The version of a store's tables; 0 before there are any. Refuses what is not ours to write to."""
     application = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
     version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
     tables = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
@@ -168,6 +185,17 @@ def _migrate(connection: Connection, path: Path) -> None:
         raise StoreError("store.foreign", path=str(path))
     if version > VERSION:
         raise StoreError("store.newer", path=str(path), found=version, known=VERSION)
+    return int(version) if tables else 0
+
+
+def _keep_copy(path: Path, version: int) -> None:
+    from monitor.store.care.copying import keep_version
+
+    kept = keep_version(path, version)
+    log.warning(say("care.migrating", preferred_language(), found=version, known=VERSION, kept=kept))
+
+
+def _migrate(connection: Connection, version: int) -> None:
     for step in MIGRATIONS[version:]:
         step(connection)
     connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}")
@@ -211,4 +239,25 @@ def _unusable(path: Path, error: Exception) -> StoreError:
     cause = error.__cause__ if isinstance(error.__cause__, sqlite3.Error) else error
     if "not a database" in str(cause):
         return StoreError("store.foreign", path=str(path))
+    if "malformed" in str(cause):
+        return StoreError("care.damaged", path=str(path), reason=str(cause))
+    if "readonly" in str(cause) or "unable to open" in str(cause):
+        return not_writable(path, PermissionError(errno.EACCES, str(cause)))
     return StoreError("store.unusable", path=str(path), reason=str(cause))
+
+
+def not_writable(path: Path, error: OSError) -> StoreError:
+    """Tell who may not write where, and whom the place belongs to."""
+    reason = error.strerror or str(error)
+    if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return StoreError("store.unusable", path=str(path), reason=reason)
+    place = next((one for one in (path, *path.parents) if one.exists()), path)
+    try:
+        owner: str = place.owner()
+    except (KeyError, OSError):  # an owner that this machine does not know
+        owner = "?"
+    try:
+        user = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        user = str(os.geteuid())
+    return StoreError("care.not_writable", path=str(place), reason=reason, owner=owner, user=user)

@@ -54,11 +54,7 @@ def writing(store_path: Path) -> Iterator[WriterEngine]:
     StoreError : another process writes to it, or it cannot be opened.
     """
     lock = WriterLock(store_path)
-    try:
-        store_path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except OSError as error:
-        raise StoreError("store.unusable", path=str(store_path), reason=error.strerror) from error
+    lock.acquire()
     try:
         engine = open_writer(store_path)
         try:

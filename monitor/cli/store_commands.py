@@ -1,0 +1,71 @@
+"""``energy-monitor store ...`` and ``export``: what can be said, handed on to the commands' own files."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from config.words import say
+from monitor.cli.usage import LANGUAGE, Command, Group
+
+
+def _help(key: str) -> str:
+    return say(f"care.{key}", LANGUAGE)
+
+
+stores = typer.Typer(cls=Group, help=_help("help_store"), no_args_is_help=True)
+
+SITE = Path("site.yaml")
+SiteOption = Annotated[
+    Path,
+    typer.Option(
+        "--site", "-s", envvar="ENERGY_MONITOR_SITE", metavar="FILE", help=say("cli.opt_site", LANGUAGE)
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help=say("cli.opt_json", LANGUAGE))]
+
+
+@stores.command("backup", cls=Command, help=_help("help_backup"))
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=_help("arg_backup"))],
+    site: SiteOption = SITE,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy the store."""
+    from monitor.cli.store_copies import run_backup
+
+    raise typer.Exit(run_backup(site, file, LANGUAGE, as_json=as_json))
+
+
+@stores.command("restore", cls=Command, help=_help("help_restore"))
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=_help("arg_restore"))],
+    site: SiteOption = SITE,
+) -> None:
+    """Put a backup in the store's place."""
+    from monitor.cli.store_copies import run_restore
+
+    raise typer.Exit(run_restore(site, file, LANGUAGE))
+
+
+@stores.command("salvage", cls=Command, help=_help("help_salvage"))
+def salvage(
+    damaged: Annotated[Path, typer.Argument(metavar="DAMAGED", help=_help("arg_damaged"))],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=_help("arg_salvaged"))],
+) -> None:
+    """Take out what can be read."""
+    from monitor.cli.store_copies import run_salvage
+
+    raise typer.Exit(run_salvage(damaged, file, LANGUAGE))
+
+
+@stores.command("verify", cls=Command, help=_help("help_verify"))
+def verify(
+    site: SiteOption = SITE,
+    file: Annotated[Path | None, typer.Option("--file", metavar="FILE", help=_help("opt_file"))] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look whether the store holds together."""
+    from monitor.cli.store_verify import run_verify
+
+    raise typer.Exit(run_verify(site, file, LANGUAGE, as_json=as_json))
