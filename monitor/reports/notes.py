@@ -1,11 +1,13 @@
 """Footnotes in words."""
 
+from datetime import datetime
 from typing import Any
 
 from config.words import say
-from monitor.reports.numbers import days_text, exact, figure_text, period_text
+from monitor.reports.numbers import day_text, days_text, exact, figure_text, period_text
 from monitor.reports.summary import FigureSource, Note, Saving, Summary
 from monitor.store.booked import LedgerEntry
+from monitor.store.past import MeterRecord
 
 
 def note_text(note: Note, saving: Saving, summary: Summary) -> str:
@@ -21,6 +23,12 @@ def note_text(note: Note, saving: Saving, summary: Summary) -> str:
             data |= _of_row(value, saving, summary)
         elif isinstance(value, LedgerEntry):
             data |= _of_readings(value, saving, summary)
+        elif isinstance(value, MeterRecord):
+            data |= _of_record(value, summary)
+        elif isinstance(value, datetime):
+            data[name] = f"{day_text(value.date(), language)} {value:%H:%M}"
+        elif name == "subject":
+            data["meter"] = summary.meters[value]
         else:
             data[name] = value
     return say(note.code, language, **data)
@@ -39,6 +47,21 @@ def _of_row(source: FigureSource, saving: Saving, summary: Summary) -> dict[str,
         "days": (last - first).days + 1,
         "total": (source.entry.end - source.entry.start).days + 1,
         "counted": figure_text(source.counted, language),
+    }
+
+
+def _of_record(record: MeterRecord, summary: Summary) -> dict[str, Any]:
+    """What a footnote says of a register that was replaced or reset."""
+    language = summary.language
+    unread = say("report.register_unread", language)
+    more = say("report.record_serial", language, serial=record.serial) if record.serial else ""
+    if record.forced:
+        more += say("report.record_forced", language)
+    return {
+        "old": unread if record.old_final is None else f"{record.old_final:,.15g}",
+        "new": "" if record.new_start is None else f"{record.new_start:,.15g}",
+        "reason": record.reason.rstrip(".。"),
+        "more": more,
     }
 
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from config.meter_checks import formulas_of
 from config.site import COMMODITY_UNITS, Commodity, CommoditySettings, Language, Site
+from monitor.reports.lives import life_facts
 from monitor.store.booked import LedgerEntry
 from monitor.store.reader import StoreReader
 from monitor.virtual import doubtful_parts
@@ -141,6 +142,10 @@ def _saving(
         *_formula_notes(reader, site, before.usage.metered, base_period, "base"),
         *_formula_notes(reader, site, after.usage.metered, period, "actual"),
     ]
+    lives = [
+        *_life_notes(reader, site, before.usage.metered, base_period, "base"),
+        *_life_notes(reader, site, after.usage.metered, period, "actual"),
+    ]
     return Saving(
         commodity=commodity,
         unit=COMMODITY_UNITS[commodity],
@@ -153,7 +158,7 @@ def _saving(
         actual_usage=after.usage,
         reasons=tuple(reader.reasons(commodity, period.start, period.end)),
         sources=(*before.sources("base"), *after.sources("actual")),
-        notes=(*before.notes("base"), *after.notes("actual"), *sums, *leap),
+        notes=(*before.notes("base"), *after.notes("actual"), *sums, *lives, *leap),
     )
 
 
@@ -264,6 +269,18 @@ def _formula_notes(
             continue
         part, count = next(iter(doubtful.items()))
         yield Note("report.note_formula_doubt", figure, data | {"part": part, "count": count})
+
+
+def _life_notes(
+    reader: StoreReader,
+    site: Site,
+    metered: Sequence[str],
+    period: ReportingPeriod | BaselinePeriod,
+    figure: Figure,
+) -> Iterator[Note]:
+    """What was done to the registers behind a figure while it was counted."""
+    for _, code, data in life_facts(reader, site, metered, period):
+        yield Note(code, figure, data)
 
 
 def _leap_notes(base_period: BaselinePeriod) -> list[Note]:
