@@ -73,7 +73,7 @@ class _DeviceChecks(PointChecks):
         for bus, device in self.devices:
             if bus.word("kind") not in {"modbus_tcp", "modbus_rtu_tcp"}:
                 continue
-            if bus.get("host") is None and device.get("host") is None:
+            if not _says(bus, "host") and not _says(device, "host"):
                 place = self.source.place(device.span)
                 yield Problem("config.no_host", place, (*device.path, "host"))
 
@@ -226,6 +226,12 @@ def _address(bus: Node, device: Node) -> str | None:
         return None
     port = number_of(device, "port") or number_of(bus, "port") or _DEFAULT_PORTS[kind]
     return f"{host.lower()}:{port:g}"
+
+
+def _says(holder: Node, key: str) -> bool:
+    """Whether a key is there, and a value with it."""
+    node = holder.get(key)
+    return node is not None and not (node.is_scalar and node.value is None)
 
 
 def _broker(bus: Node) -> tuple[str | None, float]:

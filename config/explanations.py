@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ValidationError
 
@@ -23,7 +25,7 @@ def explain(error: ValidationError, root: Node, model: type[BaseModel], source: 
         spot = locate(root, model, details["loc"])
         if spot.node.broken or _counts_only_the_good(spot, details):
             continue  # said already, when the file was read
-        problems.append(_Explanation(spot, details, source).problem())
+        problems.append(_Explanation(spot, details, source, _zone_of(root)).problem())
     meant = {(*found.path[:-1], found.hint.data.get("guess")) for found in problems if found.hint}
     return [found for found in problems if found.code != "config.missing_key" or found.path not in meant]
 
@@ -62,17 +64,24 @@ _BOOL_TYPES = ("bool_type", "bool_parsing")
 _INT_TYPES = ("int_type", "int_parsing", "int_from_float", "int_parsing_size")
 _FLOAT_TYPES = ("float_type", "float_parsing", "finite_number")
 _MAPPING_TYPES = ("model_type", "model_attributes_type", "dict_type", "mapping_type", "dataclass_type")
+_INSTANT_TYPES = (
+    "datetime_type",
+    "datetime_parsing",
+    "datetime_object_invalid",
+    "datetime_from_date_parsing",
+)
 _LIST_TYPES = ("tuple_type", "list_type", "iterable_type", "set_type", "frozen_set_type")
 
 
 class _Explanation:
     """One of pydantic's errors on its way to a problem."""
 
-    def __init__(self, spot: Spot, details: Any, source: Source) -> None:
+    def __init__(self, spot: Spot, details: Any, source: Source, zone: str) -> None:
         self.spot = spot
         self.kind: str = details["type"]
         self.context: dict[str, Any] = details.get("ctx", {})
         self.source = source
+        self.zone = zone
 
     def problem(self) -> Problem:
         kind = self.kind
@@ -97,6 +106,8 @@ class _Explanation:
             "too_short": lambda: self._length("config.list_too_short", "min_length"),
             "too_long": lambda: self._length("config.list_too_long", "max_length"),
             "value_error": lambda: self._at_value("config.rule", reason=str(self.context.get("error", ""))),
+            "timezone_aware": lambda: self._wanted("config.zone_missing", example=self._with_zone()),
+            **dict.fromkeys(_INSTANT_TYPES, lambda: self._wanted("config.instant_wanted")),
             **dict.fromkeys(_BOOL_TYPES, lambda: self._wanted("config.bool_wanted")),
             **dict.fromkeys(_INT_TYPES, lambda: self._wanted("config.integer_wanted")),
             **dict.fromkeys(_FLOAT_TYPES, lambda: self._wanted("config.number_wanted")),
@@ -185,12 +196,20 @@ class _Explanation:
     def _length(self, code: str, limit: str) -> Problem:
         return self._at_value(code, limit=_plain_number(self.context[limit]))
 
-    def _wanted(self, code: str, hint: Hint | None = None) -> Problem:
+    def _wanted(self, code: str, hint: Hint | None = None, **data: Any) -> Problem:
         """A value of the wrong kind, or none at all."""
         node = self.spot.node
         if node.is_scalar and node.value is None:
             return self._at_value("config.empty", hint)
-        return self._at_value(code, hint, value=self._value())
+        return self._at_value(code, hint, value=self._value(), **data)
+
+    def _with_zone(self) -> str:
+        """The instant that was written, as it would be in the site's zone."""
+        try:
+            written = datetime.fromisoformat(self.spot.node.raw)
+            return written.replace(tzinfo=ZoneInfo(self.zone)).isoformat()
+        except (ValueError, OverflowError, ZoneInfoNotFoundError, OSError):
+            return "2026-07-01T00:00:00+08:00"
 
     def _other(self) -> Problem:
         return self._at_value("config.other", value=self._value())
@@ -198,6 +217,11 @@ class _Explanation:
     def _value(self) -> str:
         node = self.spot.node
         return node.raw if node.is_scalar else "[…]" if node.sequence is not None else "{…}"
+
+
+def _zone_of(root: Node) -> str:
+    site = root.get("site")
+    return (site.word("timezone") if site is not None else None) or "Asia/Taipei"
 
 
 def _first(models: tuple[type[BaseModel], ...]) -> type[BaseModel] | None:

@@ -89,6 +89,8 @@ class _MeterChecks:
             before: datetime | None = None
             for change in meter.entries("changes"):
                 node = change.get("at")
+                if node is not None and node.number is not None:  # a date without hyphens is no instant
+                    yield self._at("config.instant_wanted", node, value=node.raw)
                 at = _instant(node)
                 if node is None or at is None:
                     continue

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from config.checking import Checks, children, pair_of
 from config.positions import Node, Source
 from config.problems import Hint, Problem, did_you_mean
+from config.quantity_names import quantity_for
+from config.register_cells import unit_of
 from drivers.modbus_profile import RegisterType
 from drivers.planner import REGISTERS
 from rules.quantities import CONVERSIONS, QUANTITIES, Kind
@@ -20,7 +22,9 @@ class PointChecks(Checks):
             return
         known = CONVERSIONS[quantity.unit]
         if unit.text not in known:
-            yield self.at("config.unit_not_of_quantity", unit, _units(known), unit=unit.raw, point=name)
+            meant = unit_of(unit.text, name)
+            hint = Hint("config.did_you_mean", {"guess": meant}) if meant in known else _units(known)
+            yield self.at("config.unit_not_of_quantity", unit, hint, unit=unit.raw, point=name)
 
     def factor(self, name: str, point: Node) -> Iterator[Problem]:
         """A scale of 0, and a modulus of what does not count."""
@@ -97,7 +101,8 @@ class ProfileChecks(PointChecks):
                 yield Problem("config.point_in_two_parts", place, point.path, {"point": key})
             seen.add(key)
             if key not in QUANTITIES:
-                place, hint = self.source.place(point.label), did_you_mean(key, QUANTITIES)
+                place, meant = self.source.place(point.label), quantity_for(key, "")
+                hint = did_you_mean(meant or key, QUANTITIES)
                 yield Problem("config.unknown_quantity", place, point.path, {"point": key}, hint)
 
     def units(self) -> Iterator[Problem]:
@@ -137,10 +142,21 @@ class ProfileChecks(PointChecks):
         base = 1 if defaults is not None and defaults.word("addressing") == "one_based" else 0
         parts = [part for _, point in self.points for part in point.entries("plus")]
         points = [point for _, point in self.points]
+        yield from self._as_printed(points)
         for value in (*points, *parts, *children(self.root.get("registers"))):
             kind = value.word("type")
             words = RegisterType(kind).words if kind in set(RegisterType) else 1
             yield from self.address(value, words, base)
+
+    def _as_printed(self, points: list[Node]) -> Iterator[Problem]:
+        """Addresses that all look like 4xxxx of holding registers, or 3xxxx of input registers."""
+        for first in (30001, 40001):
+            found = [node for point in points if (node := point.get("address")) is not None]
+            numbers = [node.number or 0 for node in found]
+            if found and all(first <= number < first + 9999 for number in numbers):
+                table = "input" if first == 30001 else "holding"
+                data = {"address": found[0].raw, "register": f"{numbers[0] - first + 1:g}", "table": table}
+                yield self.warn("config.address_as_printed", found[0], **data)
 
     def ranges(self) -> Iterator[Problem]:
         """Every pair of a lowest and a highest."""
@@ -154,6 +170,8 @@ class ProfileChecks(PointChecks):
 
     def names_of_points(self) -> Iterator[Problem]:
         """Where a point is named, the profile has it."""
+        if not self.points:
+            return  # told already: with its points every name is missing too
         probe = self.root.get("probe")
         names: list[Node | None] = [probe.get("point") if probe is not None else None]
         names += [found.get("read_back") for _, node in self.points if (found := node.get("writable"))]

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 import drivers
 from config.crosschecks import check_values
 from config.explanations import covered, explain
+from config.message_checks import MessageChecks
 from config.positions import Node, Source
 from config.problems import ConfigurationError, Hint, PathKeys, Place, Problem, did_you_mean
 from config.profile_checks import ProfileChecks
@@ -125,7 +126,9 @@ def _read(path: Path) -> ReadProfile:
     if root is None:
         raise ConfigurationError(problems)
     transport = root.get("transport")
-    model = _MODELS.get("modbus" if transport is None else str(transport.value))
+    # Who describes messages and leaves the transport out is told of that, not of every key of theirs.
+    unsaid = "mqtt" if root.get("parts") is not None else "modbus"
+    model = _MODELS.get(unsaid if transport is None else str(transport.value))
     if model is None:
         assert transport is not None  # noqa: S101  only a transport that is there can be unknown
         place, hint = source.place(transport.span), did_you_mean(transport.raw, _MODELS)
@@ -133,6 +136,7 @@ def _read(path: Path) -> ReadProfile:
         raise ConfigurationError([*problems, Problem("config.not_one_of", place, transport.path, data, hint)])
     problems += check_values(root, Shape.of(model), source)
     problems += ProfileChecks(root, source, path.stem).all()
+    problems += MessageChecks(root, source).all() if model is MqttProfile else []
     profile = None
     try:
         profile = model.model_validate(root.data())
