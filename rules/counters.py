@@ -50,7 +50,11 @@ class Verdict(StrEnum):
     @property
     def believed(self) -> bool:
         """Whether the reading advanced the counter."""
-        return self not in (Verdict.REPEATED, Verdict.LATE, Verdict.BACKWARD, Verdict.SPIKE)
+        return self is not _REPEATED and self is not _LATE and self is not _BACKWARD and self is not _SPIKE
+
+
+_COUNTED, _REPEATED, _LATE = Verdict.COUNTED, Verdict.REPEATED, Verdict.LATE
+_BACKWARD, _SPIKE = Verdict.BACKWARD, Verdict.SPIKE
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +95,9 @@ class Left:
     offset: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # one a reading: frozen costs five times as much to make
 class CounterState:
-    """A counter after its last believed reading.
+    """A counter after its last believed reading. It is never changed: the next reading makes another.
 
     Attributes
     ----------
@@ -177,24 +181,29 @@ def advance(
     have gathered since the reading before: the readings between showed a register that stood still.
     """
     if at_ms <= state.at_ms:
-        return state, Verdict.REPEATED if at_ms == state.at_ms else Verdict.LATE
+        return state, _REPEATED if at_ms == state.at_ms else _LATE
     if state.doubt is not None and at_ms == state.doubt.at_ms:
-        return state, Verdict.REPEATED
+        return state, _REPEATED
     if not countable(raw):
-        return state, Verdict.SPIKE
-    if raw == state.raw:
-        return replace(state, at_ms=at_ms, doubt=None), Verdict.COUNTED
+        return state, _SPIKE
     step = raw - state.raw
+    if step == 0:
+        return _stood(state, at_ms), _COUNTED
     if step < 0 and _near_the_end(state, at_ms, limits):
         step += limits.rolls_over_at or 0.0
-    if 0 < step <= _bound(limits, state.moved_from_ms, at_ms, state, raw):
-        return _moved(state, at_ms, raw, step, limits)
+    if step > 0:
+        # What can have gathered since the last reading can have gathered since the last move all the more.
+        at_once = step <= _bound(limits, state.at_ms, at_ms, state, raw)
+        if at_once or step <= _bound(limits, state.moved_from_ms, at_ms, state, raw):
+            return _moved(state, at_ms, raw, step, limits, at_once)
     return _doubted(state, at_ms, raw, limits)
 
 
 def _bound(limits: CounterLimits, from_ms: int, to_ms: int, state: CounterState, raw: float) -> float:
     """The most that a register can show to have gathered between two instants: it shows whole steps only."""
-    grain = 0.0 if math.isinf(state.resolution) else state.resolution
+    grain = state.resolution
+    if grain == math.inf:
+        grain = 0.0
     return limits.factors.most(limits.max_rate, from_ms, to_ms) + grain + abs(raw) * FLOAT32_SLACK
 
 
@@ -208,25 +217,32 @@ def _near_the_end(state: CounterState, at_ms: int, limits: CounterLimits) -> boo
     return modulus - state.raw <= max(NEAR_THE_END * modulus, within_reach)
 
 
-def _moved(
-    state: CounterState, at_ms: int, raw: float, step: float, limits: CounterLimits
-) -> tuple[CounterState, Verdict]:
-    rolled_over = raw < state.raw
-    moved = CounterState(
-        at_ms=at_ms,
-        raw=raw,
-        offset=state.offset + (limits.rolls_over_at or 0.0) * rolled_over,
-        epoch=state.epoch,
-        moved_from_ms=state.at_ms,
-        moved_at_ms=at_ms,
-        resolution=min(state.resolution, step),
-        left=state.left,
+def _stood(state: CounterState, at_ms: int) -> CounterState:
+    return CounterState(
+        at_ms,
+        state.raw,
+        state.offset,
+        state.epoch,
+        state.moved_from_ms,
+        state.moved_at_ms,
+        state.resolution,
+        None,
+        state.left,
     )
-    if rolled_over:
-        return moved, Verdict.ROLLED_OVER
+
+
+def _moved(
+    state: CounterState, at_ms: int, raw: float, step: float, limits: CounterLimits, at_once: bool
+) -> tuple[CounterState, Verdict]:
+    offset = state.offset
     # Before its first step nothing is known of a register's grain.
-    at_once = math.isinf(state.resolution) or step <= _bound(limits, state.at_ms, at_ms, state, raw)
-    return moved, Verdict.COUNTED if at_once else Verdict.CAUGHT_UP
+    verdict = _COUNTED if at_once or state.resolution == math.inf else Verdict.CAUGHT_UP
+    if raw < state.raw:
+        offset += limits.rolls_over_at or 0.0
+        verdict = Verdict.ROLLED_OVER
+    finest = min(step, state.resolution)
+    moved = CounterState(at_ms, raw, offset, state.epoch, state.at_ms, at_ms, finest, None, state.left)
+    return moved, verdict
 
 
 def _doubted(

@@ -2,13 +2,8 @@
 
 import json
 import math
-from array import array
-from bisect import bisect_right
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
-from typing import Any
-
-import numpy as np
 
 from rules.counters import (
     CounterLimits,
@@ -24,7 +19,8 @@ from rules.counters import (
     replaced,
 )
 from rules.factors import Factors
-from rules.intervals import Interval, Readings, close_interval
+from rules.intervals import Interval, close_interval
+from rules.kept import KeptReadings
 from rules.quality import Quality
 from rules.stuck import StillWatch
 
@@ -35,6 +31,8 @@ LONGEST_GAP_MS = 366 * 86_400_000
 """A longer silence is not spread over its intervals: it is a clock that was wrong, or another life."""
 
 STUCK_AFTER_MS = 3_600_000
+
+_COUNTED, _NEW_EPOCH, _SUSPECT = Verdict.COUNTED, Verdict.NEW_EPOCH, int(Quality.SUSPECT)
 
 RATE_SLACK = 1.2
 """A rate further above the meter's maximum than this is a wrong answer, and no maximum of an interval."""
@@ -72,10 +70,7 @@ class MeterTrack:
     rules: MeterRules
     counter: CounterState | None = None
     open_start_s: int = 0
-    _at_ms: list[int] = field(default_factory=list)
-    _total: list[float] = field(default_factory=list)
-    _rate: list[float] = field(default_factory=list)
-    _quality: list[int] = field(default_factory=list)
+    _kept: KeptReadings = field(default_factory=KeptReadings)
     _lives: list[Life] = field(default_factory=list)
     _watch: StillWatch = field(default_factory=StillWatch)
     _told_again: list[Interval] = field(default_factory=list)
@@ -89,76 +84,78 @@ class MeterTrack:
         raw : finite, as the register shows it; ``rate`` in the meter's unit an hour, may be NaN.
         quality : ``Quality`` of the reading, below MISSING.
         """
-        if self.counter is None and not countable(raw):
-            return Verdict.SPIKE
-        if self.counter is None:
-            self.counter = first_reading(at_ms, raw)
-            self.open_start_s = at_ms // 1000 // self.rules.interval_s * self.rules.interval_s
-            verdict = Verdict.COUNTED
+        before = self.counter
+        if before is None:
+            return self._begin(at_ms, raw, rate, quality)
+        if self.rules.replacements:
+            before = self._replaced_until(before, at_ms)
+        after, verdict = advance(before, at_ms, raw, self.rules.limits)
+        self.counter = after
+        if verdict is _COUNTED and after.moved_at_ms == at_ms:  # a register that goes on as it should
+            self._watch.moved()
         else:
-            if self.rules.replacements:
-                self._replace_until(at_ms)
-            before = self.counter
-            self.counter, verdict = advance(before, at_ms, raw, self.rules.limits)
-            if verdict is Verdict.CAUGHT_UP:
-                self._stood_still_from(before.moved_at_ms, before.total)
-            if verdict is Verdict.LATE and self._holds(at_ms):
-                verdict = Verdict.REPEATED
-            verdict = self._watched(before, verdict)
-        if verdict.believed:
-            # What happened between the old and the new register is not known.
-            doubtful = verdict is Verdict.NEW_EPOCH or self._watch.stuck
-            self._append(at_ms, rate, max(quality, Quality.SUSPECT if doubtful else Quality.GOOD))
+            verdict = self._looked_into(before, after, at_ms, verdict)
+            if not verdict.believed:
+                return verdict
+        # What happened between the old and the new register is not known.
+        if verdict is _NEW_EPOCH or self._watch.stuck:
+            quality = max(quality, _SUSPECT)
+        self._keep(after, rate, quality)
         return verdict
+
+    def _begin(self, at_ms: int, raw: float, rate: float, quality: int) -> Verdict:
+        """Take the first reading of all."""
+        if not countable(raw):
+            return Verdict.SPIKE
+        self.counter = first_reading(at_ms, raw)
+        self.open_start_s = at_ms // 1000 // self.rules.interval_s * self.rules.interval_s
+        self._keep(self.counter, rate, quality)
+        return Verdict.COUNTED
+
+    def _looked_into(
+        self, before: CounterState, after: CounterState, at_ms: int, verdict: Verdict
+    ) -> Verdict:
+        """What became of a reading that is no plain step forward."""
+        if verdict is Verdict.CAUGHT_UP:
+            self._stood_still_from(before.moved_at_ms, before.total)
+        if verdict is Verdict.LATE and self._kept.holds(at_ms):
+            return Verdict.REPEATED
+        return self._watched(before, after) or verdict if verdict.believed else verdict
 
     @property
     def unmetered(self) -> float:
         """What the rate point says has gone by since the register moved last, in the meter's unit."""
         return self._watch.quantity
 
-    def _append(self, at_ms: int, rate: float, quality: int) -> None:
+    def _keep(self, counter: CounterState, rate: float, quality: int) -> None:
         """Keep the reading at which the counter stands now."""
-        counter = self.counter
-        assert counter is not None  # noqa: S101  there is one as soon as there is a reading
         if not abs(rate) <= RATE_SLACK * self.rules.limits.max_rate:
             rate = math.nan
-        self._at_ms.append(at_ms)
-        self._total.append(counter.total)
-        self._rate.append(rate)
-        self._quality.append(quality)
+        self._kept.append(counter.at_ms, counter.raw + counter.offset, rate, quality)
         life = self._lives[-1] if self._lives else None
         if life is None or life.offset != counter.offset or life.epoch != counter.epoch:
-            self._lives.append(Life(at_ms, counter.offset, counter.epoch))
+            self._lives.append(Life(counter.at_ms, counter.offset, counter.epoch))
 
-    def _holds(self, at_ms: int) -> bool:
-        """Whether a reading of this very instant was taken already, as far as they are kept."""
-        place = bisect_right(self._at_ms, at_ms) - 1
-        return place >= 0 and self._at_ms[place] == at_ms
-
-    def _replace_until(self, at_ms: int) -> None:
+    def _replaced_until(self, counter: CounterState, at_ms: int) -> CounterState:
         """Change the register where a person wrote that it was changed, before a reading is taken."""
         for record in self.rules.replacements:
-            counter = self.counter
-            assert counter is not None  # noqa: S101
             if counter.at_ms < record.at_ms <= at_ms:
-                self.counter = replaced(counter, record, self.rules.limits)
+                counter = replaced(counter, record, self.rules.limits)
                 self._watch.moved()
                 known = record.old_final is not None
-                self._append(record.at_ms, math.nan, Quality.GOOD if known else Quality.ESTIMATED)
+                self._keep(counter, math.nan, Quality.GOOD if known else Quality.ESTIMATED)
+        return counter
 
-    def _watched(self, before: CounterState, verdict: Verdict) -> Verdict:
-        """Hold a register that stands still against its rate."""
-        after = self.counter
-        if after is None or not verdict.believed:
-            return verdict
+    def _watched(self, before: CounterState, after: CounterState) -> Verdict | None:
+        """Hold a register that stands still against its rate; STUCK where it is found so now."""
         if after.moved_at_ms != before.moved_at_ms:
             self._watch.moved()
-            return verdict
+            return None
         elapsed_ms = after.at_ms - before.at_ms
         if elapsed_ms <= self.rules.max_gap_ms:
-            self._watch.stood(elapsed_ms, self._rate[-1])
+            self._watch.stood(elapsed_ms, self._kept.rate[-1])
         if not self._watch.judge(after, self.rules.limits, self.rules.stuck_after_ms):
-            return verdict
+            return None
         self._told_again += self._watch.doubted()
         return Verdict.STUCK
 
@@ -169,13 +166,12 @@ class MeterTrack:
         instant, so that what was caught up is spread over them instead of booked to the last one.
         """
         if instant_ms >= self.open_start_s * 1000:
-            self._cut(0, bisect_right(self._at_ms, instant_ms))
+            self._kept.cut(0, self._kept.until(instant_ms))
             return
         length_ms = self.rules.interval_s * 1000
         edge_ms = max(-(-instant_ms // length_ms) * length_ms, self.open_start_s * 1000 - REOPEN_MS)
         edge_ms = min(edge_ms, self.open_start_s * 1000)
-        self._at_ms, self._total = [edge_ms], [total]
-        self._rate, self._quality = [math.nan], [int(Quality.GOOD)]
+        self._kept = KeptReadings([edge_ms], [total], [math.nan], [Quality.GOOD])
         self.open_start_s = edge_ms // 1000
 
     def close_due(self) -> list[Interval]:
@@ -184,29 +180,28 @@ class MeterTrack:
         An interval ends at the next multiple of the interval's length; it is shorter than that only
         where the length was changed and the old one ended between two multiples of the new.
         """
+        at_ms, interval_s = self._kept.at_ms, self.rules.interval_s
+        is_due = at_ms and at_ms[-1] >= (self.open_start_s // interval_s + 1) * interval_s * 1000
+        if not is_due and not self._told_again:
+            return []
         told, self._told_again = self._told_again, []
-        if self.counter is None or not self._at_ms or self._at_ms[-1] < self._open_end_s() * 1000:
-            return told
+        return told + self._closed() if is_due else told
+
+    def _closed(self) -> list[Interval]:
+        """Close what is due: there is a reading at or after the open interval's end."""
+        counter, limits, max_gap_ms = self.counter, self.rules.limits, self.rules.max_gap_ms
+        assert counter is not None  # noqa: S101  there is one as soon as a reading is kept
         self._begin_anew_after_a_gap()
-        limits, max_gap_ms = self.rules.limits, self.rules.max_gap_ms
-        readings = self._readings().cut_at_changes(limits.factors, limits.max_rate)
+        readings = self._kept.as_readings().cut_at_changes(limits.factors, limits.max_rate)
         closed = []
-        while self._at_ms[-1] >= (end_s := self._open_end_s()) * 1000:
+        while self._kept.at_ms[-1] >= (end_s := self._open_end_s()) * 1000:
             start_s, life = self.open_start_s, self._life_at(end_s * 1000)
             one = close_interval(readings, start_s, end_s - start_s, max_gap_ms, life, limits.factors)
             closed += [] if one is None else [one]
             self.open_start_s = end_s
         self._forget_before(self.open_start_s * 1000)
-        self._watch.keep(closed, self.counter.moved_at_ms)
-        return told + closed
-
-    def _readings(self) -> Readings:
-        return Readings(
-            np.array(self._at_ms, dtype=np.int64),
-            np.array(self._total, dtype=np.float64),
-            np.array(self._rate, dtype=np.float64),
-            np.array(self._quality, dtype=np.uint8),
-        )
+        self._watch.keep(closed, counter.moved_at_ms)
+        return closed
 
     def _life_at(self, instant_ms: int) -> Life:
         """The register that is in force at an instant: the oldest known one for all before it."""
@@ -217,24 +212,19 @@ class MeterTrack:
 
     def _begin_anew_after_a_gap(self) -> None:
         """Where a gap is longer than anybody would spread by time, book nothing for it: an old clock."""
-        if self._at_ms[-1] - self.open_start_s * 1000 <= LONGEST_GAP_MS:
+        at_ms = self._kept.at_ms
+        if at_ms[-1] - self.open_start_s * 1000 <= LONGEST_GAP_MS:
             return
-        gaps = [b - a for a, b in pairwise([self.open_start_s * 1000, *self._at_ms])]
+        gaps = [b - a for a, b in pairwise([self.open_start_s * 1000, *at_ms])]
         last = max(i for i, gap in enumerate(gaps) if gap == max(gaps))
-        self._cut(last, None)
-        self.open_start_s = self._at_ms[0] // 1000 // self.rules.interval_s * self.rules.interval_s
+        self._kept.cut(last)
+        self.open_start_s = self._kept.at_ms[0] // 1000 // self.rules.interval_s * self.rules.interval_s
 
     def _forget_before(self, instant_ms: int) -> None:
         """Drop readings that no later interval needs: all before the last one at or before the instant."""
-        keep = max(int(np.searchsorted(self._at_ms, instant_ms, side="right")) - 1, 0)
-        self._cut(keep, None)
+        self._kept.cut(max(self._kept.until(instant_ms) - 1, 0))
         while len(self._lives) > 1 and self._lives[1].from_ms <= instant_ms:
             del self._lives[0]
-
-    def _cut(self, first: int, last: int | None) -> None:
-        """Keep the readings from ``first`` to before ``last``."""
-        self._at_ms, self._total = self._at_ms[first:last], self._total[first:last]
-        self._rate, self._quality = self._rate[first:last], self._quality[first:last]
 
     def goes_on_like(self, other: "MeterTrack") -> bool:
         """Whether the same readings from now on close the same intervals.
@@ -249,16 +239,13 @@ class MeterTrack:
         return (
             replace(mine, offset=0.0, left=None) == replace(its, offset=0.0, left=None)
             and self.open_start_s == other.open_start_s
-            and self._at_ms == other._at_ms
-            and self._quality == other._quality
-            and np.array_equal(self._rate, other._rate, equal_nan=True)
-            and np.allclose(np.subtract(self._total, shift), other._total, rtol=1e-12, atol=1e-9)
+            and self._kept.is_like(other._kept, shift)
             and repr(self._watch) == repr(other._watch)
         )
 
     def open_readings(self) -> list[tuple[int, float]]:
         """Instant (ms) and total of the readings that no interval has closed over yet, oldest first."""
-        return list(zip(self._at_ms, self._total, strict=True))
+        return list(zip(self._kept.at_ms, self._kept.total, strict=True))
 
     def save(self) -> bytes:
         """The state as bytes; ``restore`` is its inverse."""
@@ -267,40 +254,27 @@ class MeterTrack:
         head = {
             "counter": counter,
             "open_start_s": self.open_start_s,
-            "readings": len(self._at_ms),
+            "readings": len(self._kept),
             "lives": [[one.from_ms, one.offset, one.epoch] for one in self._lives],
             "watch": self._watch.as_data(),
             "factors": [factors.first, factors.changes],
             "heard_ms": self.heard_ms,
         }
-        columns = (
-            array("q", self._at_ms),
-            array("d", self._total),
-            array("d", self._rate),
-            array("B", self._quality),
-        )
-        return json.dumps(head).encode() + b"\n" + b"".join(column.tobytes() for column in columns)
+        return json.dumps(head).encode() + b"\n" + self._kept.as_bytes()
 
     @classmethod
     def restore(cls, rules: MeterRules, state: bytes) -> "MeterTrack":
         """Make the track that ``save`` told of; also one of a version that knew less."""
         text, _, packed = state.partition(b"\n")
         head = json.loads(text)
-        columns: list[list[Any]] = []
-        at = 0
-        for code, size in (("q", 8), ("d", 8), ("d", 8), ("B", 1)):
-            column: array[Any] = array(code)
-            column.frombytes(packed[at : at + size * head["readings"]])
-            columns.append(column.tolist())
-            at += size * head["readings"]
         counter, lives = head["counter"], [Life(*one) for one in head.get("lives", ())]
         if counter is not None:
             doubt, left = counter.pop("doubt"), counter.pop("left")
             counter = CounterState(**counter, doubt=doubt and Doubt(**doubt), left=left and Left(**left))
             lives = lives or [Life(0, counter.offset, counter.epoch)]
         watch = StillWatch.of_data(head["watch"]) if "watch" in head else StillWatch()
-        at_ms, total, rate, quality = columns
-        track = cls(rules, counter, head["open_start_s"], at_ms, total, rate, quality, lives, watch)
+        kept = KeptReadings.of_bytes(packed, head["readings"])
+        track = cls(rules, counter, head["open_start_s"], kept, lives, watch)
         track.heard_ms = head.get("heard_ms", -1 if counter is None else counter.at_ms)
         return track
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from rules.counters import CounterState, Life
 from rules.intervals import Interval
+from rules.kept import KeptReadings
 from rules.metering import MeterTrack
 from rules.quality import Quality
 
@@ -53,10 +54,12 @@ def set_back(track: MeterTrack, by_ms: int, closed: float, *, unseen_ms: int = 0
         track.rules,
         moved,
         start_ms // 1000 // interval_s * interval_s,
-        [first_ms, last_ms],
-        [min(base, counter.total), counter.total],
-        [math.nan, math.nan],
-        [doubtful, doubtful],
+        KeptReadings(
+            [first_ms, last_ms],
+            [min(base, counter.total), counter.total],
+            [math.nan, math.nan],
+            [doubtful, doubtful],
+        ),
         [Life(first_ms, counter.offset, counter.epoch)],
     )
 

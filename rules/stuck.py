@@ -36,7 +36,8 @@ class StillWatch:
     def moved(self) -> None:
         """The register moved: whatever was held against it is over."""
         self.quantity, self.stuck = 0.0, False
-        self.closed.clear()
+        if self.closed:
+            self.closed.clear()
 
     def stood(self, elapsed_ms: int, rate: float) -> None:
         """Add a time at a rate; what is not known, or flows the other way, says nothing here."""
