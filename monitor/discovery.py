@@ -27,9 +27,12 @@ TROUBLE_REST_S = 60.0
 """After a trouble that nobody thought of, before it is tried again."""
 
 ANNOUNCE_AGAIN_S = 3600.0
-"""A broker that lost what it kept is told again after so long at the latest."""
+"""A broker that lost what it kept without hanging up is told again after so long at the latest."""
 
 BATCH = 200
+CHANGES = 5_000
+"""Rows that are taken up at once: a period that was made again costs one new total, not dozens."""
+
 SETTLED_S = 2 * 86400
 """What is older changes rarely: it is summed up once."""
 
@@ -54,6 +57,10 @@ class Announcement:
 
 class Announces(Protocol):
     """A broker's driver, as far as it can tell the world something."""
+
+    @property
+    def welcomes(self) -> int:
+        """How often the broker has taken us in: after each, it may have lost what it kept."""
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> bool:
         """Send a message; False when there is no broker now."""
@@ -188,17 +195,19 @@ class Announcer:
 
     def _changed(self) -> list[Announcement]:
         """The states of the meters that had an interval closed or corrected."""
-        rows = self._reader.changed_intervals(self._seq, BATCH)
+        rows = self._reader.changed_intervals(self._seq, CHANGES)
         if not rows:
             return []
-        self._seq = rows[-1].seq
         since: dict[str, int | None] = {}
         newest: dict[str, ChangedInterval] = {}
         for row in rows:
             since[row.meter] = min(row.start_s, since.get(row.meter) or row.start_s)
             if row.meter not in newest or row.start_s >= newest[row.meter].start_s:
                 newest[row.meter] = row
-        return self._states(since, newest)
+        states = self._states(since, newest)
+        # Only now: a disk in trouble in between would leave a total wrong that nobody looks at again.
+        self._seq = rows[-1].seq
+        return states
 
     def _states(self, since: dict[str, int | None], newest: dict[str, ChangedInterval]) -> list[Announcement]:
         site, known = self._site.site.id, {meter.id for meter in self._site.meters}
@@ -233,12 +242,14 @@ class _Broker:
         self._driver = driver
         self._configs = configs
         self._told_s: float | None = None
+        self._welcomes = 0
 
     def tell(self, now_s: float) -> None:
         """Say what waits; after an outage, everything."""
-        if self._told_s is None or now_s - self._told_s >= ANNOUNCE_AGAIN_S:
+        welcomes = self._driver.welcomes
+        if self._told_s is None or self._welcomes != welcomes or now_s - self._told_s >= ANNOUNCE_AGAIN_S:
             self.waiting = {one.topic: one for one in (*self._configs, *self.states.values())}
-            self._told_s = now_s
+            self._told_s, self._welcomes = now_s, welcomes
         for announcement in list(self.waiting.values())[:BATCH]:
             if not self._driver.publish(announcement.topic, announcement.payload, retain=True):
                 self._told_s = None
