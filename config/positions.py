@@ -52,7 +52,7 @@ class Source:
             with path.open("rb") as stream:
                 raw = stream.read(LARGEST_FILE_BYTES + 1)
         except OSError as error:
-            raise ConfigurationError([_unreadable(path, error)]) from None
+            raise ConfigurationError([unreadable(path, error)]) from None
         if len(raw) > LARGEST_FILE_BYTES:
             megabytes = LARGEST_FILE_BYTES // 1024**2
             raise ConfigurationError(
@@ -106,7 +106,8 @@ class Source:
         return _SECRET_WORDS.sub(lambda m: m["key"] + _BLOT * len(m["value"]), text)
 
 
-def _unreadable(path: Path, error: OSError) -> Problem:
+def unreadable(path: Path, error: OSError) -> Problem:
+    """Why a file cannot be read, with the cure."""
     place = Place(str(path))
     if isinstance(error, FileNotFoundError):
         return Problem("config.no_file", place)

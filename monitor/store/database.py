@@ -15,7 +15,7 @@ from sqlalchemy import Column, Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool, StaticPool
 
 from config.words import preferred_language, say
-from monitor.store import schema
+from monitor.store import history_tables, schema
 from monitor.store.schema import metadata
 
 log = logging.getLogger(__name__)
@@ -65,6 +65,18 @@ def _add_deliveries(connection: Connection) -> None:
     metadata.create_all(connection)
 
 
+def _add_history(connection: Connection) -> None:
+    """Version 4: intervals and imports know where they are from; weather, events, figures replaced."""
+    columns = (
+        (schema.intervals.c.import_id, "INTEGER"),
+        (schema.imports.c.who, "TEXT NOT NULL DEFAULT ''"),
+        (schema.imports.c.declared, "TEXT NOT NULL DEFAULT ''"),
+    )
+    for column, type_ in columns:
+        _add_column(connection, column, type_)
+    history_tables.metadata.create_all(connection)
+
+
 def _add_column(connection: Connection, column: Column[Any], type_: str) -> None:
     """Add a column to a table of an older version; a table that was made just now has it."""
     found = connection.exec_driver_sql(f"PRAGMA table_info({column.table.name})").all()
@@ -73,7 +85,12 @@ def _add_column(connection: Connection, column: Column[Any], type_: str) -> None
 
 
 # One step a version, in order; a step never changes once it has been released.
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_create_all, _add_meter_life, _add_deliveries)
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+    _create_all,
+    _add_meter_life,
+    _add_deliveries,
+    _add_history,
+)
 VERSION = len(MIGRATIONS)
 
 

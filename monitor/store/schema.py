@@ -77,6 +77,8 @@ intervals = Table(
     Column("factor", Double, nullable=False, server_default="1"),
     Column("rev", Integer, nullable=False),  # 0 at first, +1 whenever the row's figures changed
     Column("seq", BigInteger, nullable=False),  # order of change: sinks follow it
+    # The file that it came from; NULL where it was measured here. What was imported is not made again.
+    Column("import_id", Integer),
     Index("intervals_seq", "seq", unique=True),
 )
 
@@ -219,7 +221,7 @@ dead_letters = Table(
     Column("reason", Text, nullable=False),
     Column("stream", String, nullable=False, server_default=""),  # where its row stands: intervals, scans
     Column("position", BigInteger, nullable=False, server_default="0"),  # the row's id or seq there
-    # open, asked (a person wants it tried again), delivered, superseded (its row has changed, and went as such)
+    # open, asked (a person wants it tried again), delivered, superseded (its row changed, and went so)
     Column("state", String, nullable=False, server_default="open"),
     Column("settled_ms", BigInteger),
 )
@@ -301,4 +303,6 @@ imports = Table(
     Column("file", Text, nullable=False),
     Column("sha256", String, nullable=False),
     Column("rows", Integer, nullable=False),
+    Column("who", Text, nullable=False, server_default=""),  # whose command it was, on that machine
+    Column("declared", Text, nullable=False, server_default=""),  # JSON: how the file was read
 )

@@ -4,10 +4,18 @@ from pathlib import Path
 
 from sqlalchemy import Engine, select
 
-from monitor.store import schema
+from monitor.store import history_tables, schema
 from monitor.store.database import StoreError
 
-_OWNED = (schema.layouts, schema.intervals, schema.ledger, schema.manual_readings, schema.reasons)
+_OWNED = (
+    schema.layouts,
+    schema.intervals,
+    schema.ledger,
+    schema.manual_readings,
+    schema.reasons,
+    history_tables.weather,
+    history_tables.past_events,
+)
 
 
 def check_site(engine: Engine, path: Path, site: str) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, delete, func, insert, literal_column, select
+from sqlalchemy import Connection, Engine, Table, delete, insert, literal_column, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from config.words import Spoken
 from monitor.store import schema
 from monitor.store.life import write_meter_life
+from monitor.store.order import newest_seq
 from monitor.store.rows import Commit, IntervalRow, Snapshot, layout_to_json, null_if_nan, pack_scan
 from rules.quality import Quality
 from rules.scan import Layout
@@ -39,16 +40,21 @@ _FIGURES = (
 _INTERVAL_COLUMNS = ("site", "meter", "start_s", *_FIGURES, "rev", "seq")
 
 
-def _guarded_upsert(table: Table, columns: Sequence[str], figures: Sequence[str]) -> str:
+def _guarded_upsert(
+    table: Table, columns: Sequence[str], figures: Sequence[str], only_where_null: str | None = None
+) -> str:
     """SQL that inserts, or raises ``rev`` and takes the new ``seq`` only where a figure changed.
 
-    Closing an interval twice is therefore no change at all, and no sink hears of it.
+    Closing an interval twice is therefore no change at all, and no sink hears of it. Rows that have
+    something in the column ``only_where_null`` stay as they are.
     """
     statement = upsert(table).values(dict.fromkeys(columns))
     changed = [table.c[name].is_distinct_from(statement.excluded[name]) for name in figures]
     differs = changed[0]
     for one in changed[1:]:
         differs = differs | one
+    if only_where_null is not None:
+        differs = differs & table.c[only_where_null].is_(None)
     statement = statement.on_conflict_do_update(
         index_elements=list(table.primary_key.columns),
         set_={
@@ -65,7 +71,8 @@ def _guarded_upsert(table: Table, columns: Sequence[str], figures: Sequence[str]
     return str(compiled)
 
 
-_INTERVAL_SQL = _guarded_upsert(schema.intervals, _INTERVAL_COLUMNS, _FIGURES)
+# What a person imported is not made again from readings.
+_INTERVAL_SQL = _guarded_upsert(schema.intervals, _INTERVAL_COLUMNS, _FIGURES, "import_id")
 _RESULT_COLUMNS = ("site", "kind", "subject", "at_s", "data", "rev", "seq")
 _RESULT_SQL = _guarded_upsert(schema.results, _RESULT_COLUMNS, ("data",))
 _SCAN_SQL = "INSERT INTO scans (id, layout_id, at_ms, vals, quality) VALUES (?, ?, ?, ?, ?)"
@@ -87,10 +94,7 @@ class Writer:
         self._closing = False
         self.last_error: str | None = None
         with engine.connect() as connection:
-            self._seq = max(
-                connection.scalar(select(func.max(table.c.seq))) or 0
-                for table in (schema.intervals, schema.results)
-            )
+            self._seq = newest_seq(connection)
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
 
     def start(self) -> None:
@@ -159,12 +163,17 @@ class Writer:
                     callback()
 
     def _do(self, calls: Sequence[Callable[[Engine], object]]) -> None:
-        for work in calls:
+        for work in (*calls, self._follow_order) if calls else ():
             try:
                 work(self._engine)
             except Exception:
                 # Whoever asked looks for the answer; what is read from the meters must go on.
                 log.exception("a request to the store's writer failed")
+
+    def _follow_order(self, engine: Engine) -> None:
+        """An import takes numbers in the order of change as well."""
+        with engine.connect() as connection:
+            self._seq = max(self._seq, newest_seq(connection))
 
     def _complain(self, error: Exception) -> None:
         text = str(error.__cause__ or error)
