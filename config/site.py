@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from drivers.settings import Bus, Identifier, Port, Seconds, Secret, Settings
+from config.sinks import InfluxSink
+from drivers.settings import Bus, Identifier, Port, Seconds, Settings
 
 Language = Literal["zh-TW", "en"]
 
@@ -57,6 +58,11 @@ class StoreSettings(Settings):
 
     path: str = "data/energy.db"
     keep_scans_days: int = Field(default=400, ge=1)
+    max_size_gb: float | None = Field(
+        default=None,
+        gt=0,
+        description="At this size the oldest raw readings are given up; no cap when left out.",
+    )
 
 
 class Contract(Settings):
@@ -115,18 +121,6 @@ class MeterSettings(Settings):
         description="With a rate well above zero, a register that stands still so long is stuck; "
         "an hour when left out.",
     )
-
-
-class InfluxSink(Settings):
-    """A server that takes InfluxDB's v2 write."""
-
-    kind: Literal["influxdb"]
-    id: Identifier
-    url: str = Field(pattern=r"^https?://")
-    org: str = ""
-    bucket: str = Field(min_length=1)
-    token: Secret | None = None
-    timeout_s: Seconds = 10.0
 
 
 class PageSettings(Settings):

@@ -20,7 +20,8 @@ from monitor.pipeline import Pipeline
 from monitor.reports.results import SiteResults
 from monitor.rework import Reworker
 from monitor.sinks.contract import Sink, SinkState
-from monitor.sinks.influx import InfluxDelivery
+from monitor.sinks.delivery import Delivery
+from monitor.sinks.making import maker_of
 from monitor.store.database import StoreError, WriterLock, open_writer
 from monitor.store.ledgers import WriterEngine
 from monitor.store.reader import UNREADABLE, StoreReader
@@ -30,7 +31,7 @@ from monitor.store.rows import Commit, ConditionRow
 from monitor.store.writer import Writer, register_layouts
 from monitor.timekeeping import HeldScans, Timekeeper, newest_reading_ms
 from monitor.virtual import VirtualMeters
-from monitor.wiring import brokers_that_announce, build_drivers, build_meters, revealed
+from monitor.wiring import brokers_that_announce, build_drivers, build_meters
 
 log = logging.getLogger(__name__)
 
@@ -83,16 +84,12 @@ class Daemon:
         )
 
     def _build_sinks(self) -> Sequence[Sink]:
-        meters = {meter.id: meter.commodity for meter in self._loaded.site.meters}
         return [
-            InfluxDelivery(
-                settings,
-                self._site,
+            Delivery(
+                maker_of(settings, self._loaded, self._clock),
                 self._reader,
                 self._writer,
-                revealed(self._loaded, settings.token),
                 self._clock,
-                meters,
                 committed=self._committed,
             )
             for settings in self._loaded.site.sinks
@@ -170,7 +167,7 @@ class Daemon:
             return  # a clock that was set years ahead must not cost the readings of years
         days = self._loaded.site.store.keep_scans_days
         before_ms = self._clock.now_ms() - days * 86_400_000
-        sinks = [settings.id for settings in self._loaded.site.sinks]
+        sinks = [one.id for one in self._loaded.site.sinks if "scans" in one.streams()]
         count = await asyncio.to_thread(delete_old_scans, self._reader, self._writer, before_ms, sinks)
         now_ms = self._clock.now_ms()
         self._writer.call(lambda engine: thin_out_states(engine, self._site, now_ms))

@@ -13,10 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from config.site import Commodity, InfluxSink
+from config.sinks import InfluxSink
+from config.site import Commodity
+from drivers.settings import Secret
 from monitor.clock import SystemClock
 from monitor.sinks.contract import STREAMS, Sink, SinkHealth
-from monitor.sinks.influx import InfluxDelivery, Pace
+from monitor.sinks.delivery import Delivery, MakeFarEnd
+from monitor.sinks.influx import InfluxFarEnd
+from monitor.sinks.pace import Pace
+from monitor.sinks.secrets import Token
 from monitor.store.database import open_writer
 from monitor.store.reader import StoreReader
 from monitor.store.rows import Commit, IntervalRow, ResultRow, pack_scan
@@ -99,12 +104,16 @@ class World:
     def result(self, data: dict[str, Any], subject: str = "site", at_s: int = START_S) -> None:
         self.commit(Commit(results=[ResultRow("demand", subject, at_s, data)]))
 
-    def influx(self, url: str, **changes: Any) -> InfluxDelivery:
-        """A sink that delivers this store to an address."""
-        pace = changes.pop("pace", QUICK)
-        token = changes.pop("token", TOKEN)
+    def delivery(self, make: MakeFarEnd, **changes: Any) -> Delivery:
+        """A sink that delivers this store to a far end."""
         writer = changes.pop("writer", self.writer)
-        committed = changes.pop("committed", None)
+        return Delivery(make, self.reader, writer, SystemClock(), **{"pace": QUICK, **changes})
+
+    def influx(self, url: str, **changes: Any) -> Delivery:
+        """A sink that delivers this store to an address."""
+        names = ("pace", "writer", "committed", "split_rows")
+        options = {name: changes.pop(name) for name in names if name in changes}
+        token = changes.pop("token", TOKEN)
         given = {
             "kind": "influxdb",
             "id": "city",
@@ -114,16 +123,14 @@ class World:
             "timeout_s": 5,
         }
         settings = InfluxSink.model_validate({**given, **changes})
-        return InfluxDelivery(
-            settings,
-            SITE,
-            self.reader,
-            writer,
-            token,
-            SystemClock(),
-            METERS,
-            committed=committed,
-            pace=pace,
+        folder = self.path.parent
+        secret = None
+        if token is not None:
+            (folder / "token").write_text(token)
+            secret = Secret(file="token")
+        kept = Token(secret, folder)
+        return self.delivery(
+            lambda: InfluxFarEnd(settings, SITE, kept, SystemClock(), METERS, folder), **options
         )
 
     def forget_cursors(self) -> None:

@@ -16,7 +16,7 @@ from config.words import say
 from drivers.contract import Driver, DriverError
 from monitor.cli.words import colourful, plain, tell
 from monitor.clock import SystemClock
-from monitor.wiring import build_drivers, revealed
+from monitor.wiring import build_drivers
 
 PROBE_TOTAL_S = 45.0
 """No device holds the whole check up for longer."""
@@ -73,11 +73,11 @@ async def _probe_everything(loaded: LoadedSite, language: str) -> list[_Answer]:
 
 
 async def _probe_sinks(loaded: LoadedSite, language: str) -> list[_Answer]:
-    from monitor.sinks.influx import check_influx
+    from monitor.sinks.delivery import check_far_end
+    from monitor.sinks.making import maker_of
 
     checks = [
-        check_influx(settings, loaded.site.site.id, revealed(loaded, settings.token), SystemClock())
-        for settings in loaded.site.sinks
+        check_far_end(maker_of(settings, loaded, SystemClock())) for settings in loaded.site.sinks
     ]
     return [
         _Answer(result.sink, result.ok, say(result.code, language, **result.data), of_sink=True)

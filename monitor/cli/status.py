@@ -12,11 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from config.loading import LoadedSite, load_site
+from config.sinks import SinkSettings
 from config.site import MeterSettings
 from config.words import say
 from monitor.cli.meter_views import counts_words, refusal_words
 from monitor.cli.words import plain
 from monitor.clock import SystemClock
+from monitor.sinks.lanes import pending
 from monitor.store.database import WriterLock
 from monitor.store.past import Refusal
 from monitor.store.reader import StoreReader
@@ -61,7 +63,7 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
             )
     day_ms = now_ms - DAY_MS
     meters = [_meter(reader, meter.id, day_ms) | _virtual(meter, conditions) for meter in loaded.site.meters]
-    sinks = [_sink(reader, sink.id, conditions.get(f"sink/{sink.id}")) for sink in loaded.site.sinks]
+    sinks = [_sink(reader, sink, conditions.get(f"sink/{sink.id}")) for sink in loaded.site.sinks]
     clock = conditions.get(CLOCK)
     attention = (
         pid is None
@@ -119,16 +121,14 @@ def _virtual(meter: MeterSettings, conditions: dict[str, ConditionRow]) -> dict[
     }
 
 
-def _sink(reader: StoreReader, sink: str, row: ConditionRow | None) -> dict[str, Any]:
-    cursors = reader.cursors(sink)
-    streams = ("scans", "intervals", "results")
+def _sink(reader: StoreReader, sink: SinkSettings, row: ConditionRow | None) -> dict[str, Any]:
     return {
-        "sink": sink,
+        "sink": sink.id,
         "state": row.condition if row else None,
         "since": iso_utc(row.since_ms) if row else None,
         "error": row.error if row else None,
-        "behind": {stream: reader.count_after(stream, cursors.get(stream, 0)) for stream in streams},
-        "dead_letters": reader.dead_letter_count(sink),
+        "behind": pending(reader, sink.id, sink.streams()),
+        "dead_letters": reader.dead_letter_count(sink.id),
     }
 
 

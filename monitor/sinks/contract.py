@@ -6,16 +6,100 @@ was acknowledged by the far side or became a dead letter; what lies before it is
 only in a commit of its own after the acknowledgement, so that a crash repeats and never skips: the far
 side must take the same row twice without counting it twice.
 
-To add a sink, write a class that satisfies ``Sink`` and a far end for ``tests/contract/test_sinks.py``.
+All of this is done once, in ``monitor.sinks.delivery``. To add a sink, write a ``FarEnd`` in a file of its
+own and a far side for ``tests/contract/test_sinks.py``; docs/sinks.md shows one.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
 # Served in turn, one batch each, so that a backlog of scans never starves what bills and alarms are made of.
 STREAMS = ("intervals", "results", "scans")
+
+
+class Verdict(StrEnum):
+    """What to do after an answer."""
+
+    TAKEN = "taken"
+    REFUSED = "refused"  # something in the batch is at fault
+    HOLD = "hold"  # a person has to act; nothing may be lost meanwhile
+    RETRY = "retry"  # it passes by itself
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one write.
+
+    Attributes
+    ----------
+    code : text in the word catalogue, filled by ``data``; empty when taken. ``data["words"]`` are the far
+        side's own, kept with what it refused.
+    retry_after_s : how long the far side asks to be left alone, None when it does not say.
+    too_large : whether it was the batch's size that was refused.
+    """
+
+    verdict: Verdict
+    code: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    retry_after_s: float | None = None
+    too_large: bool = False
+
+
+class UnsendableError(ValueError):
+    """A row that cannot be said to this far side."""
+
+
+class FarEnd(ABC):
+    """One far side: all that is different from sink to sink.
+
+    Attributes
+    ----------
+    sink : id in the site file.
+    address : what may be shown of where it is: never a secret.
+    streams : those it wants.
+    takes : code of the words when ``check`` was taken; None for words that fit any far side.
+    """
+
+    sink: str
+    address: str
+    streams: Sequence[str] = STREAMS
+    takes: str = "sink.takes_data"
+    max_lines = 5000
+    max_bytes = 1 << 20
+
+    async def open(self) -> None:  # noqa: B027  not every far side has something to make ready
+        """Make ready on the event loop; nothing has to be dialled yet, and nothing may be raised."""
+
+    async def close(self) -> None:  # noqa: B027  ... or to hang up
+        """Hang up."""
+
+    @abstractmethod
+    def render(self, stream: str, row: Any) -> bytes:
+        """One row as a line of its own, complete: it is kept as a dead letter and sent again as it is.
+
+        Parameters
+        ----------
+        row : ``ChangedInterval``, ``ChangedResult``, or of scans the pair (layout id, ``Scan``). Each has a
+            key of its own: the same row again must replace, and not add.
+
+        Returns
+        -------
+        Nothing where the row has nothing to send. Called in a worker thread. Raises ``UnsendableError``.
+        """
+
+    @abstractmethod
+    def probe(self) -> bytes:
+        """A line that is surely right, and harmless: is a row at fault, or the whole address?"""
+
+    @abstractmethod
+    async def write(self, lines: Sequence[bytes]) -> Answer:
+        """Write lines once, all or none, within a deadline of its own.
+
+        Never raises for what a far side can do; ``TAKEN`` only once it has promised to keep them.
+        """
 
 
 class SinkState(StrEnum):
@@ -46,7 +130,7 @@ class SinkHealth:
     trouble : the last trouble, also after it is over; None when there was none.
     pending : rows that are committed and not acknowledged, by stream.
     delivered : rows acknowledged since the process began, by stream.
-    empty : rows since then that had no number to send, by stream.
+    empty : rows since then that had nothing to send, by stream.
     dead_letters : lines in the store that the far side will never take.
     """
 

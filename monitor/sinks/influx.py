@@ -1,309 +1,197 @@
-"""Delivery to InfluxDB's v2 write: whatever the far side does, nothing is skipped and nothing is lost.
+"""Servers that speak InfluxDB's v2 write: InfluxDB 2 and 3, InfluxDB Cloud, VictoriaMetrics.
 
-One batch is in flight. Its stream's cursor moves once the server has answered 204 and the move is on
-disk; until then the rows are simply still in the store, so that memory is the same through any outage.
+The only file that imports influxdb_client. Of that library the asynchronous client's ``write(bytes)`` is
+used and nothing else: its batching mode loses data at exit and in outages. Lines are compressed here, in
+a worker thread, for the client itself would do so on the event loop, at the slowest level.
 """
 
 import asyncio
-import logging
-import random
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import TypeVar
+import ssl
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-from config.site import Commodity, InfluxSink
-from drivers.contract import Backoff
+import aiohttp
+from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
+from influxdb_client.domain.write_precision import WritePrecision
+from influxdb_client.rest import ApiException
+
+from config.sinks import InfluxSink
+from config.site import Commodity
+from drivers.settings import Tls
+from drivers.tls import TlsFileError, client_context, tls_reason, tls_trouble
 from monitor.clock import Clock
-from monitor.sinks.batches import MAX_BYTES, Batch, Batches
-from monitor.sinks.condition import Condition
-from monitor.sinks.contract import STREAMS, SinkCheck, SinkHealth, SinkState, Trouble
-from monitor.sinks.influx_http import Answer, InfluxHttp, Verdict
-from monitor.sinks.lines import line
-from monitor.store.reader import UNREADABLE, StoreReader
-from monitor.store.rows import Commit
-from monitor.store.writer import Writer
+from monitor.sinks.contract import Answer, FarEnd, Verdict
+from monitor.sinks.http import judge, one_line, retry_after_s, shown_address
+from monitor.sinks.lines import ScanLine, interval_line, line, result_line
+from monitor.sinks.secrets import Token
 
-T = TypeVar("T")
-
-MIN_BYTES = 4096  # no server's limit is believed to be smaller
+GZIP = zlib.MAX_WBITS | 16
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How patient a delivery is; other figures than these are for tests.
-
-    Attributes
-    ----------
-    gather_s : what comes within it goes into one request.
-    poll_s : how long after that the store is asked again when nobody says that something came.
-    hold_s : between tries while a person is needed.
-    first_s, cap_s : the backoff's first and longest wait.
-    retry_after_cap_s : the longest wait that a server may ask for.
-    rest_s : the longest pause between batches of a backlog; it lasts as long as the batch took.
-    """
-
-    gather_s: float = 0.2
-    poll_s: float = 0.7
-    hold_s: float = 30.0
-    first_s: float = 0.5
-    cap_s: float = 60.0
-    retry_after_cap_s: float = 300.0
-    rest_s: float = 1.0
+def compress(lines: Sequence[bytes]) -> bytes:
+    """One gzip body; level 1 takes 10 to 30 ms a MiB, the client's level 9 would take 300 to 600."""
+    packer = zlib.compressobj(level=1, wbits=GZIP)
+    return packer.compress(b"\n".join(lines)) + packer.flush()
 
 
-def wait_s(answer: Answer, backoff: Backoff, pace: Pace, jitter: float) -> float:
-    """How long to leave the server alone after an answer that took nothing.
-
-    What the server itself asks for counts, up to the cap; ``jitter`` in [0, 1) keeps many daemons from
-    coming back at once.
-    """
-    if answer.verdict is Verdict.HOLD:
-        return pace.hold_s
-    own_s = backoff.failed(jitter)
-    if not answer.retry_after_s:
-        return own_s
-    return min(pace.retry_after_cap_s, answer.retry_after_s * (1.0 + 0.1 * jitter))
-
-
-def _jitter() -> float:
-    return random.random()  # noqa: S311  spreads requests; no secret
-
-
-def _control_line(site: str, clock: Clock) -> bytes:
-    return line("daemon", {"site": site, "building": site}, [("probe", 1.0)], clock.now_ms())
-
-
-async def check_influx(settings: InfluxSink, site: str, token: str | None, clock: Clock) -> SinkCheck:
-    """Write one point (measurement ``daemon``, field ``probe``).
-
-    Only a write proves address, certificate, token, organization and bucket at once on InfluxDB 2 and 3
-    and on VictoriaMetrics: their pings want no token or differ, and an empty write is an error in some
-    and fine in others.
-    """
-    async with InfluxHttp(settings, token, clock) as far_end:
-        answer = await far_end.write([_control_line(site, clock)])
-    taken = answer.verdict is Verdict.TAKEN
-    return SinkCheck(settings.id, taken, "sink.takes" if taken else answer.code, answer.data)
-
-
-class InfluxDelivery:
-    """The sink of one ``influxdb`` entry of the site file.
+class InfluxFarEnd(FarEnd):
+    """One server, bucket and organization.
 
     Parameters
     ----------
-    token : the secret itself, or None; it is never logged.
     meters : commodity of each meter, for the measurement of its intervals.
-    committed : set by the application when something was committed; without it the store is polled.
+    folder : where relative paths of certificates count from.
     """
+
+    takes = "sink.takes"
 
     def __init__(
         self,
         settings: InfluxSink,
         site: str,
-        reader: StoreReader,
-        writer: Writer,
-        token: str | None,
+        token: Token,
         clock: Clock,
         meters: Mapping[str, Commodity],
-        *,
-        committed: asyncio.Event | None = None,
-        pace: Pace | None = None,
+        folder: Path,
     ) -> None:
+        self.sink = settings.id
+        self.address = shown_address(settings.url)
         self._settings = settings
         self._site = site
-        self._reader = reader
-        self._writer = writer
-        self._clock = clock
-        self._committed = committed
-        self._pace = pace or Pace()
         self._token = token
-        self._far_end = InfluxHttp(settings, token, clock)
-        self._batches = Batches(reader, site, meters)
-        self._condition = Condition(clock)
-        self._backoff = Backoff(self._pace.first_s, self._pace.cap_s)
-        self._max_bytes = MAX_BYTES
-        self._positions: dict[str, int] = {}
-        self._delivered = dict.fromkeys(STREAMS, 0)
-        self._empty = dict.fromkeys(STREAMS, 0)
+        self._clock = clock
+        self._meters = meters
+        self._folder = folder
+        self._scan_lines: dict[int, ScanLine] = {}
+        self._client: Any = None  # the library's types are not to be relied on
 
-    # -- the contract -------------------------------------------------------------------------------
+    # -- lines --------------------------------------------------------------------------------------
 
-    async def run(self) -> None:
-        """Deliver until cancelled."""
-        async with self._far_end:
-            self._positions = await self._from_store(lambda: self._reader.cursors(self._settings.id))
-            while True:
-                behind = False
-                for stream in STREAMS:
-                    behind |= await self._advance(stream)
-                if not behind:
-                    await self._idle()
+    def render(self, stream: str, row: Any) -> bytes:
+        """One line of line protocol: the same row again is the same point."""
+        if stream == "intervals":
+            return interval_line(self._site, self._meters.get(row.meter), row)
+        if stream == "results":
+            return result_line(self._site, row)
+        layout_id, scan = row
+        if layout_id not in self._scan_lines:
+            self._scan_lines[layout_id] = ScanLine(self._site, scan.layout)
+        return self._scan_lines[layout_id].render(scan)
 
-    @property
-    def id(self) -> str:
-        """Its id in the site file."""
-        return self._settings.id
+    def probe(self) -> bytes:
+        """One point (measurement ``daemon``, field ``probe``).
 
-    def standing(self) -> tuple[SinkState, int, Trouble | None]:
-        """How it is doing, since when, and the last trouble."""
-        condition = self._condition
-        return condition.state, condition.since_ms, condition.trouble
-
-    async def health(self) -> SinkHealth:
-        """How it is doing, counted in the store now."""
-        pending, dead_letters = await asyncio.to_thread(self._count)
-        condition = self._condition
-        return SinkHealth(
-            sink=self._settings.id,
-            state=condition.state,
-            since_ms=condition.since_ms,
-            trouble=condition.trouble,
-            pending=pending,
-            delivered=dict(self._delivered),
-            empty=dict(self._empty),
-            dead_letters=dead_letters,
-        )
-
-    async def check(self) -> SinkCheck:
-        """Try the server once; see ``check_influx``."""
-        return await check_influx(self._settings, self._site, self._token, self._clock)
-
-    # -- one batch ----------------------------------------------------------------------------------
-
-    async def _advance(self, stream: str) -> bool:
-        """Deliver the next batch of a stream. Returns whether more of it waits already."""
-        batch = await self._read(stream)
-        if batch is None:
-            return False
-        started_s = self._clock.monotonic_s()
-        refused = await self._deliver(batch.lines)
-        await self._settle(batch, refused)
-        if batch.more:
-            # A backlog may take half of the server's time and of ours.
-            await asyncio.sleep(min(self._pace.rest_s, self._clock.monotonic_s() - started_s))
-        return batch.more
-
-    async def _read(self, stream: str) -> Batch | None:
-        after = self._positions.get(stream, 0)
-        return await self._from_store(lambda: self._batches.read(stream, after, self._max_bytes))
-
-    async def _from_store(self, read: Callable[[], T]) -> T:
-        """What the store says, in a worker thread; waits while its disk is in trouble."""
-        sink = self._settings.id
-        failed = False
-        while True:
-            try:
-                answer = await asyncio.to_thread(read)
-            except UNREADABLE as error:
-                failed = True
-                data = {"sink": sink, "reason": str(error.__cause__ or error)}
-                self._condition.worse(SinkState.BACKING_OFF, "sink.store_unreadable", data)
-                await asyncio.sleep(self._backoff.failed(_jitter()))
-            else:
-                if failed:
-                    self._backoff.succeeded()
-                    self._condition.fine("sink.store_readable", {"sink": sink})
-                return answer
-
-    async def _deliver(self, lines: Sequence[bytes]) -> list[tuple[bytes, str]]:
-        """Send until each line is taken, or refused by itself. Returns those, with the server's words."""
-        refused: list[tuple[bytes, str]] = []
-        pieces = [lines] if lines else []
-        sound = False  # whether the server has taken anything of this batch
-        while pieces:
-            piece = pieces.pop()
-            answer = await self._insist(piece)
-            if answer.verdict is Verdict.TAKEN:
-                sound = True
-            elif len(piece) > 1:
-                self._learn_limit(answer, piece)
-                middle = len(piece) // 2
-                pieces += [piece[middle:], piece[:middle]]
-            elif sound or await self._takes_anything(answer):
-                sound = True
-                refused.append((piece[0], answer.data["words"]))
-            else:
-                pieces.append(piece)
-        return refused
-
-    def _learn_limit(self, answer: Answer, piece: Sequence[bytes]) -> None:
-        if answer.status == 413:
-            self._max_bytes = max(MIN_BYTES, sum(map(len, piece)) // 2)
-
-    async def _takes_anything(self, answer: Answer) -> bool:
-        """Whether a line is at fault and not the address: does the server take a line that is surely right?
-
-        A server that refuses everything (no such organization, a database of another kind) must not turn a
-        whole store into dead letters.
+        Only a write proves address, certificate, token, organization and bucket at once on InfluxDB 2 and 3
+        and on VictoriaMetrics: their pings want no token or differ, and an empty write is an error in some
+        and fine in others.
         """
-        control = await self._insist([_control_line(self._site, self._clock)])
-        if control.verdict is Verdict.TAKEN:
-            return True
-        self._condition.worse(SinkState.HOLDING, "sink.refuses_everything", answer.data)
-        await asyncio.sleep(self._pace.hold_s)
-        return False
+        tags = {"site": self._site, "building": self._site}
+        return line("daemon", tags, [("probe", 1.0)], self._clock.now_ms())
 
-    async def _insist(self, lines: Sequence[bytes]) -> Answer:
-        """Write, again and again, until the server has judged the lines themselves."""
-        while True:
-            answer = await self._far_end.write(lines)
-            if answer.verdict is Verdict.TAKEN:
-                self._backoff.succeeded()
-                self._condition.fine("sink.recovered", answer.data)
-                return answer
-            if answer.verdict is Verdict.REFUSED:
-                self._backoff.succeeded()
-                return answer
-            state = SinkState.HOLDING if answer.verdict is Verdict.HOLD else SinkState.BACKING_OFF
-            self._condition.worse(state, answer.code, answer.data)
-            await asyncio.sleep(wait_s(answer, self._backoff, self._pace, _jitter()))
+    # -- the connection -----------------------------------------------------------------------------
 
-    # -- the cursor ---------------------------------------------------------------------------------
+    async def close(self) -> None:
+        """Hang up."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
 
-    async def _settle(self, batch: Batch, refused: list[tuple[bytes, str]]) -> None:
-        """Put the cursor behind the batch, and wait until that is on disk."""
-        sink = self._settings.id
-        now_ms = self._clock.now_ms()
-        buried = [*batch.unsendable, *refused]
-        commit = Commit(
-            cursors={(sink, batch.stream): batch.position},
-            dead_letters=[(sink, now_ms, text, reason) for text, reason in buried],
-        )
-        await self._commit(commit)
-        self._positions[batch.stream] = batch.position
-        self._delivered[batch.stream] += len(batch.lines) - len(refused)
-        self._empty[batch.stream] += batch.empty
-        if buried:
-            first, words = buried[0]
-            shown = {"sink": sink, "address": self._far_end.address, "count": len(buried), "words": words}
-            shown["line"] = first[:200].decode(errors="replace")
-            self._condition.mention(logging.ERROR, "sink.dead_letters", shown)
+    async def write(self, lines: Sequence[bytes]) -> Answer:
+        """Write lines once, within the deadline."""
+        body = await asyncio.to_thread(self._prepare, lines)
+        try:
+            async with asyncio.timeout(self._settings.timeout_s):
+                status = await self._send(body)
+        except ApiException as error:
+            return await self._told(error)
+        except TimeoutError:
+            return Answer(Verdict.RETRY, "sink.slow", self._data())
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return await self._not_reached(error)
+        verdict, code = judge(status)
+        return Answer(verdict, code, self._data(status=status, words="", location=""))
 
-    async def _commit(self, commit: Commit) -> None:
-        loop = asyncio.get_running_loop()
-        safe = asyncio.Event()
+    def _prepare(self, lines: Sequence[bytes]) -> bytes:
+        self._token.renew()
+        return compress(lines)
 
-        def done() -> None:
-            # In the writer's thread; a loop that is closed has nobody left who waits.
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(safe.set)
+    async def _send(self, body: bytes) -> int:
+        client = await self._connected()
+        settings = self._settings
+        if self._token.text:
+            client.api_client.set_default_header("Authorization", f"Token {self._token.text}")
+        await client.write_api().write(settings.bucket, settings.org, body, write_precision=WritePrecision.MS)
+        # write() itself takes 201 for 204, and does not say what else it got.
+        return int(client.api_client.last_response.status)
 
-        commit.done.append(done)
-        self._writer.submit(commit)
-        await safe.wait()
+    async def _connected(self) -> Any:
+        """The client, with the certificates as they are; nothing is dialled yet. Raises ``TlsFileError``."""
+        if self._client is None:
+            # In a thread: to load certificates takes longer than the event loop may stand still.
+            certificates = await asyncio.to_thread(self._certificates)
+            self._client = InfluxDBClientAsync(
+                url=self._settings.url,
+                token=self._token.text,
+                org=self._settings.org,
+                # Behind our own deadline, which alone also ends an answer that drips.
+                timeout=int(self._settings.timeout_s * 1000) + 5000,
+                # A redirected POST becomes a GET, and its 200 would look like success.
+                allow_redirects=False,
+                ssl_context=certificates,
+            )
+            self._client.api_client.set_default_header("Content-Encoding", "gzip")
+        return self._client
 
-    def _count(self) -> tuple[dict[str, int], int]:
-        cursors = self._reader.cursors(self._settings.id)
-        pending = {name: self._reader.count_after(name, cursors.get(name, 0)) for name in STREAMS}
-        return pending, self._reader.dead_letter_count(self._settings.id)
+    def _certificates(self) -> ssl.SSLContext:
+        if not self._settings.url.startswith("https:"):
+            # Never used, but the client would load all certificates for it.
+            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        tls = self._settings.tls.as_tls() if self._settings.tls is not None else Tls()
+        return client_context(tls, self._folder)
 
-    async def _idle(self) -> None:
-        await asyncio.sleep(self._pace.gather_s)
-        if self._committed is None:
-            await asyncio.sleep(self._pace.poll_s)
-            return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._pace.poll_s):
-                await self._committed.wait()
-        self._committed.clear()
+    # -- what came of it ----------------------------------------------------------------------------
+
+    async def _told(self, error: ApiException) -> Answer:
+        status = int(error.status or 0)
+        if not status:
+            cause = error.__cause__ or error.__context__
+            return await self._not_reached(cause if isinstance(cause, Exception) else OSError(error.reason))
+        if status == 401:
+            self._token.doubt()
+        verdict, code = judge(status)
+        headers: Mapping[str, str] = error.headers or {}
+        wait_s = retry_after_s(headers.get("Retry-After"), headers.get("Date"), self._clock.now_ms())
+        said = error.message
+        words = self._clean(said.decode(errors="replace") if isinstance(said, bytes) else str(said))
+        location = self._clean(headers.get("Location", ""))
+        data = self._data(status=status, words=words, location=location)
+        return Answer(verdict, code, data, wait_s, too_large=status == 413)
+
+    async def _not_reached(self, error: Exception) -> Answer:
+        cause = _tls_error(error)
+        trouble = tls_trouble(cause)
+        if trouble is None or cause is None:
+            reason = self._clean(str(error) or type(error).__name__)
+            return Answer(Verdict.RETRY, "sink.unreachable", self._data(reason=reason))
+        await self.close()  # certificates are renewed: the next try reads the files again
+        words = tls_reason(cause) if isinstance(cause, ssl.SSLError) else str(cause)
+        return Answer(Verdict.RETRY, f"sink.{trouble}", self._data(reason=self._clean(words)))
+
+    def _data(self, **data: Any) -> dict[str, Any]:
+        settings = self._settings
+        known = {"sink": settings.id, "address": self.address, "bucket": settings.bucket, "org": settings.org}
+        return {**known, "seconds": settings.timeout_s, **data}
+
+    def _clean(self, words: str) -> str:
+        return one_line(words, self._token.text)
+
+
+def _tls_error(error: BaseException | None) -> ssl.SSLError | TlsFileError | None:
+    """The TLS library's own error, out of those that were wrapped around it."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        error = error.certificate_error
+    if isinstance(error, aiohttp.ClientConnectorError):
+        error = error.os_error
+    return error if isinstance(error, ssl.SSLError | TlsFileError) else None

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from config.site import Commodity
+from monitor.sinks.contract import UnsendableError
 from monitor.store.reader import ChangedInterval, ChangedResult
 from rules.quantities import QUANTITIES
 from rules.scan import Layout, Scan
@@ -45,10 +46,6 @@ _INTERVALS: dict[Commodity | None, tuple[str, tuple[str, str, str, str | None]]]
     # A meter that has left the site file: its rows are sent, but their unit is no longer known.
     None: ("meter_interval", ("quantity", "rate_avg", "rate_max", "rate_min")),
 }
-
-
-class UnsendableError(ValueError):
-    """A name that line protocol cannot carry."""
 
 
 def line(measurement: str, tags: Mapping[str, str], fields: Iterable[tuple[str, Any]], at_ms: int) -> bytes:

@@ -16,6 +16,7 @@ from monitor.store import schema
 from monitor.store.booked import LedgerEntry, booked_days
 from monitor.store.counts import CountsRow, read_counts
 from monitor.store.database import open_reader
+from monitor.store.deliveries import UNSETTLED, Deliveries, position_of, span_of
 from monitor.store.past import PastReader
 from monitor.store.rows import ConditionRow, layout_from_json, unpack_scan
 from monitor.store.sites import check_site
@@ -43,6 +44,11 @@ class ChangedInterval:
     rate_max: float | None
     rate_min: float | None
     rev: int
+    caught_up: int = 0
+    register_start: float | None = None
+    register_end: float | None = None
+    epoch: int = 0
+    factor: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,11 @@ class StoreReader:
     def past(self) -> PastReader:
         """The site's meters as they were: states, late readings, records, refusals."""
         return PastReader(self._engine, self._site)
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """What sinks could not deliver, and what is to be delivered again."""
+        return Deliveries(self._engine, self._site)
 
     # -- scans ------------------------------------------------------------------------------------
 
@@ -236,6 +247,41 @@ class StoreReader:
         with self._connect() as connection:
             return list(connection.execute(query.order_by(table.c.seq).limit(limit)).all())
 
+    def span_rows(
+        self, stream: str, positions: tuple[int, int], span_ms: tuple[int, int], limit: int
+    ) -> list[tuple[int, Any]]:
+        """Rows of a stream after the first position and up to the second, whose own time is in [from, to).
+
+        Each with its position; scans as (layout id, scan).
+        """
+        place = position_of(stream)
+        query = span_of(stream, self._site, *span_ms).where(place > positions[0], place <= positions[1])
+        with self._connect() as connection:
+            rows = connection.execute(query.order_by(place).limit(limit)).mappings().all()
+        return [self._placed(stream, row) for row in rows]
+
+    def row_at(self, stream: str, position: int) -> Any:
+        """The row at a position; None when there is none: it has changed since, or was let go."""
+        place = position_of(stream)
+        with self._connect() as connection:
+            row = connection.execute(select(place.table).where(place == position)).mappings().one_or_none()
+        return None if row is None else self._placed(stream, row)[1]
+
+    def _placed(self, stream: str, row: Any) -> tuple[int, Any]:
+        if stream == "scans":
+            layout_id = row["layout_id"]
+            scan = unpack_scan(self.layout(layout_id), row["at_ms"], row["vals"], row["quality"])
+            return row["id"], (layout_id, scan)
+        if stream == "intervals":
+            return row["seq"], ChangedInterval(**{n: row[n] for n in ChangedInterval.__dataclass_fields__})
+        figures = {n: row[n] for n in ChangedResult.__dataclass_fields__}
+        return row["seq"], ChangedResult(**{**figures, "data": json.loads(row["data"])})
+
+    def newest_position(self, stream: str) -> int:
+        """Where a stream ends now."""
+        with self._connect() as connection:
+            return connection.scalar(select(func.max(position_of(stream)))) or 0
+
     def newest_result(self, kind: str, subject: str) -> ChangedResult | None:
         """The latest result of a kind about a subject."""
         table = schema.results
@@ -316,9 +362,10 @@ class StoreReader:
         return 0 if first is None or last is None else max(0, last - max(position, first - 1))
 
     def dead_letter_count(self, sink: str) -> int:
-        """How many lines a sink's server will never take."""
+        """How many lines a sink's server will never take, as far as nothing has become of them."""
         table = schema.dead_letters
         query = select(func.count()).where(table.c.site == self._site, table.c.sink == sink)
+        query = query.where(table.c.state.in_(UNSETTLED))
         with self._connect() as connection:
             return connection.scalar(query) or 0
 

@@ -118,6 +118,28 @@ class Snapshot:
     latest: dict[int, Scan]
 
 
+@dataclass(frozen=True, slots=True)
+class DeadLetterRow:
+    """A line that a far side will never take, with its words, and where its row stands."""
+
+    sink: str
+    at_ms: int
+    line: bytes
+    reason: str
+    stream: str = ""
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SettledLetter:
+    """What became of a dead letter that was tried again; ``reason`` None leaves the words as they are."""
+
+    id: int
+    state: str
+    at_ms: int
+    reason: str | None = None
+
+
 @dataclass(slots=True)
 class Commit:
     """What belongs into one transaction. ``done`` are called once it is on disk, in the writer's thread."""
@@ -133,7 +155,8 @@ class Commit:
     checkpoints: list[CheckpointRow] = field(default_factory=list)
     begun_anew: list[str] = field(default_factory=list)  # meters whose earlier states are void
     cursors: dict[tuple[str, str], int] = field(default_factory=dict)
-    dead_letters: list[tuple[str, int, bytes, str]] = field(default_factory=list)
+    dead_letters: list[DeadLetterRow] = field(default_factory=list)
+    settled_letters: list[SettledLetter] = field(default_factory=list)
     snapshot: Snapshot | None = None
     forget_scans_to: int = 0  # every scan up to this id may go
     done: list[Callable[[], None]] = field(default_factory=list)
@@ -153,6 +176,7 @@ class Commit:
             or self.begun_anew
             or self.cursors
             or self.dead_letters
+            or self.settled_letters
             or self.snapshot
             or self.forget_scans_to
             or self.done

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from config.words import Spoken
 from monitor.store import schema
+from monitor.store.deliveries import write_deliveries
 from monitor.store.life import write_meter_life
 from monitor.store.order import newest_seq
 from monitor.store.rows import Commit, IntervalRow, Snapshot, layout_to_json, null_if_nan, pack_scan
@@ -214,21 +215,7 @@ class Writer:
                 {"condition": row.condition, "since_ms": row.since_ms, "error": error},
             )
         write_meter_life(connection, site, commit)
-        for (sink, stream), position in commit.cursors.items():
-            _put(
-                connection,
-                schema.cursors,
-                {"site": site, "sink": sink, "stream": stream},
-                {"position": position},
-            )
-        if commit.dead_letters:
-            connection.execute(
-                insert(schema.dead_letters),
-                [
-                    {"site": site, "sink": sink, "at_ms": at_ms, "line": line, "reason": reason}
-                    for sink, at_ms, line, reason in commit.dead_letters
-                ],
-            )
+        write_deliveries(connection, site, commit)
         if commit.forget_scans_to:
             connection.execute(delete(schema.scans).where(schema.scans.c.id <= commit.forget_scans_to))
         if commit.snapshot is not None:

@@ -10,10 +10,9 @@ import pytest
 
 from config.words import LANGUAGES, say
 from monitor.clock import SystemClock
-from monitor.sinks.batches import MAX_BYTES, MAX_LINES
 from monitor.sinks.condition import QUIET_S, Condition
-from monitor.sinks.contract import SinkState
-from monitor.sinks.influx_http import Verdict, judge, shown_address
+from monitor.sinks.contract import FarEnd, SinkState, Verdict
+from monitor.sinks.http import judge, shown_address
 from monitor.store.writer import Writer
 from tests.servers import Answer as Scripted
 from tests.sink_world import (
@@ -34,6 +33,7 @@ from tests.sink_world import (
 )
 
 ROWS = [[float(n), 100.0 + n] for n in range(5)]
+MAX_LINES, MAX_BYTES = FarEnd.max_lines, FarEnd.max_bytes
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from drivers.contract import Backoff
-from monitor.sinks.contract import SinkState
-from monitor.sinks.influx import Pace, wait_s
-from monitor.sinks.influx_http import Answer, Verdict, retry_after_s
+from monitor.sinks.contract import Answer, SinkState, Verdict
+from monitor.sinks.http import retry_after_s
+from monitor.sinks.pace import Pace, wait_s
 from tests.servers import Answer as Scripted
 from tests.servers import ScriptedHttp
 from tests.servers.scripted_http import CAPTIVE_PORTAL

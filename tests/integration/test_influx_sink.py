@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from config.site import InfluxSink
+from config.sinks import InfluxSink
 from monitor.clock import SystemClock
-from monitor.sinks.contract import SinkState
-from monitor.sinks.influx_http import InfluxHttp, Verdict
+from monitor.sinks.contract import SinkState, Verdict
+from monitor.sinks.influx import InfluxFarEnd
+from monitor.sinks.secrets import Token
 from tests import servers
 from tests.servers import InfluxDB1, VictoriaMetrics
 from tests.sink_world import (
@@ -207,8 +208,11 @@ def test_influxdb_refuses_another_type_and_only_those_lines_are_buried(world, in
 
 async def write_raw(influxdb1: InfluxDB1, text: str) -> None:
     settings = InfluxSink(kind="influxdb", id="raw", url=influxdb1.url, bucket=influxdb1.bucket)
-    async with InfluxHttp(settings, None, SystemClock()) as far_end:
+    far_end = InfluxFarEnd(settings, SITE, Token(None, Path()), SystemClock(), {}, Path())
+    try:
         assert (await far_end.write([text.encode()])).verdict is Verdict.TAKEN
+    finally:
+        await far_end.close()
 
 
 def test_influxdb_drops_what_is_past_its_retention_and_keeps_the_rest(world, influxdb1):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from config.site import Commodity
-from monitor.sinks.lines import ScanLine, UnsendableError, interval_line, line, result_line
+from monitor.sinks.contract import UnsendableError
+from monitor.sinks.lines import ScanLine, interval_line, line, result_line
 from monitor.store.reader import ChangedInterval, ChangedResult
 from rules.quality import Quality
 from rules.quantities import QUANTITIES

@@ -1,0 +1,43 @@
+"""The pydantic models of a site file's ``sinks``: where results go."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from drivers.settings import Identifier, Seconds, Secret, Settings, Tls
+
+
+class SinkSettings(Settings):
+    """What every sink says."""
+
+    id: Identifier
+    timeout_s: Seconds = Field(default=10.0, description="For one delivery, whatever the far side does.")
+
+    def streams(self) -> tuple[str, ...]:
+        """Which of the store's streams are wanted, in the order in which they are served."""
+        return ("intervals", "results", "scans")
+
+
+class HttpsTls(Settings):
+    """TLS to a server. Certificates are always checked; a self-signed one is its own ``ca``."""
+
+    ca: str | None = Field(
+        default=None, description="PEM file of who signed the server's certificate; else the system's."
+    )
+    certificate: str | None = Field(default=None, description="PEM file of our own certificate.")
+    key: str | None = Field(default=None, description="PEM file of its key, when not in the same file.")
+
+    def as_tls(self) -> Tls:
+        """As the drivers' own settings."""
+        return Tls(ca=self.ca, certificate=self.certificate, key=self.key)
+
+
+class InfluxSink(SinkSettings):
+    """A server that takes InfluxDB's v2 write."""
+
+    kind: Literal["influxdb"]
+    url: str = Field(pattern=r"^https?://")
+    org: str = ""
+    bucket: str = Field(min_length=1)
+    token: Secret | None = None
+    tls: HttpsTls | None = Field(default=None, description="Where the system's certificates are not enough.")

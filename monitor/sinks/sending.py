@@ -1,0 +1,88 @@
+"""Sending lines until each is taken, or refused by itself: what every far side's answers come to."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from drivers.contract import Backoff
+from monitor.sinks.condition import Condition
+from monitor.sinks.contract import Answer, FarEnd, SinkState, Verdict
+from monitor.sinks.pace import BatchSize, Pace, wait_s
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A line that is refused for good, with the far side's words; ``index`` is its place in the batch."""
+
+    index: int
+    line: bytes
+    words: str
+
+
+def jitter() -> float:
+    """A number in [0, 1)."""
+    return random.random()  # noqa: S311  spreads requests; no secret
+
+
+class Sending:
+    """Writes to one far side, as often as it takes."""
+
+    def __init__(self, far_end: FarEnd, condition: Condition, size: BatchSize, pace: Pace) -> None:
+        self._far_end = far_end
+        self._condition = condition
+        self._size = size
+        self._pace = pace
+        self.backoff = Backoff(pace.first_s, pace.cap_s)
+
+    async def deliver(self, lines: Sequence[bytes]) -> list[Refused]:
+        """Send until each line is taken, or refused by itself. Returns those, in order."""
+        refused: list[Refused] = []
+        pieces = [range(len(lines))] if lines else []
+        sound = False  # whether the far side has taken anything of this batch
+        while pieces:
+            piece = pieces.pop()
+            sent = lines[piece.start : piece.stop]
+            answer = await self._insist(sent)
+            if answer.verdict is Verdict.TAKEN:
+                sound = True
+            elif len(piece) > 1:
+                if answer.too_large:
+                    self._size.refused(sum(map(len, sent)))
+                middle = piece.start + len(piece) // 2
+                pieces += [range(middle, piece.stop), range(piece.start, middle)]
+            elif sound or await self._takes_anything(answer):
+                sound = True
+                refused.append(Refused(piece.start, sent[0], str(answer.data.get("words", ""))))
+            else:
+                pieces.append(piece)
+        return refused
+
+    async def _takes_anything(self, answer: Answer) -> bool:
+        """Whether a line is at fault and not the address: is a line taken that is surely right?
+
+        A far side that refuses everything (no such organization, a database of another kind) must not turn a
+        whole store into dead letters.
+        """
+        control = await self._insist([self._far_end.probe()])
+        if control.verdict is Verdict.TAKEN:
+            return True
+        self._condition.worse(SinkState.HOLDING, "sink.refuses_everything", answer.data)
+        await asyncio.sleep(self._pace.hold_s)
+        return False
+
+    async def _insist(self, lines: Sequence[bytes]) -> Answer:
+        """Write, again and again, until the far side has judged the lines themselves."""
+        while True:
+            answer = await self._far_end.write(lines)
+            if answer.verdict is Verdict.TAKEN:
+                self.backoff.succeeded()
+                known = {"sink": self._far_end.sink, "address": self._far_end.address}
+                self._condition.fine("sink.recovered", {**known, **answer.data})
+                return answer
+            if answer.verdict is Verdict.REFUSED:
+                self.backoff.succeeded()
+                return answer
+            state = SinkState.HOLDING if answer.verdict is Verdict.HOLD else SinkState.BACKING_OFF
+            self._condition.worse(state, answer.code, answer.data)
+            await asyncio.sleep(wait_s(answer, self.backoff, self._pace, jitter()))
