@@ -24,7 +24,7 @@ help:
 	  '  make run       the demo: a simulated building, the daemon and the page (Ctrl-C ends all)' \
 	  '  make test      every test, against real servers (installed from Debian when that is allowed)' \
 	  '' \
-	  '  make check     format, lint, types, import floors, unit and property tests: under a minute' \
+	  '  make check     format, lint, types, import floors, unit and property tests: about a minute' \
 	  '  make example   Taipei City Hall: build the store from its ledgers, print the summary' \
 	  '  make bench     measurements beside peers' \
 	  '  make fuzz      every decoder against bytes that nobody meant (FUZZ_RUNS=20000 each)' \
@@ -48,7 +48,7 @@ servers:
 
 test: $(STAMP) servers
 	@$(BIN)/coverage erase
-	$(BIN)/pytest --cov --cov-report=term $(ARGS)
+	$(BIN)/pytest -n auto --maxprocesses=4 --dist worksteal --cov --cov-report=term $(ARGS)
 	@test -n "$(ARGS)" || $(BIN)/coverage report --fail-under=100 --include='$(EXACT)' > /dev/null || \
 	  { $(BIN)/coverage report -m --include='$(EXACT)'; printf '%s\n' 'The arithmetic and the decoder want every branch tested.'; exit 1; }
 

@@ -12,7 +12,7 @@ from tests import servers
 from tests.servers import processes
 
 # No deadline: two cores that several tests share say nothing of a test. `make check` tries fewer examples
-# than `make test`, so that it stays under a minute.
+# than `make test`, so that it stays quick.
 settings.register_profile("whole", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=30)
 settings.load_profile("quick" if os.environ.get("QUICK") else "whole")
