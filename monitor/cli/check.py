@@ -76,9 +76,7 @@ async def _probe_sinks(loaded: LoadedSite, language: str) -> list[_Answer]:
     from monitor.sinks.delivery import check_far_end
     from monitor.sinks.making import maker_of
 
-    checks = [
-        check_far_end(maker_of(settings, loaded, SystemClock())) for settings in loaded.site.sinks
-    ]
+    checks = [check_far_end(maker_of(settings, loaded, SystemClock())) for settings in loaded.site.sinks]
     return [
         _Answer(result.sink, result.ok, say(result.code, language, **result.data), of_sink=True)
         for result in await asyncio.gather(*checks)
