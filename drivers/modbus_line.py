@@ -62,7 +62,7 @@ class Line:
         self._turn = asyncio.Lock()
         self._vain = 0
         self._rests_until_s: dict[int, float] = {}
-        self._pauses = any(device.limits.pause_ms for device in devices)
+        self._longest_pause_s = max(device.limits.pause_ms for device in devices) / 1000
         poller = Poller(self.ask, clock_ms, time.monotonic)
         self.poll: Callable[[Device], Awaitable[Reading]] = poller.poll
 
@@ -94,6 +94,7 @@ class Line:
             self._link = await self._transport.dial(self._bus.timeout_s, self.counts)
         except Unreachable as error:
             raise _of_device(error, device) from error
+        self._link.rest_s = self._longest_pause_s
         self._vain = 0
 
     def hang_up(self) -> None:
@@ -104,7 +105,7 @@ class Line:
 
     def ask(self, device: Device, one: Question) -> Awaitable[bytes]:
         """Put one question; the unit has its rest before it. Awaiting it raises ``DriverError``."""
-        if self._link is None or self._pauses:
+        if self._link is None or self._longest_pause_s:
             return self._ask_rested(device, one)
         return self._link.ask(one, device.timeout_s)  # the hot path: no coroutine of its own
 

@@ -37,6 +37,8 @@ EIGHT = profile(
 def driver(devices, one_profile=ONE, folder=None, **bus) -> ModbusDriver:
     settings = {"kind": "modbus_tcp", "id": "b", "every_s": 0.1, "timeout_s": PATIENT_S, "host": "127.0.0.1"}
     settings |= bus
+    if "line" in bus:
+        del settings["host"]
     settings["devices"] = [{"profile": "test", **device} for device in devices]
     more = {} if folder is None else {"folder": folder}
     return ModbusDriver(

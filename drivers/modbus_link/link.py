@@ -14,7 +14,7 @@ from drivers.tls import tls_trouble
 
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # what goes wrong is told by device, in words
 
-_FOREIGN = "driver.foreign_answer"
+WRONG_SIZE, _FOREIGN = "driver.wrong_size", "driver.foreign_answer"
 _READ_SIZE = 4096  # asyncio's own transport takes 256 KiB for each read otherwise
 
 
@@ -49,12 +49,14 @@ class Link(ModbusProtocol):
     Attributes
     ----------
     trusted : False once the stream can no longer be told into frames: hang up and dial again.
+    rest_s : what the units of this line need between two questions, where the link itself puts several.
     """
 
     def __init__(self, params: CommParams, counts: LineCounts) -> None:
         super().__init__(params, is_server=False)
         self.counts = counts
         self.trusted = True
+        self.rest_s = 0.0
         self.ready: asyncio.Future[None] = self.loop.create_future()
         self._question: Question | None = None
         self._answer: asyncio.Future[bytes] | None = None
@@ -141,6 +143,11 @@ class Link(ModbusProtocol):
             self.counts.of(question).bad += 1
         future.set_exception(result)
 
+    def _is_late(self, question: Question) -> None:
+        """An answer came after its time."""
+        self.counts.late += 1
+        self.counts.of(question).late += 1
+
     def _is_foreign(self, unit: int | None = None) -> None:
         """Somebody else spoke in the place of whom was asked; ``unit`` says who, where it is known."""
         self.counts.foreign += 1
@@ -159,7 +166,7 @@ class Link(ModbusProtocol):
             self.counts.of(question).refused += 1
             self._settle(refusal(question.where, body[0]))
         else:
-            self._settle(Garbled(question.where, "driver.wrong_size", found=len(body) - 1, expected=size))
+            self._settle(Garbled(question.where, WRONG_SIZE, found=len(body) - 1, expected=size))
 
     def _fail(self, code: str) -> None:
         if self._question is not None:

@@ -1,24 +1,21 @@
-"""RTU frames, on a serial line or through a socket: no transaction id, so silence and check sums tell."""
+"""RTU frames, on a serial line or through a socket: no transaction id, so other things must tell."""
 
 import asyncio
+import math
 from collections.abc import Awaitable
 
 from pymodbus.framer import FramerRTU
 from pymodbus.transport import CommParams
 
-from drivers.contract import DriverError, Garbled
-from drivers.modbus_link.link import LineCounts, Link
+from drivers.contract import DriverError, Garbled, NoAnswer, Refused
+from drivers.modbus_link.debts import Debts
+from drivers.modbus_link.link import WRONG_SIZE, LineCounts, Link
 from drivers.modbus_link.question import Question
 
 _READS = (3, 4)
 _SHORTEST = 5  # an exception: unit, function, code, check sum
 _KEPT = 512  # more than two frames: noise does not pile up
-_TICK_S = 0.005
 _NEVER_QUIET_S = 1.0
-_LEAST_PATIENCE_S = 1.0
-
-Likeness = tuple[int, int, int]
-"""Unit, function and size: answers that are alike in these cannot be told apart."""
 
 
 class RtuLink(Link):
@@ -27,24 +24,56 @@ class RtuLink(Link):
     Parameters
     ----------
     quiet_s : silence on the line that must come before a question.
+    debts : what the line's units owe since an earlier connection.
     """
 
-    def __init__(self, params: CommParams, counts: LineCounts, quiet_s: float) -> None:
+    def __init__(self, params: CommParams, counts: LineCounts, quiet_s: float, debts: Debts) -> None:
         super().__init__(params, counts)
         self._quiet_s = quiet_s
+        self._debts = debts
         self._heard_s = 0.0
         self._rest = b""
         self._noise = False
-        # Questions without an answer: where they began, and until when theirs may still come.
-        self._owed: dict[Likeness, tuple[Question, float]] = {}
+
+    def callback_connected(self) -> None:
+        """The line is open; what lay in its buffer is not waited for by anybody."""
+        self._heard_s = self.loop.time()
+        super().callback_connected()
 
     def ask(self, question: Question, timeout_s: float) -> Awaitable[bytes]:
-        """Wait for silence, then ask."""
-        return self._ask_when_quiet(question, timeout_s)
+        """Ask once the line is silent and nothing late can pass for the answer."""
+        return self._ask_when_sure(question, timeout_s)
 
-    async def _ask_when_quiet(self, question: Question, timeout_s: float) -> bytes:
+    async def _ask_when_sure(self, question: Question, timeout_s: float) -> bytes:
+        if self._debts.doubts(question, self.loop.time()):
+            await self._prove(question, timeout_s)
+            await asyncio.sleep(self.rest_s)
+        return await self._put(question, timeout_s)
+
+    async def _prove(self, question: Question, timeout_s: float) -> None:
+        """Get an answer that cannot be a late one. Raises ``DriverError`` where there is none.
+
+        A unit that stays silent costs one wait, as any question does; one that refuses is asked otherwise.
+        """
+        for proof in self._debts.proofs(question):
+            try:
+                await self._put(proof, timeout_s)
+            except Refused:
+                pass  # proves as well as data, unless an earlier question may have been refused so late
+            except Garbled as error:
+                if error.code != WRONG_SIZE:
+                    raise
+            if not self._debts.doubts(question, self.loop.time()):
+                return
+            await asyncio.sleep(self.rest_s)
+        if not self._debts.spoke(question):
+            raise NoAnswer(question.where, timeout_s=timeout_s)
+        wait_s = math.ceil(self._debts.over_in_s(question, self.loop.time()))
+        raise NoAnswer(question.where, "driver.late_possible", wait_s=wait_s)
+
+    async def _put(self, question: Question, timeout_s: float) -> bytes:
+        """Wait for silence, then ask."""
         await self._quiet()
-        await self._unmistakable(question)
         self._rest, self._noise = b"", False
         return await super().ask(question, timeout_s)
 
@@ -57,19 +86,8 @@ class RtuLink(Link):
                 return
             await asyncio.sleep(left_s)
 
-    async def _unmistakable(self, question: Question) -> None:
-        """Wait until no late answer can pass for this one's: another block of the same size and unit."""
-        key = _likeness(question)
-        while (owed := self._owed.get(key)) is not None:
-            (earlier, until_s) = owed
-            if self.loop.time() >= until_s:
-                del self._owed[key]
-            elif earlier.start == question.start:
-                return  # its answer says the same
-            else:
-                await asyncio.sleep(_TICK_S)
-
     def _send(self, question: Question) -> None:
+        self._debts.asked(question, self.loop.time())
         self._write(question.rtu)
 
     def data_received(self, data: bytes) -> None:
@@ -111,20 +129,23 @@ class RtuLink(Link):
 
     def _frame(self, unit: int, function: int, body: bytes) -> None:
         question = self._question
-        key = (unit, function & 0x7F, len(body) - 1)
-        if question is None or unit != question.unit or not self._answers(question, function, body):
-            if (late := self._owed.pop(key, None)) is not None:
-                self.counts.late += 1
-                self.counts.of(late[0]).late += 1
-                return
-            self._is_foreign(unit if question is not None and unit != question.unit else None)
-            if question is None or unit != question.unit:
-                return
-            self._settle_with(question, function, body)  # which says what is wrong with it
+        asked = question is not None and unit == question.unit
+        if question is not None and asked and self._answers(question, function, body):
+            self._take(question, function, body)
             return
-        if (owed := self._owed.get(key)) is not None:
-            # Asked twice, answered once: the other answer may still come.
-            self._owed[key] = (owed[0], self.loop.time() + self._patience_s())
+        size = None if function & 0x80 else len(body) - 1
+        if (late := self._debts.heard(unit, function & 0x7F, size)) is not None:
+            self._is_late(late)
+            return
+        self._is_foreign(None if asked else unit)
+        if question is not None and asked:
+            self._settle_with(question, function, body)  # which says what is wrong with it
+
+    def _take(self, question: Question, function: int, body: bytes) -> None:
+        if not function & 0x80 or not self._debts.may_be_refused_late(question):
+            self._debts.answered(question)
+        elif (late := self._debts.heard(question.unit, question.function, None)) is not None:
+            self._is_late(late)  # or this one's: nothing tells, so the answer to this one is owed still
         self._settle_with(question, function, body)
 
     def _answers(self, question: Question, function: int, body: bytes) -> bool:
@@ -132,20 +153,11 @@ class RtuLink(Link):
             return function & 0x7F == question.function
         return function == question.function and len(body) == question.size + 1
 
-    def _patience_s(self) -> float:
-        """How long after its time an answer may still come."""
-        return max(_LEAST_PATIENCE_S, 2 * self._timeout_s)
-
     def _expired(self, question: Question) -> DriverError:
-        self._owed[_likeness(question)] = (question, self.loop.time() + self._patience_s())
         self._rest = b""
         if self._noise:
             return Garbled(question.where, "driver.bad_sum")
         return self._no_answer(question)
-
-
-def _likeness(question: Question) -> Likeness:
-    return question.unit, question.function, question.size
 
 
 def _frame_size(data: bytes, at: int) -> int:

@@ -56,8 +56,7 @@ class TcpLink(Link):
         if late is None:
             self._is_foreign(unit)
             return
-        self.counts.late += 1
-        self.counts.of(late).late += 1
+        self._is_late(late)
 
     def _expired(self, question: Question) -> DriverError:
         self._owed[self._transaction] = question

@@ -13,6 +13,7 @@ from pymodbus.transport import CommParams
 from pymodbus.transport.transport import CommType
 
 from drivers.contract import Unreachable, Where
+from drivers.modbus_link.debts import Debts
 from drivers.modbus_link.link import LineCounts, Link
 from drivers.modbus_link.rtu import RtuLink
 from drivers.modbus_link.tcp import TcpLink
@@ -85,10 +86,11 @@ def socket_transport(
     ----------
     folder : where relative paths of certificates count from.
     """
+    debts = Debts()
 
     def create(timeout_s: float, counts: LineCounts) -> Link:
         params = CommParams(comm_type=CommType.TCP, host=host, port=port, timeout_connect=timeout_s)
-        link = RtuLink(params, counts, _SOCKET_QUIET_S) if rtu else TcpLink(params, counts)
+        link = RtuLink(params, counts, _SOCKET_QUIET_S, debts) if rtu else TcpLink(params, counts)
         if tls is not None:
             link.call_create = partial(
                 link.loop.create_connection,
@@ -105,6 +107,7 @@ def socket_transport(
 
 def serial_transport(bus: ModbusSerialBus) -> Transport:
     """A serial line of our own."""
+    debts = Debts()
 
     def create(timeout_s: float, counts: LineCounts) -> Link:
         params = CommParams(
@@ -116,7 +119,7 @@ def serial_transport(bus: ModbusSerialBus) -> Transport:
             stopbits=bus.stop_bits,
             timeout_connect=timeout_s,
         )
-        return RtuLink(params, counts, _quiet_s(bus.baud))
+        return RtuLink(params, counts, _quiet_s(bus.baud), debts)
 
     return _Transport(bus.line, create)
 
