@@ -44,11 +44,10 @@ SETTLED_MS = 60_000
 CHECKPOINT_S = 3600
 """How often the meters' states are kept beyond the last one: from there their readings can be taken again."""
 
-AHEAD_MS = LATEST_AHEAD_MS
-"""A reading that is dated further ahead of the clock than this carries a wrong time."""
-
 LATE_AT_MOST_MS = 7 * 86_400_000
 """A reading that comes later than this is kept in its scan and refused: intervals settle after a week."""
+
+_COUNTED, _LATE, _SUSPECT = Verdict.COUNTED, Verdict.LATE, int(Quality.SUSPECT)
 
 TOLD = (Verdict.BACKWARD, Verdict.SPIKE, Verdict.LATE, Verdict.NEW_EPOCH, Verdict.CAUGHT_UP, Verdict.STUCK)
 """Verdicts that are kept, for people to see and to count."""
@@ -75,7 +74,7 @@ class Meter:
     own_time: bool = False  # its readings carry a time of their own: one that comes late belongs there
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # one a reading: frozen costs four times as much to make
 class Sample:
     """One reading of one meter's register."""
 
@@ -146,15 +145,16 @@ class Pipeline:
             self._accept(timed, on_commit)
 
     def _accept(self, scan: Scan, on_commit: Callable[[], None] | None) -> None:
-        route = self._routes[scan.layout.key]
+        route, now_ms = self._routes[scan.layout.key], self._clock_ms()
         route.validator.grade(scan)
         self._scan_id += 1
+        values, quality = pack_scan(scan)
         commit = Commit(
-            scans=[(self._scan_id, route.layout_id, scan.at_ms, *pack_scan(scan))],
+            scans=[(self._scan_id, route.layout_id, scan.at_ms, values, quality)],
             done=[] if on_commit is None else [on_commit],
         )
-        self._measure(route, scan, commit)
-        slot = self._slot()
+        self._measure(route, scan, commit, now_ms)
+        slot = (now_ms - self._settled_ms) // self._interval_ms
         if slot != self._snapshot_slot:
             commit.snapshot = self.snapshot()
             if self._hour(slot) != self._hour(self._snapshot_slot):
@@ -187,38 +187,39 @@ class Pipeline:
     def _slot(self) -> int:
         return (self._clock_ms() - self._settled_ms) // self._interval_ms
 
-    def _measure(self, route: _Route, scan: Scan, commit: Commit) -> None:
+    def _measure(self, route: _Route, scan: Scan, commit: Commit, now_ms: int) -> None:
         """Advance the meters of a scan and close what has become due."""
         self._latest[route.layout_id] = scan
+        value, trust = scan.values.item, scan.quality.item
         for meter in route.meters:
-            raw = float(scan.values[meter.counter])
+            raw: float = value(meter.counter)
             if not math.isfinite(raw):
                 continue
             rate = math.nan
-            if meter.rate is not None and scan.quality[meter.rate] < Quality.SUSPECT:
-                rate = float(scan.values[meter.rate])
-            quality = min(int(scan.quality[meter.counter]), Quality.SUSPECT)
-            self._take(meter, Sample(scan.at_ms, raw, rate, quality), commit)
+            if meter.rate is not None and trust(meter.rate) < _SUSPECT:
+                rate = value(meter.rate)
+            quality = min(trust(meter.counter), _SUSPECT)
+            self._take(meter, Sample(scan.at_ms, raw, rate, quality), commit, now_ms)
 
-    def _take(self, meter: Meter, sample: Sample, commit: Commit) -> None:
+    def _take(self, meter: Meter, sample: Sample, commit: Commit, now_ms: int) -> None:
         """Advance one meter, keep what has to be told of the reading, and close what has become due."""
         track = self._tracks[meter.id]
         before, unmetered = track.counter, track.unmetered
         verdict = track.take(sample.at_ms, sample.raw, sample.rate, sample.quality)
-        now_ms = self._clock_ms()
         late = _is_late(track, sample.at_ms, now_ms)
         if late and meter.own_time and verdict is not Verdict.REPEATED:
             commit.late.append(
                 LateRow(meter.id, sample.at_ms, self._scan_id, sample.raw, sample.rate, sample.quality)
             )
             commit.reworks.append(ReworkRow(meter.id, sample.at_ms, sample.at_ms))
-        elif verdict in TOLD and before is not None:
+        elif verdict is not _COUNTED and verdict in TOLD and before is not None:
             commit.refusals.append(
                 refusal(meter.id, sample, verdict, before, track.unmetered or unmetered, now_ms)
             )
-        if meter.id in self._reworking and verdict is not Verdict.LATE:
+        if self._reworking and meter.id in self._reworking and verdict is not _LATE:
             self._reworking[meter.id].append(sample)
-        commit.intervals += [IntervalRow(meter.id, interval) for interval in track.close_due()]
+        if closed := track.close_due():
+            commit.intervals += [IntervalRow(meter.id, interval) for interval in closed]
 
     # -- taking readings again ------------------------------------------------------------------------
 
@@ -300,13 +301,13 @@ class Pipeline:
         self._scan_id = reader.snapshot_position()
         replayed = 0
         while scans := reader.follow(self._scan_id):
-            commit = Commit()
+            commit, now_ms = Commit(), self._clock_ms()
             for scan_id, layout_id, scan in scans:
                 self._scan_id = scan_id
                 route = self._routes.get(scan.layout.key)
                 # A layout that has changed since is history: its meters go on with the next scan.
                 if route is not None and route.layout_id == layout_id:
-                    self._measure(route, scan, commit)
+                    self._measure(route, scan, commit, now_ms)
             commit.refusals.clear()  # they were kept when they were new
             replayed += len(scans)
             if commit:
@@ -336,7 +337,7 @@ def _is_late(track: MeterTrack, at_ms: int, now_ms: int) -> bool:
     What is dated ahead of the clock makes nothing late: one wrong date would hold up all that is right.
     """
     heard_ms = track.heard_ms
-    if heard_ms < at_ms <= now_ms + AHEAD_MS:
+    if heard_ms < at_ms <= now_ms + LATEST_AHEAD_MS:
         track.heard_ms = at_ms
     return now_ms - LATE_AT_MOST_MS <= at_ms < heard_ms
 

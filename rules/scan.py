@@ -1,6 +1,6 @@
 """What one poll of one device gave: the unit of the hot path."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,17 +45,17 @@ class Layout:
     part : name of the part; ``main`` where there is one only.
     family : electricity, water, chilled_water, chiller or weather; says which measurement it becomes.
     points : the points, in the order of a scan's values.
+    key : ``device/part``, unique in a site.
     """
 
     device: str
     part: str
     family: str
     points: tuple[PointSpec, ...]
+    key: str = field(init=False, repr=False, compare=False)  # kept: it is asked for with each scan
 
-    @property
-    def key(self) -> str:
-        """``device/part``, unique in a site."""
-        return f"{self.device}/{self.part}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", f"{self.device}/{self.part}")
 
     def has(self, name: str) -> bool:
         """Whether a point of this name is in the layout."""
@@ -69,9 +69,9 @@ class Layout:
         raise KeyError(name)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)  # one a poll: frozen costs four times as much to make
 class Scan:
-    """One device part at one instant.
+    """One device part at one instant. Nothing of it is set to something else once it is made.
 
     Attributes
     ----------
