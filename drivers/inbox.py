@@ -15,9 +15,7 @@ from drivers.receipts import Pending, Receipt, Receipts
 from drivers.refusals import PayloadRefused
 from drivers.sparkplug import NAMESPACE, Address, Message, Node, SparkplugDecoder, message_of
 from drivers.sparkplug_wire import rebirth_request
-from drivers.streams import REMEMBERED, Directory, Stream
-
-__all__ = ["REMEMBERED", "Arrival", "Counts", "Denied", "Down", "Event", "Inbox", "Up"]
+from drivers.streams import Directory, Stream
 
 LOG_EVERY_MS = 60_000
 ASK_AGAIN_S, ASK_AGAIN_CAP_S = 60.0, 3600.0

@@ -3,7 +3,10 @@
 import json
 import math
 import re
+from math import isfinite
 from typing import TypeGuard
+
+from pydantic_core import from_json
 
 from drivers.refusals import PayloadRefused, shorten
 
@@ -32,21 +35,33 @@ def parse(payload: bytes, *, is_json: bool) -> object:
     """The content of a payload. Raises ``PayloadRefused``."""
     if len(payload) > MAX_BYTES:
         raise PayloadRefused("too_large", size=len(payload), limit=MAX_BYTES)
+    if not is_json:
+        return _text(payload)
     try:
-        text = bytes(payload).decode("utf-8").strip()
+        # A quarter of the library's time, the same content; and for all that it does not take, the library.
+        root: object = from_json(payload, allow_inf_nan=False)
+    except ValueError:
+        root = _parse_at_length(_text(payload))
+    if payload.count(b"{") + payload.count(b"[") > MAX_DEPTH and _is_too_deep(root):
+        raise PayloadRefused("too_deep", limit=MAX_DEPTH)
+    return root
+
+
+def _text(payload: bytes) -> str:
+    try:
+        return payload.decode("utf-8").strip()
     except UnicodeDecodeError as error:
         raise PayloadRefused("not_text", position=error.start) from None
-    if not is_json:
-        return text
+
+
+def _parse_at_length(text: str) -> object:
+    """With the standard library: what is no JSON, and what a device says beyond it."""
     try:
-        root: object = _JSON.decode(text)
+        return _JSON.decode(text)
     except RecursionError:
         raise PayloadRefused("too_deep", limit=MAX_DEPTH) from None
     except ValueError:  # not JSON, or a number of thousands of digits
         raise PayloadRefused("not_json", sample=shorten(text)) from None
-    if text.count("{") + text.count("[") > MAX_DEPTH and _is_too_deep(root):
-        raise PayloadRefused("too_deep", limit=MAX_DEPTH)
-    return root
 
 
 def walk(root: object, steps: tuple[str, ...]) -> object:
@@ -66,7 +81,9 @@ def walk(root: object, steps: tuple[str, ...]) -> object:
 
 def number_of(raw: object) -> float:
     """A finite number, or NaN. Plain decimal text counts; true, "NaN", "1,234" and "unavailable" do not."""
-    if isinstance(raw, bool) or not isinstance(raw, int | float | str):
+    if isinstance(raw, float):
+        return raw if isfinite(raw) else math.nan
+    if isinstance(raw, bool) or not isinstance(raw, int | str):
         return math.nan
     if isinstance(raw, str) and not _NUMBER.fullmatch(raw):
         return math.nan
@@ -74,7 +91,7 @@ def number_of(raw: object) -> float:
         value = float(raw)
     except OverflowError:
         return math.nan
-    return value if math.isfinite(value) else math.nan
+    return value if isfinite(value) else math.nan
 
 
 def _sum(node: object) -> object:

@@ -8,27 +8,19 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
+from math import isfinite
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drivers.mqtt_profile import Delta, MqttPart
-from drivers.payload_json import ABSENT, MAX_BYTES, MAX_DEPTH, number_of, parse, steps_of, walk
-from drivers.payload_times import EARLIEST_MS, LATEST_AHEAD_MS, Stamp, is_plausible, time_reader
+from drivers.payload_json import ABSENT, number_of, parse, steps_of, walk
+from drivers.payload_times import Stamp, is_plausible, time_reader
 from drivers.profile import conversion
 from drivers.refusals import PayloadRefused, sample_of
 from rules.quality import Quality
 from rules.scan import Qualities, Values
-
-__all__ = [
-    "EARLIEST_MS",
-    "LATEST_AHEAD_MS",
-    "MAX_BYTES",
-    "MAX_DEPTH",
-    "PartDecoder",
-    "PayloadRefused",
-    "Reading",
-]
 
 KEY_MAX = 64  # characters of a duplicate's key
 
@@ -37,9 +29,9 @@ _MISSING = int(Quality.MISSING)
 _SUSPECT = int(Quality.SUSPECT)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)  # one a message: frozen costs four times as much to make
 class Reading:
-    """What one payload gave.
+    """What one payload gave. Nothing of it is set to something else once it is made.
 
     Attributes
     ----------
@@ -61,12 +53,14 @@ class Reading:
     count: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Point:
+class _Point(NamedTuple):
     path: str
     steps: tuple[str, ...]
     scale: float
     offset: float
+
+
+_NO_TIME: Stamp = (None, True)
 
 
 class _Clock:
@@ -79,11 +73,11 @@ class _Clock:
 
     def look(self, root: object, now_ms: int) -> Stamp:
         """The message's own instant if it is plausible, and whether there should have been a better one."""
-        stamp = walk(root, self._steps)
-        if _is_nothing(stamp):
-            return None, True
-        at_ms, doubtful = self._read(stamp, now_ms)
-        return (at_ms, doubtful) if is_plausible(at_ms, now_ms) else (None, True)
+        found = walk(root, self._steps)
+        if found is ABSENT or found is None:
+            return _NO_TIME
+        stamp = self._read(found, now_ms)
+        return stamp if is_plausible(stamp[0], now_ms) else _NO_TIME
 
 
 class PartDecoder:
@@ -133,15 +127,19 @@ class PartDecoder:
         root = parse(payload, is_json=self._is_json)
         if self._decoded is not None and _is_nothing(walk(root, self._decoded)):
             raise PayloadRefused("not_decoded", path=".".join(self._decoded))
-        stamp = (None, False) if self._clock is None else self._clock.look(root, now_ms)
-        found = [] if stamp[0] is None or self._clock is None else [self._clock.path]
-        values, quality, _ = self._values(root, stamp[1], found)
+        at_ms, doubtful = None, False
+        found: list[str] = []
+        if self._clock is not None:
+            at_ms, doubtful = self._clock.look(root, now_ms)
+            if at_ms is not None:
+                found.append(self._clock.path)
+        values, quality, _ = self._values(root, doubtful, found)
         if quality.count(_MISSING) == len(quality):
             raise PayloadRefused("no_value", paths=self._wanted(), sample=sample_of(root))
         return Reading(
             np.array(values),
             np.frombuffer(quality, dtype=np.uint8),
-            stamp[0],
+            at_ms,
             tuple(found),
             key=None if self._key is None else _key(walk(root, self._key)),
             count=None if self._count is None else number_of(walk(root, self._count)),
@@ -177,15 +175,17 @@ class PartDecoder:
         """Value and quality of each point, and whether the payload spoke of it."""
         values, quality, given = [], bytearray(), []
         trust = _SUSPECT if doubtful else _GOOD
-        for point in self._points:
-            raw = walk(root, point.steps)
-            value = number_of(raw) * point.scale + point.offset
-            known = math.isfinite(value)
-            values.append(value if known else math.nan)
-            quality.append(trust if known else _MISSING)
+        for path, steps, scale, offset in self._points:
+            raw = walk(root, steps)
+            value = number_of(raw) * scale + offset
             given.append(raw is not ABSENT)
-            if known:
-                found.append(point.path)
+            if isfinite(value):
+                values.append(value)
+                quality.append(trust)
+                found.append(path)
+            else:
+                values.append(math.nan)
+                quality.append(_MISSING)
         return values, quality, given
 
     def _wanted(self) -> str:

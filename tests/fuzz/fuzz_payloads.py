@@ -30,7 +30,7 @@ with atheris.instrument_imports(
     from drivers.inbox import Arrival, Counts, Inbox
     from drivers.mqtt_profile import MqttProfile
     from drivers.payload_json import steps_of
-    from drivers.payloads import EARLIEST_MS, LATEST_AHEAD_MS
+    from drivers.payload_times import EARLIEST_MS, LATEST_AHEAD_MS
     from drivers.presence import Presence
     from drivers.settings import MqttDevice
     from drivers.streams import directory_of

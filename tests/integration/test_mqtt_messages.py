@@ -2,7 +2,7 @@
 
 from drivers.contract import DeviceCondition
 from drivers.mqtt_link import MAXIMUM_PACKET_BYTES
-from drivers.payloads import MAX_BYTES
+from drivers.payload_json import MAX_BYTES
 from rules.quality import Quality
 from tests import servers
 from tests.broker_world import (

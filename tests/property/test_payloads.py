@@ -12,8 +12,10 @@ from config.words import LANGUAGES, say
 from drivers.contract import Garbled
 from drivers.inbox import Arrival, Counts, Inbox
 from drivers.mqtt_profile import MqttPart, MqttProfile
-from drivers.payloads import EARLIEST_MS, LATEST_AHEAD_MS, PartDecoder, PayloadRefused, Reading
+from drivers.payload_times import EARLIEST_MS, LATEST_AHEAD_MS
+from drivers.payloads import PartDecoder, Reading
 from drivers.presence import Presence
+from drivers.refusals import PayloadRefused
 from drivers.settings import MqttDevice
 from drivers.sparkplug_wire import written_varint
 from drivers.streams import directory_of

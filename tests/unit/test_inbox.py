@@ -8,12 +8,12 @@ import pytest
 from config.words import LANGUAGES, say
 from drivers.contract import Counts as Counted
 from drivers.contract import DeviceCondition, DeviceNews
-from drivers.inbox import LOG_EVERY_MS, REMEMBERED, Arrival, Counts, Inbox
+from drivers.inbox import LOG_EVERY_MS, Arrival, Counts, Inbox
 from drivers.mqtt_profile import MqttProfile
 from drivers.presence import Presence
 from drivers.receipts import Pending, Receipts
 from drivers.settings import MqttDevice
-from drivers.streams import directory_of
+from drivers.streams import REMEMBERED, directory_of
 from drivers.tally import Tally
 from rules.scan import Scan
 

@@ -6,7 +6,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from drivers.mqtt_profile import MqttPart
-from drivers.payloads import LATEST_AHEAD_MS, MAX_BYTES, MAX_DEPTH, PartDecoder, PayloadRefused, Reading
+from drivers.payload_json import MAX_BYTES, MAX_DEPTH
+from drivers.payload_times import LATEST_AHEAD_MS
+from drivers.payloads import PartDecoder, Reading
+from drivers.refusals import PayloadRefused
 from rules.quality import Quality
 
 NOW_MS = 1_772_418_000_000  # 2026-03-02T02:20:00Z
