@@ -5,8 +5,6 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from config.loading import LoadedSite
 from config.site import Commodity
 from monitor.store.database import StoreError
@@ -14,26 +12,16 @@ from monitor.store.reader import UNREADABLE, StoreReader
 from monitor.store.rows import ConditionRow
 from monitor.virtual import store_key
 from monitor.web.day import day_curve, same_weekday
+from monitor.web.energy import Energies
 from monitor.web.halfyear import HalfYear, compare
-from monitor.web.plan import AnyMeter, MeterPlan, SitePlan, plan_site, registers_of
+from monitor.web.plan import AnyMeter, SitePlan, plan_site, registers_of
 from monitor.web.plant import air, plant_state
-from monitor.web.readings import (
-    Board,
-    Reading,
-    combined,
-    estimated,
-    first_scan_since,
-    missing,
-    of_meter,
-)
+from monitor.web.readings import Board, first_scan_since
 from monitor.web.refused import RefusedCounts
-from monitor.web.snapshot import DayCurve, DeviceState, OpenWindow, Snapshot
+from monitor.web.snapshot import DayCurve, DeviceState, Snapshot
 from rules.calendar import day_start_s
-from rules.counters import MS_AN_HOUR
-from rules.demand import SECONDS_AN_HOUR, DemandWindow, window_start_s
 from rules.intervals import IntervalSeries
 from rules.metering import MeterRules, MeterTrack
-from rules.quality import Quality
 
 REPLAY_MARGIN_MS = 120_000
 """Read before a window's edge, so that the register is bracketed there."""
@@ -42,9 +30,6 @@ FOLLOW_AT_ONCE = 2_000
 
 STOPPED_AFTER_MS = 30_000
 """Nothing new from any device for this long, and longer than the quickest of them should take."""
-
-SHORTEST_MEAN_MS = 10_000
-"""A mean over less than this says less than the power of now."""
 
 HALF_YEAR_EVERY_MS = 900_000
 HALF_YEAR_EMPTY_EVERY_MS = 10_000
@@ -213,6 +198,9 @@ class LiveState:
         conditions = {row.device: row for row in reader.conditions()}
         clock = conditions.get("clock")
         self._clock_error = clock.error if clock else None
+        self._board.troubled = {
+            row.device: row.since_ms for row in conditions.values() if row.condition != "online"
+        }
         states = []
         for device in self.plan.devices.values():
             row = conditions.get(device.id)
@@ -256,7 +244,9 @@ class LiveState:
         self, now_ms: int, devices: tuple[DeviceState, ...], trouble: dict[str, Any] | None
     ) -> Snapshot:
         temperature, humidity, wet_bulb = air(self._board, self.plan)
-        power = self._power(now_ms)
+        energy = Energies(self._board, self.plan, self._closed.day, self._closed.series or {})
+        power = energy.power(Commodity.ELECTRICITY, "kW", now_ms)
+        window, used = energy.window(now_ms, power)
         recent = self._board.power
         newest_power = next(reversed(recent.items())) if recent else None
         return Snapshot(
@@ -266,15 +256,16 @@ class LiveState:
             trouble=trouble,
             newest_ms=self._board.newest_ms,
             stopped_ms=self._stopped_ms(now_ms),
-            window=self._window(now_ms, power),
+            window=window,
+            window_lacks=used.lacks,
             power=power,
             power_point=newest_power,
-            today=self._today(Commodity.ELECTRICITY, "kWh", now_ms),
+            today=energy.today(Commodity.ELECTRICITY, "kWh", now_ms),
             today_curve=self._closed.curve,
             half_years=self._half_years,
             plant=plant_state(self._board, self.plan, now_ms),
-            flow=self._sum_of_rates(Commodity.WATER, "m3/h", now_ms),
-            water_today=self._today(Commodity.WATER, "m3", now_ms),
+            flow=energy.power(Commodity.WATER, "m3/h", now_ms),
+            water_today=energy.today(Commodity.WATER, "m3", now_ms),
             temperature=temperature,
             humidity=humidity,
             wet_bulb=wet_bulb,
@@ -289,80 +280,6 @@ class LiveState:
         if newest is None or now_ms - newest <= max(STOPPED_AFTER_MS, quickest_ms):
             return None
         return newest
-
-    def _power(self, now_ms: int) -> Reading:
-        return self._sum_of_rates(Commodity.ELECTRICITY, "kW", now_ms)
-
-    def _sum_of_rates(self, commodity: Commodity, unit: str, now_ms: int) -> Reading:
-        meters = self._building(commodity)
-        if not meters:
-            return missing(unit, "page.note_no_meters")
-        return combined([self._board.rate(meter, unit, now_ms) for meter in meters], unit, sum)
-
-    def _window(self, now_ms: int, power: Reading) -> OpenWindow | None:
-        duration_s = self.plan.site.interval_s
-        start_s = window_start_s(now_ms / 1000, duration_s)
-        meters = self._building(Commodity.ELECTRICITY)
-        part = partial(self._window_part, start_ms=start_s * 1000, now_ms=now_ms)
-        total = combined([of_meter(meter, "kWh", part) for meter in meters], "kWh", sum)
-        if not total.known or not power.known:
-            return None
-        elapsed_s = min(now_ms / 1000 - start_s, duration_s)
-        mean_kw = total.value * SECONDS_AN_HOUR / elapsed_s if elapsed_s > 0 else power.value
-        if elapsed_s * 1000 < SHORTEST_MEAN_MS:
-            mean_kw = power.value
-        return OpenWindow(DemandWindow(start_s, duration_s, elapsed_s, mean_kw, power.value), total)
-
-    def _window_part(self, meter: MeterPlan, start_ms: int, now_ms: int) -> Reading:
-        """Energy of one register since the window began, then its rate up to now; missing without both."""
-        found = self._board.advance_since(meter, start_ms, now_ms)
-        rate = self._board.rate(meter, "kW", now_ms)
-        if found is None:
-            # The window is younger than a poll: nothing is measured in it, but the power is known.
-            if not rate.known or rate.is_stale(now_ms):
-                return missing("kWh")
-            guess = rate.value * max(0, now_ms - start_ms) / MS_AN_HOUR
-            return estimated(Reading(guess, "kWh", rate.quality, rate.at_ms, rate.stale_after_ms), "")
-        measured_ms = found.to_ms - found.from_ms
-        rate_kw = rate.value if rate.known else found.quantity / max(1, measured_ms) * MS_AN_HOUR
-        unmeasured_ms = (found.from_ms - start_ms) + max(0, now_ms - found.to_ms)
-        reading = Reading(
-            found.quantity + rate_kw * unmeasured_ms / MS_AN_HOUR,
-            "kWh",
-            found.quality,
-            found.to_ms,
-            self.plan.stale_after_ms(meter.counter.device),
-        )
-        return reading if found.whole else estimated(reading, "page.note_window_part")
-
-    def _today(self, commodity: Commodity, unit: str, now_ms: int) -> Reading:
-        meters = self._building(commodity)
-        if not meters:
-            return missing(unit, "page.note_no_meters")
-        today_of = partial(self._today_of, unit=unit, now_ms=now_ms)
-        return combined([of_meter(meter, unit, today_of) for meter in meters], unit, sum)
-
-    def _today_of(self, meter: MeterPlan, unit: str, now_ms: int) -> Reading:
-        """Closed intervals since midnight, and what the register did after them."""
-        closed = self._closed
-        if closed.day is None or closed.series is None:
-            return missing(unit)
-        series = closed.series[meter.id]
-        midnight = day_start_s(closed.day, self.plan.zone)
-        last_s = int(series.start[-1].astype(np.int64) + series.duration_s[-1]) if len(series) else midnight
-        found = self._board.advance_since(meter, last_s * 1000, now_ms)
-        if not len(series) and found is None:
-            return missing(unit)
-        total = float(np.nansum(series.quantity)) + (found.quantity if found else 0.0)
-        at_ms = found.to_ms if found else last_s * 1000
-        stale_ms = self.plan.stale_after_ms(meter.counter.device)
-        quality = found.quality if found else Quality.GOOD
-        quality = max(quality, Quality(int(series.quality.max()))) if len(series) else quality
-        reading = Reading(total, unit, quality, at_ms, stale_ms)
-        known_s = float((series.coverage * series.duration_s).sum())
-        gap = last_s - midnight - known_s > self.plan.site.interval_s
-        late = found is not None and not found.whole
-        return estimated(reading, "page.note_day_part") if gap or late else reading
 
     # -- days ---------------------------------------------------------------------------------------
 

@@ -67,6 +67,18 @@ def registers_of(meters: Iterable[AnyMeter]) -> dict[str, MeterPlan]:
     return found
 
 
+def shares_of(meters: Iterable[AnyMeter]) -> tuple[list[float], list[MeterPlan]]:
+    """What a sum over meters is over registers: each register's share of it, and the register."""
+    shares: dict[str, float] = {}
+    registers: dict[str, MeterPlan] = {}
+    for meter in meters:
+        terms = [(1.0, meter)] if isinstance(meter, MeterPlan) else meter.terms
+        for share, part in terms:
+            shares[part.id] = shares.get(part.id, 0.0) + share
+            registers[part.id] = part
+    return list(shares.values()), list(registers.values())
+
+
 @dataclass(frozen=True, slots=True)
 class DevicePlan:
     """A device and what it stands for; silent for longer than ``stale_after_ms`` its values are old."""

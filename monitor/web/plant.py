@@ -3,7 +3,8 @@
 import math
 
 from monitor.web.plan import ChillerPlan, PointAt, SitePlan
-from monitor.web.readings import Board, Reading, combined, missing
+from monitor.web.reading import Reading, combined, missing
+from monitor.web.readings import Board
 from monitor.web.snapshot import ChillerState, PlantState
 from rules.chiller import cooling_kw, kw_per_rt, refrigeration_tons
 from rules.humidity import wet_bulb_c
@@ -21,7 +22,7 @@ def plant_state(board: Board, plan: SitePlan, now_ms: int) -> PlantState | None:
     if not plan.chillers:
         return None
     chillers = tuple(_chiller(board, chiller, now_ms) for chiller in plan.chillers)
-    power = _sum_of_powers(chillers, plan)
+    power = _sum_of_powers(board, plan, now_ms)
     cooling = [_header(board, device) for device in plan.headers]
     cooling = cooling or [chiller.cooling_kw for chiller in chillers]
     if not all(one.known for one in cooling):
@@ -29,15 +30,15 @@ def plant_state(board: Board, plan: SitePlan, now_ms: int) -> PlantState | None:
         return PlantState(power, missing("RT", note), missing("kW/RT", note), chillers)
     tons = combined(cooling, "RT", lambda kilowatts: refrigeration_tons(sum(kilowatts)))
     efficiency = combined([power, combined(cooling, "kW", sum)], "kW/RT", lambda v: kw_per_rt(v[0], v[1]))
-    if power.known and not efficiency.known:
+    if power.whole and not efficiency.known:
         efficiency = missing("kW/RT", "page.note_no_cooling")
     return PlantState(power, tons, efficiency, chillers)
 
 
-def _sum_of_powers(chillers: tuple[ChillerState, ...], plan: SitePlan) -> Reading:
+def _sum_of_powers(board: Board, plan: SitePlan, now_ms: int) -> Reading:
     if any(chiller.power is None for chiller in plan.chillers):
         return missing("kW", "page.note_no_chiller_meter")
-    return combined([chiller.power for chiller in chillers], "kW", sum)
+    return board.rates([chiller.power for chiller in plan.chillers if chiller.power], "kW", now_ms)
 
 
 def _header(board: Board, device: str) -> Reading:

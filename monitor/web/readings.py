@@ -3,11 +3,12 @@
 import math
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from monitor.store.reader import StoreReader
-from monitor.web.plan import AnyMeter, MeterPlan, PointAt, SitePlan, registers_of
+from monitor.web.plan import AnyMeter, MeterPlan, PointAt, SitePlan, registers_of, shares_of
+from monitor.web.reading import Lack, Reading, doubted, missing, summed
 from rules.counters import MS_AN_HOUR, CounterState, Verdict, advance, first_reading
 from rules.quality import Quality
 from rules.scan import Scan
@@ -17,73 +18,6 @@ SLOPE_OVER_MS = 60_000
 
 AHEAD_MS = 10_000
 """A reading dated further ahead than this of the page's clock tells a wrong time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A value with everything a person needs to trust it.
-
-    Attributes
-    ----------
-    value : in ``unit``; NaN = not known.
-    at_ms : instant of the oldest reading in it; None when there is none.
-    stale_after_ms : how old it may become.
-    note : key of a text that explains it, empty for none.
-    """
-
-    value: float
-    unit: str
-    quality: Quality = Quality.GOOD
-    at_ms: int | None = None
-    stale_after_ms: int = 0
-    note: str = ""
-
-    @property
-    def known(self) -> bool:
-        """Whether there is a value at all."""
-        return math.isfinite(self.value)
-
-    def is_stale(self, now_ms: int) -> bool:
-        """Whether it is older than it may be."""
-        return self.at_ms is not None and now_ms - self.at_ms > self.stale_after_ms
-
-
-def missing(unit: str, note: str = "") -> Reading:
-    """A value that nobody gave."""
-    return Reading(math.nan, unit, Quality.MISSING, note=note)
-
-
-def combined(parts: list[Reading], unit: str, rule: Callable[[list[float]], float]) -> Reading:
-    """One value of several: the worst quality and the oldest instant win; one unknown makes all unknown.
-
-    It is stale as soon as the first of them is.
-    """
-    if not parts or not all(part.known for part in parts):
-        return missing(unit)
-    dated = [part for part in parts if part.at_ms is not None]
-    oldest_ms = min((part.at_ms or 0 for part in dated), default=None)
-    expires_ms = min(((part.at_ms or 0) + part.stale_after_ms for part in dated), default=0)
-    return Reading(
-        rule([part.value for part in parts]),
-        unit,
-        max(part.quality for part in parts),
-        oldest_ms,
-        max(0, expires_ms - (oldest_ms or 0)),
-        next((part.note for part in parts if part.note), ""),
-    )
-
-
-def of_meter(meter: AnyMeter, unit: str, told: Callable[[MeterPlan], Reading]) -> Reading:
-    """What a meter with a register tells, or the sum over those of a formula; the worst quality wins."""
-    if isinstance(meter, MeterPlan):
-        return told(meter)
-    shares = [share for share, _ in meter.terms]
-    total = combined(
-        [told(part) for _, part in meter.terms],
-        unit,
-        lambda values: sum(share * value for share, value in zip(shares, values, strict=True)),
-    )
-    return total if total.known else missing(unit, "page.note_part_unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +129,12 @@ class _Heard:
 
 
 class Board:
-    """The newest of everything, fed with scans in the order of their commitment."""
+    """The newest of everything, fed with scans in the order of their commitment.
+
+    Attributes
+    ----------
+    troubled : since when each device is in trouble that is, ms.
+    """
 
     def __init__(self, plan: SitePlan) -> None:
         self._plan = plan
@@ -207,6 +146,8 @@ class Board:
         registers = registers_of(self._electricity()).values()
         self._power_devices = {meter.rate.device for meter in registers if meter.rate is not None}
         self.power: dict[int, float] = {}
+        self.troubled: Mapping[str, int] = {}
+        self._known_ms: dict[str, int] = {}
 
     @property
     def newest_ms(self) -> int | None:
@@ -229,12 +170,13 @@ class Board:
             found = _value_in(scan, one.plan.counter.point)
             if found is not None and math.isfinite(found[0]):
                 one.take(scan.at_ms, *found)
+                self._known_ms[one.plan.id] = heard.at_ms
         if layout.device in self._power_devices:
             self._take_power(heard.at_ms, now_ms)
 
     def _take_power(self, at_ms: int, now_ms: int) -> None:
-        total = combined([self.rate(meter, "kW", now_ms) for meter in self._electricity()], "kW", sum)
-        if not total.known:
+        total = self.rates(self._electricity(), "kW", now_ms)
+        if not total.whole:
             return
         step_ms = at_ms // POWER_STEP_MS * POWER_STEP_MS
         if step_ms not in self.power:
@@ -262,11 +204,42 @@ class Board:
 
     def rate(self, meter: AnyMeter, unit: str, now_ms: int) -> Reading:
         """Power or flow of a meter: its rate point, else the slope of its register; or the formula's sum."""
-        return of_meter(meter, unit, lambda part: self._rate(part, unit, now_ms))
+        return self.rates((meter,), unit, now_ms)
+
+    def rates(self, meters: Iterable[AnyMeter], unit: str, now_ms: int) -> Reading:
+        """Power or flow of several meters together."""
+        return self.total(meters, unit, lambda part: self._rate(part, unit, now_ms), now_ms)
+
+    def total(
+        self, meters: Iterable[AnyMeter], unit: str, told: Callable[[MeterPlan], Reading], now_ms: int
+    ) -> Reading:
+        """Sum over meters of what each register tells; where some say nothing, of the rest.
+
+        Parameters
+        ----------
+        told : what one meter tells. What it lacks already stays counted as far as it is known.
+        """
+        shares, plans = shares_of(meters)
+        parts = [told(plan) for plan in plans]
+        someone_speaks = any(part.known and not part.is_gone(now_ms) for part in parts)
+        found = []
+        for plan, part in zip(plans, parts, strict=True):
+            if not part.known or (someone_speaks and not part.lacks and part.is_gone(now_ms)):
+                found.append(missing(unit, part.note, [self.lack(plan, part)]))
+            else:
+                # Where all are silent, all that there was is shown, out of date.
+                found.append(part if someone_speaks else replace(part, lacks=()))
+        return summed(shares, found, unit)
+
+    def lack(self, meter: MeterPlan, part: Reading) -> Lack:
+        """A meter that says nothing, and since when it does not."""
+        since_ms = part.at_ms or self._known_ms.get(meter.id) or self.troubled.get(meter.counter.device)
+        return Lack(meter.id, meter.name, since_ms)
 
     def _rate(self, meter: MeterPlan, unit: str, now_ms: int) -> Reading:
-        if meter.rate is not None:
-            return self.point(meter.rate, unit)
+        told = missing(unit) if meter.rate is None else self.point(meter.rate, unit)
+        if told.known:
+            return told
         found = self.traces[meter.id].slope()
         if found is None or found[1] - now_ms > AHEAD_MS:
             return missing(unit)
@@ -285,16 +258,6 @@ def _value_in(scan: Scan, point: str) -> tuple[float, Quality] | None:
             value = float(scan.values[position])
             return value, Quality(int(scan.quality[position])) if math.isfinite(value) else Quality.MISSING
     return None
-
-
-def estimated(reading: Reading, note: str) -> Reading:
-    """The same value, told as an estimate."""
-    return replace(reading, quality=max(reading.quality, Quality.ESTIMATED), note=note)
-
-
-def doubted(reading: Reading, note: str) -> Reading:
-    """The same value, told as suspect."""
-    return replace(reading, quality=max(reading.quality, Quality.SUSPECT), note=note)
 
 
 def first_scan_since(reader: StoreReader, at_ms: int) -> int:

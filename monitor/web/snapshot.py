@@ -7,7 +7,7 @@ from typing import Any
 
 from config.site import Commodity, LocalName
 from monitor.web.halfyear import HalfYear
-from monitor.web.readings import Reading, missing
+from monitor.web.reading import Lack, Reading, missing
 from rules.demand import DemandWindow
 from rules.quality import Quality
 
@@ -83,7 +83,8 @@ class Snapshot:
 
     ``clock_error`` is {code, data} while the daemon does not believe its machine's clock.
     ``trouble`` is {code, data} while the store cannot be read, ``stopped_ms`` since when nothing was
-    written although something should have been.
+    written although something should have been. ``window_lacks`` are the meters without which the window
+    is shown, or not known.
     """
 
     now_ms: int
@@ -93,6 +94,7 @@ class Snapshot:
     newest_ms: int | None = None
     stopped_ms: int | None = None
     window: OpenWindow | None = None
+    window_lacks: tuple[Lack, ...] = ()
     power: Reading = field(default_factory=lambda: missing("kW"))
     power_point: tuple[int, float] | None = None
     today: Reading = field(default_factory=lambda: missing("kWh"))

@@ -6,8 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from monitor.web.halfyear import HalfYear
-from monitor.web.readings import Reading
+from monitor.web.reading import Lack, Reading
 from monitor.web.snapshot import DeviceState, OpenWindow, PlantState, Snapshot, finite
+from monitor.web.wording import quality_of
 from rules.savings import Direction
 
 
@@ -18,9 +19,10 @@ def structured(snapshot: Snapshot, site: str) -> dict[str, Any]:
         return {
             "value": finite(one.value),
             "unit": one.unit,
-            "quality": one.quality.name.lower() if one.known else "missing",
+            "quality": quality_of(one),
             "at": instant(one.at_ms),
             "stale": one.is_stale(snapshot.now_ms),
+            **_without(one.lacks),
         }
 
     return {
@@ -43,6 +45,12 @@ def structured(snapshot: Snapshot, site: str) -> dict[str, Any]:
         "devices": [_device(device) for device in snapshot.devices],
         "clock": snapshot.clock_error,
     }
+
+
+def _without(lacks: tuple[Lack, ...]) -> dict[str, Any]:
+    if not lacks:
+        return {}
+    return {"without": [{"meter": lack.meter, "since": instant(lack.since_ms)} for lack in lacks]}
 
 
 def instant(at_ms: int | None) -> str | None:

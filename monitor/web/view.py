@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from config.site import Commodity, Language
 from config.words import catalogue, say
 from monitor.web.halfyear import HalfYear
-from monitor.web.readings import Reading, combined
+from monitor.web.reading import Reading, combined, missing
 from monitor.web.snapshot import ChillerState, DeviceState, OpenWindow, Snapshot, finite
 from monitor.web.wording import NO_VALUE, Words, finer, number
 from rules.demand import DemandWindow
@@ -33,7 +33,7 @@ NEVER_STALE_MS = 2 * 86_400_000
 
 def fields(snapshot: Snapshot, language: Language, zone: ZoneInfo) -> Fields:
     """Everything the page shows, in one language."""
-    words = Words(language, zone)
+    words = Words(language, zone, snapshot.now_ms)
     shown: Fields = {
         "s.page": "waiting" if snapshot.waiting else "live",
         "s.data": "fresh" if snapshot.newest_ms is not None and snapshot.stopped_ms is None else "old",
@@ -78,7 +78,7 @@ def _notices(snapshot: Snapshot, words: Words) -> Iterator[dict[str, str]]:
         yield {"level": "warn", "text": _error(snapshot.clock_error, words)}
     offline = [device.id for device in snapshot.devices if device.condition == "offline"]
     if offline:
-        names = ("、" if words.language == "zh-TW" else ", ").join(offline[:6])
+        names = words.listed(offline[:6])
         names += " …" if len(offline) > 6 else ""
         yield {"level": "warn", "text": words("notice_offline", count=len(offline), names=names)}
 
@@ -120,13 +120,15 @@ def _window(snapshot: Snapshot, words: Words) -> Fields:
             "contract": None,
             "label": words("window_verdict_no_data"),
         }
-        nothing = words.reading(Reading(math.nan, "kW", Quality.MISSING), 0)
+        lacks = snapshot.window_lacks
+        nothing = words.reading(missing("kW", lacks=lacks), 0)
+        verdict = "window_verdict_unknown" if lacks else "window_verdict_no_data"
         return shown | {
             "r.projected": nothing,
             "r.mean": nothing,
-            "r.used": words.reading(Reading(math.nan, "kWh", Quality.MISSING), 0),
+            "r.used": words.reading(missing("kWh", lacks=lacks), 0),
             "s.window": "unknown",
-            "t.verdict": words("window_verdict_no_data"),
+            "t.verdict": words(verdict),
             "t.window_margin_label": words("window_headroom"),
             "t.window_margin": NO_VALUE,
             "g.window": empty,
@@ -138,7 +140,9 @@ def _window(snapshot: Snapshot, words: Words) -> Fields:
 def _known_window(snapshot: Snapshot, window: OpenWindow, words: Words) -> Fields:
     demand, contract = window.demand, snapshot.contract_kw
     state, verdict = _verdict(window, contract, words)
-    margin = math.nan if contract is None else demand.headroom_kw(contract)
+    # Without a meter nobody knows how much is left; that it is too much already holds all the same.
+    unknown = contract is None or (window.reading.lacks and state != "over")
+    margin = math.nan if contract is None or unknown else demand.headroom_kw(contract)
     return {
         "r.projected": words.reading(_as_power(window.reading, demand.projected_kw), 0),
         "r.mean": words.reading(_as_power(window.reading, demand.mean_kw), 0),
@@ -155,24 +159,31 @@ def _known_window(snapshot: Snapshot, window: OpenWindow, words: Words) -> Field
 
 
 def _as_power(reading: Reading, value: float) -> Reading:
-    return Reading(value, "kW", reading.quality, reading.at_ms, reading.stale_after_ms, reading.note)
+    return replace(reading, value=value, unit="kW")
 
 
 def _verdict(window: OpenWindow, contract_kw: float | None, words: Words) -> tuple[str, str]:
     if contract_kw is None:
         return "free", words("window_verdict_no_contract")
-    demand = window.demand
-    headroom_kw = demand.headroom_kw(contract_kw)
+    headroom_kw = window.demand.headroom_kw(contract_kw)
     if headroom_kw < 0:
-        shed_kw = demand.shed_kw(contract_kw)
-        over = number(-headroom_kw)
-        # Near the end the sum asks for more than there is to take off.
-        if not math.isfinite(shed_kw) or shed_kw > demand.power_kw:
-            return "over", words("window_verdict_over_late", over=over)
-        return "over", words("window_verdict_over", over=over, shed=number(shed_kw))
+        return "over", _over(window, contract_kw, words)
+    if window.reading.lacks:
+        return "partial", words("window_verdict_partial")
     if headroom_kw < NEAR_SHARE * contract_kw:
         return "near", words("window_verdict_near", kw=number(headroom_kw))
     return "ok", words("window_verdict_ok", kw=number(headroom_kw))
+
+
+def _over(window: OpenWindow, contract_kw: float, words: Words) -> str:
+    demand = window.demand
+    shed_kw, over = demand.shed_kw(contract_kw), number(-demand.headroom_kw(contract_kw))
+    if window.reading.lacks:
+        return words("window_verdict_over_partial", over=over)
+    # Near the end the sum asks for more than there is to take off.
+    if not math.isfinite(shed_kw) or shed_kw > demand.power_kw:
+        return words("window_verdict_over_late", over=over)
+    return words("window_verdict_over", over=over, shed=number(shed_kw))
 
 
 def _gauge(demand: DemandWindow, contract_kw: float | None, words: Words) -> Fields:
@@ -366,7 +377,7 @@ def _device(device: DeviceState, words: Words, now_ms: int, stopped: bool) -> Fi
         since = words("condition_since", since=words.moment(device.since_ms, now_ms))
     return {
         "id": device.id,
-        "name": ("、" if words.language == "zh-TW" else ", ").join(names) or device.id,
+        "name": words.listed(names) or device.id,
         "more": device.formula or (device.id if names else device.model),
         # What the daemon said before it stopped is no news of now.
         "condition": "waiting" if well and stopped else device.condition,

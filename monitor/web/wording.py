@@ -1,6 +1,7 @@
 """How the page says numbers, instants and ages."""
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,10 +9,17 @@ from zoneinfo import ZoneInfo
 
 from config.site import Language
 from config.words import say
-from monitor.web.readings import Reading
+from monitor.web.reading import Lack, Reading
 
 NO_VALUE = "—"
 UNITS = {"degC": "°C", "m3/h": "m³/h", "m3": "m³", "%": "%"}
+
+
+def quality_of(one: Reading) -> str:
+    """How far it can be trusted: a value that something is missing in is ``partial``."""
+    if not one.known:
+        return "missing"
+    return "partial" if one.lacks else one.quality.name.lower()
 
 
 def number(value: float, decimals: int = 0) -> str:
@@ -33,6 +41,7 @@ class Words:
 
     language: Language
     zone: ZoneInfo
+    now_ms: int = 0
 
     def __call__(self, key: str, **data: Any) -> str:
         """The text ``page.<key>``."""
@@ -58,15 +67,35 @@ class Words:
                 return self(key, n=seconds // size)
         return self("age_s", n=seconds)
 
+    def listed(self, texts: Iterable[str]) -> str:
+        """Several things in a row."""
+        return self("listed_by").join(texts)
+
+    def lacks(self, lacks: Sequence[Lack]) -> str:
+        """The meters that a value is without, and since when."""
+        return self.listed(self._lack(one) for one in lacks)
+
+    def _lack(self, one: Lack) -> str:
+        name = one.name.in_language(self.language)
+        if one.since_ms is None:
+            return self("part_never", name=name)
+        return self("part_since", name=name, since=self.moment(one.since_ms, self.now_ms))
+
+    def note(self, one: Reading) -> str:
+        """What has to be said of a reading beside its value."""
+        if one.lacks:
+            return self("note_without" if one.known else "note_lacking", parts=self.lacks(one.lacks))
+        return say(one.note, self.language) if one.note else ""
+
     def reading(self, one: Reading, decimals: int) -> dict[str, Any]:
         """A reading for the page: text, unit, quality in words, instant."""
         return {
             "v": number(one.value, decimals),
             "u": UNITS.get(one.unit, one.unit),
-            "q": one.quality.name.lower() if one.known else "missing",
+            "q": quality_of(one),
             "at": one.at_ms if one.known else None,
             "st": one.stale_after_ms,
-            "n": say(one.note, self.language) if one.note else "",
+            "n": self.note(one),
         }
 
     def shown(self, reading: dict[str, Any], now_ms: int) -> tuple[str, str]:

@@ -32,10 +32,11 @@ METER = """\
 
 
 @contextmanager
-def site(folder, **faults):
+def site(folder, formula="mains - 0.5 * main-2", **faults):
     feeder = Feeder(folder, NOW_MS, Faults(**{"days": 2, **faults}))
     text = feeder.site_file.read_text("utf-8").replace("meters: [main-1, main-2]", "meters: [site-use]")
-    feeder.site_file.write_text(text + METER, encoding="utf-8")
+    meters = METER.replace("mains - 0.5 * main-2", formula)
+    feeder.site_file.write_text(text + meters, encoding="utf-8")
     feeder.open()
     loaded = load_site(feeder.site_file)
     reader = StoreReader.open(loaded.store_path, "city-hall")
@@ -76,11 +77,22 @@ def test_power_window_day_and_curve_are_the_formulas(tmp_path):
         assert demand[-1].data["kw"] == pytest.approx(known[-1])
 
 
-def test_a_register_that_is_gone_leaves_the_sum_unknown(tmp_path):
+def test_a_register_that_is_gone_is_named_and_the_rest_of_the_formula_is_shown(tmp_path):
     with site(tmp_path, offline=("pm-2",)) as (_, _, _, state):
+        snapshot = state.step(NOW_MS)
+        assert snapshot.power.value == pytest.approx(device_rate("pm-1", NOW_S))
+        assert [lack.meter for lack in snapshot.power.lacks] == ["main-2"]
+        assert snapshot.window.reading.lacks == snapshot.power.lacks
+
+
+def test_where_a_formula_subtracts_the_rest_says_nothing(tmp_path):
+    with site(tmp_path, formula="mains - 2 * main-2", offline=("pm-2",)) as (_, _, _, state):
         snapshot = state.step(NOW_MS)
         assert not snapshot.power.known
         assert snapshot.window is None
+        told = fields(snapshot, "en", ZONE)
+        assert told["r.projected"]["n"] == "missing: Main board 2 (no reading since 12:55:30)"
+        assert told["t.verdict"] == "Not known while a meter is missing."
 
 
 def test_who_is_waited_for_stands_among_the_devices_and_is_not_counted_with_them(tmp_path):
