@@ -22,13 +22,20 @@ from monitor.rework import Reworker
 from monitor.sinks.contract import Sink, SinkState
 from monitor.sinks.delivery import Delivery
 from monitor.sinks.making import maker_of
+from monitor.store.care.quarantine import (
+    DAMAGE_SHOWS_IN,
+    damage_in,
+    mark_damaged,
+    quarantine_if_damaged,
+    speaks_of_damage,
+)
 from monitor.store.database import StoreError, WriterLock, open_writer
 from monitor.store.ledgers import WriterEngine
 from monitor.store.reader import UNREADABLE, StoreReader
 from monitor.store.requests import RequestBox
-from monitor.store.retention import delete_old_scans, thin_out_states
 from monitor.store.rows import Commit, ConditionRow
 from monitor.store.writer import Writer, register_layouts
+from monitor.storekeeping import StoreKeeper
 from monitor.timekeeping import HeldScans, Timekeeper, newest_reading_ms
 from monitor.virtual import VirtualMeters
 from monitor.wiring import brokers_that_announce, build_drivers, build_meters
@@ -42,6 +49,10 @@ UNREADABLE_REST_S = 10.0
 """After a trouble of the disk, before the store is asked again."""
 
 
+NEW_STORES_AT_MOST = 3
+"""A disk that damages one store after the other is nothing to go on with."""
+
+
 class Daemon:
     """Reads the meters of one site, keeps every reading and delivers what was committed.
 
@@ -53,9 +64,10 @@ class Daemon:
     def __init__(self, loaded: LoadedSite, clock: Clock) -> None:
         self._loaded = loaded
         self._site = loaded.site.site.id
-        loaded.store_path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = WriterLock(loaded.store_path)
         self._lock.acquire()
+        if damaged := quarantine_if_damaged(loaded.store_path, clock.now_ms()):
+            log.error(Spoken("care.log_quarantined", kept=damaged.kept, reason=damaged.reason))
         self._engine = open_writer(loaded.store_path)
         self._reader = StoreReader.open(loaded.store_path, self._site)
         self._writer = Writer(self._engine, self._site)
@@ -67,6 +79,7 @@ class Daemon:
         self._virtual = VirtualMeters(
             formulas_of(loaded.site), self._reader, self._writer, loaded.site.interval_s
         )
+        self._keeper = StoreKeeper(loaded.site, loaded.store_path, self._reader, self._writer, self._clock)
         self._committed = asyncio.Event()
         self._sinks = self._build_sinks()
         self._sinks_told: dict[str, tuple[SinkState, int, str | None]] = {}
@@ -100,7 +113,7 @@ class Daemon:
 
         Raises
         ------
-        StoreError : at the end, when the store did not take all that was read.
+        StoreError : at the end, when the store did not take all that was read, or proved damaged.
         """
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -117,6 +130,7 @@ class Daemon:
         tasks += [asyncio.create_task(sink.run(), name=f"sink {i}") for i, sink in enumerate(self._sinks)]
         tasks.append(asyncio.create_task(timekeeper.run(), name="timekeeper"))
         tasks.append(asyncio.create_task(self._heartbeat(), name="heartbeat"))
+        tasks.append(asyncio.create_task(self._keeper.run(), name="store"))
         reworker = Reworker(self._pipeline, self._reader, self._clock)
         tasks.append(asyncio.create_task(reworker.run(), name="rework"))
         tasks.append(asyncio.create_task(self._keep_virtual_meters(), name="virtual meters"))
@@ -150,7 +164,7 @@ class Daemon:
         scheduler.add_job(
             self._update_results, "interval", seconds=every_s, args=[results], max_instances=1, coalesce=True
         )
-        scheduler.add_job(self._forget_scans, "cron", hour=3, minute=20, max_instances=1, coalesce=True)
+        scheduler.add_job(self._keeper.forget, "cron", hour=3, minute=20, max_instances=1, coalesce=True)
         return scheduler
 
     async def _update_results(self, results: SiteResults) -> None:
@@ -161,17 +175,6 @@ class Daemon:
             rows = await asyncio.to_thread(results.due, self._clock.now_ms() // 1000)
             if rows:
                 self._writer.submit(Commit(results=rows))
-
-    async def _forget_scans(self) -> None:
-        if not self._clock.is_settled:
-            return  # a clock that was set years ahead must not cost the readings of years
-        days = self._loaded.site.store.keep_scans_days
-        before_ms = self._clock.now_ms() - days * 86_400_000
-        sinks = [one.id for one in self._loaded.site.sinks if "scans" in one.streams()]
-        count = await asyncio.to_thread(delete_old_scans, self._reader, self._writer, before_ms, sinks)
-        now_ms = self._clock.now_ms()
-        self._writer.call(lambda engine: thin_out_states(engine, self._site, now_ms))
-        log.info(Spoken("log.retention", count=count, days=days))
 
     async def _heartbeat(self) -> None:
         """Twice a second: sinks look for new rows, and the writer for what other processes want written."""
@@ -222,7 +225,7 @@ class Daemon:
         self._reader.close()
         self._engine.dispose()
         self._lock.release()
-        if not whole:
+        if not whole and not speaks_of_damage(self._writer.last_error):
             facts = {"commits": self._writer.waiting(), "reason": self._writer.last_error or ""}
             raise StoreError("store.not_all_written", path=str(self._loaded.store_path), **facts)
 
@@ -242,9 +245,23 @@ def run_daemon(loaded: LoadedSite, clock: Clock, on_ready: Callable[[], None] = 
     """Run the daemon on uvloop where there is one, until a signal ends it."""
 
     async def main() -> None:
-        daemon = Daemon(loaded, clock)
-        spare_the_collector()
-        await daemon.run(on_ready)
+        for left in reversed(range(NEW_STORES_AT_MOST + 1)):
+            daemon = None
+            try:
+                daemon = Daemon(loaded, clock)
+                spare_the_collector()
+                await daemon.run(on_ready)
+            except DAMAGE_SHOWS_IN as error:
+                reason = damage_in(error)
+                if reason is None:
+                    raise
+                mark_damaged(loaded.store_path, reason)
+                data = {"path": str(loaded.store_path), "reason": reason}
+                if daemon is None or not left:  # it still has the lock; its next start sets the store aside
+                    raise StoreError("care.damaged_at_work", **data) from error
+                log.warning(Spoken("log.trouble", error={"code": "care.damaged_at_work", "data": data}))
+            else:
+                return
 
     try:
         import uvloop

@@ -23,6 +23,7 @@ from monitor.store.database import WriterLock
 from monitor.store.past import Refusal
 from monitor.store.reader import StoreReader
 from monitor.store.rows import ConditionRow
+from monitor.storekeeping import troubles_of
 from monitor.timekeeping import CONDITION as CLOCK
 from monitor.timestamps import iso_utc, local_text
 from monitor.virtual import store_key
@@ -65,8 +66,10 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
     meters = [_meter(reader, meter.id, day_ms) | _virtual(meter, conditions) for meter in loaded.site.meters]
     sinks = [_sink(reader, sink, conditions.get(f"sink/{sink.id}")) for sink in loaded.site.sinks]
     clock = conditions.get(CLOCK)
+    store = troubles_of(conditions.values())
     attention = (
         pid is None
+        or bool(store)
         or (clock is not None and clock.error is not None)
         or any(device["condition"] != "online" for device in devices)
         or any(meter.get("error") for meter in meters)
@@ -76,6 +79,7 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
         "site": loaded.site.site.id,
         "at": iso_utc(now_ms),
         "daemon_pid": pid,
+        "store": store,
         "clock": {"standing": clock.condition, "error": clock.error} if clock else None,
         "devices": devices,
         "meters": meters,
@@ -139,6 +143,8 @@ def _show(facts: dict[str, Any], loaded: LoadedSite, language: str) -> None:
     pid = facts["daemon_pid"]
     daemon = say("cli.daemon_up", language, pid=pid) if pid else say("cli.daemon_down", language)
     console.print(Text.assemble((name, "bold"), "  ", daemon))
+    for error in facts["store"]:
+        console.print(_error(error, language), style="yellow", soft_wrap=True)
     if facts["clock"] and facts["clock"]["error"]:
         console.print(_error(facts["clock"]["error"], language), style="yellow")
     console.print(_device_table(facts, zone, language))

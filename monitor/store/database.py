@@ -8,6 +8,7 @@ import pwd
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,7 @@ def open_writer(path: Path) -> Engine:
     StoreError : not a store of ours, a newer version, or a folder that cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _refuse_foreign(path)
     engine = create_engine(
         "sqlite://",
         creator=lambda: sqlite3.connect(path, check_same_thread=False, timeout=10.0),
@@ -191,6 +193,22 @@ def _prepare_writer(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA synchronous=FULL")
     # A large import would otherwise leave a WAL file of its own size behind.
     connection.execute("PRAGMA journal_size_limit=67108864")
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Look before anything is set on the file: whoever wrote it must find it as it was."""
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            (application,) = connection.execute("PRAGMA application_id").fetchone()
+            (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        return  # opening it to write tells why
+    except sqlite3.Error as error:
+        raise _unusable(path, error) from error
+    if application != APPLICATION_ID and tables:
+        raise StoreError("store.foreign", path=str(path))
 
 
 def _version(connection: Connection, path: Path) -> int:
@@ -268,11 +286,15 @@ def not_writable(path: Path, error: OSError) -> StoreError:
     reason = error.strerror or str(error)
     if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
         return StoreError("store.unusable", path=str(path), reason=reason)
-    place = next((one for one in (path, *path.parents) if one.exists()), path)
-    try:
-        owner: str = place.owner()
-    except (KeyError, OSError):  # an owner that this machine does not know
-        owner = "?"
+    place, owner = path, "?"
+    for place in (path, *path.parents):
+        try:
+            owner = place.owner()
+            break
+        except KeyError:  # an owner whom this machine does not know
+            break
+        except OSError:
+            continue  # not there, or not to be seen
     try:
         user = pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:

@@ -1,46 +1,79 @@
-"""Letting old scans go: in small steps, and never one that somebody still needs."""
+"""Letting old rows go: in steps so small that live commits are not held up, and never what somebody needs."""
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
+from time import monotonic
+from typing import Any
 
-from sqlalchemy import Engine, and_, delete, func, or_, select
+from sqlalchemy import Engine, Table, and_, delete, func, or_, select, tuple_
+from sqlalchemy.exc import SQLAlchemyError
 
 from monitor.store import schema
 from monitor.store.reader import StoreReader
-from monitor.store.rows import Commit
-from monitor.store.writer import Writer, submit_and_wait
+from monitor.store.writer import Writer
 
-CHUNK = 2_000
-"""Scans a step: a few milliseconds of the writer's time, so that live commits are not held up."""
+STEP_S = 0.02
+"""What a step may take of the writer's time; the slowest one has to stay far below 100 ms."""
 
+FIRST_STEP, MOST_A_STEP = 250, 5_000
+"""Rows a step, at first and at most."""
+
+DONE_WITHIN_S = 60.0
 
 DAY_MS = 86_400_000
 EACH_HOUR_MS, EACH_QUARTER_DAY_MS, EACH_DAY_MS = 26 * 3_600_000, 8 * DAY_MS, 62 * DAY_MS
 """How long a meter's states are kept of each hour, of each sixth hour and of each day."""
 
 
-def thin_out_states(engine: Engine, site: str, now_ms: int) -> None:
-    """Let go of meters' past states that are closer together than anybody needs, or older than their scans.
+class Steps:
+    """Deletes in the writer's thread, one small transaction after the other, between live commits.
 
-    For the writer's thread. Late readings go with the states from which they were taken again.
+    How many rows make a step follows from how long the last one took on this disk.
     """
-    states, late = schema.checkpoints, schema.late_readings
-    of_site = states.c.site == site
-    with engine.begin() as connection:
-        oldest_scan = connection.scalar(select(func.min(schema.scans.c.id))) or 0
-        too_many = or_(
-            and_(states.c.at_ms < now_ms - EACH_HOUR_MS, states.c.slot_s % 21_600 >= 3600),
-            and_(states.c.at_ms < now_ms - EACH_QUARTER_DAY_MS, states.c.slot_s % 86_400 >= 3600),
-            states.c.at_ms < now_ms - EACH_DAY_MS,
-        )
-        # The state of before the first reading is of use for as long as all of its scans are there.
-        connection.execute(delete(states).where(of_site, too_many, states.c.at_ms >= 0))
-        connection.execute(delete(states).where(of_site, states.c.scan_id < oldest_scan - 1))
-        oldest_ms = connection.scalar(select(func.min(states.c.at_ms)).where(of_site))
-        if oldest_ms is not None:
-            connection.execute(delete(late).where(late.c.site == site, late.c.at_ms < oldest_ms))
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self.rows = FIRST_STEP
+        self.slowest_s = 0.0
+
+    def do(self, work: Callable[[Engine, int], int]) -> int | None:
+        """One step: ``work`` deletes so many rows at most, and tells how many it did.
+
+        Returns
+        -------
+        That number; None when the writer has ended, or the disk did not take it.
+        """
+        done, told = threading.Event(), [-1]
+
+        def step(engine: Engine) -> None:
+            began_s = monotonic()
+            try:
+                told[0] = work(engine, self.rows)
+            except SQLAlchemyError:
+                return  # the writer meets the same trouble and tells of it
+            finally:
+                self._learn(monotonic() - began_s)
+                done.set()
+
+        self._writer.call(step)
+        waited_s = 0.0
+        while not done.wait(0.5):
+            waited_s += 0.5
+            if waited_s >= DONE_WITHIN_S or self._writer.ended():
+                return None
+        return None if told[0] < 0 else told[0]
+
+    def _learn(self, took_s: float) -> None:
+        self.slowest_s = max(self.slowest_s, took_s)
+        if took_s > STEP_S:
+            self.rows = max(1, self.rows // 2)
+        elif took_s < STEP_S / 4:
+            self.rows = min(MOST_A_STEP, self.rows * 2)
 
 
-def delete_old_scans(reader: StoreReader, writer: Writer, before_ms: int, sinks: Iterable[str]) -> int:
+def delete_old_scans(
+    reader: StoreReader, writer: Writer, before_ms: int, sinks: Iterable[str], steps: Steps | None = None
+) -> int:
     """Delete scans from before an instant; blocks, so it runs in a thread of its own.
 
     What a sink has not delivered yet, or a restart would take again, stays whatever its age. Intervals
@@ -56,7 +89,77 @@ def delete_old_scans(reader: StoreReader, writer: Writer, before_ms: int, sinks:
     oldest, last = span
     needed = [reader.snapshot_position(), *(reader.cursors(sink).get("scans", 0) for sink in sinks)]
     last = min(last, *needed)
-    for upto in range(oldest + CHUNK - 1, last + CHUNK, CHUNK):
-        if not submit_and_wait(writer, Commit(forget_scans_to=min(upto, last))):
+    return _forget_scans(steps or Steps(writer), oldest, last, lambda: True)
+
+
+def give_up_oldest_scans(
+    reader: StoreReader, writer: Writer, go_on: Callable[[], bool], steps: Steps | None = None
+) -> int:
+    """Delete the oldest scans, delivered or not, as long as there is need.
+
+    What a restart would take again stays, and so does everything else: ledgers and intervals are never
+    given up. Returns how many ids were let go.
+    """
+    span = reader.scan_ids_before(2**62)
+    if span is None:
+        return 0
+    last = min(span[1], reader.snapshot_position())
+    return _forget_scans(steps or Steps(writer), span[0], last, go_on)
+
+
+def _forget_scans(steps: Steps, oldest: int, last: int, go_on: Callable[[], bool]) -> int:
+    ids = schema.scans.c.id
+    upto = oldest - 1
+    while upto < last and go_on():
+
+        def forget(engine: Engine, rows: int, after: int = upto) -> int:
+            until = min(after + rows, last)
+            with engine.begin() as connection:
+                connection.execute(delete(schema.scans).where(ids <= until))
+            return until
+
+        until = steps.do(forget)
+        if until is None:
             break
-    return max(0, last - oldest + 1)
+        upto = until
+    return max(0, upto - oldest + 1)
+
+
+def thin_out(writer: Writer, site: str, now_ms: int) -> int:
+    """Let go of past states and late readings in steps; blocks. Returns how many rows went."""
+    steps, gone = Steps(writer), 0
+    while count := steps.do(lambda engine, rows: thin_out_states(engine, site, now_ms, rows)):
+        gone += count
+    return gone
+
+
+def thin_out_states(engine: Engine, site: str, now_ms: int, at_most: int = 2**31) -> int:
+    """Let go of meters' past states that are closer together than anybody needs, or older than their scans.
+
+    For the writer's thread. Late readings go with the states from which they were taken again. Returns how
+    many rows went; 0 when none is left to go.
+    """
+    states, late = schema.checkpoints, schema.late_readings
+    of_site = states.c.site == site
+    with engine.begin() as connection:
+        oldest_scan = connection.scalar(select(func.min(schema.scans.c.id))) or 0
+        too_many = or_(
+            and_(states.c.at_ms < now_ms - EACH_HOUR_MS, states.c.slot_s % 21_600 >= 3600),
+            and_(states.c.at_ms < now_ms - EACH_QUARTER_DAY_MS, states.c.slot_s % 86_400 >= 3600),
+            states.c.at_ms < now_ms - EACH_DAY_MS,
+        )
+        # The state of before the first reading is of use for as long as all of its scans are there.
+        unneeded = or_(and_(too_many, states.c.at_ms >= 0), states.c.scan_id < oldest_scan - 1)
+        gone = connection.execute(_some_of(states, at_most, of_site, unneeded)).rowcount
+        if gone >= at_most:
+            return int(gone)
+        oldest_ms = connection.scalar(select(func.min(states.c.at_ms)).where(of_site))
+        if oldest_ms is not None:
+            old = (late.c.site == site, late.c.at_ms < oldest_ms)
+            gone += connection.execute(_some_of(late, at_most - gone, *old)).rowcount
+    return int(gone)
+
+
+def _some_of(table: Table, at_most: int, *which: Any) -> Any:
+    key = list(table.primary_key.columns)
+    return delete(table).where(tuple_(*key).in_(select(*key).where(*which).limit(at_most)))

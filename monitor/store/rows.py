@@ -158,7 +158,6 @@ class Commit:
     dead_letters: list[DeadLetterRow] = field(default_factory=list)
     settled_letters: list[SettledLetter] = field(default_factory=list)
     snapshot: Snapshot | None = None
-    forget_scans_to: int = 0  # every scan up to this id may go
     done: list[Callable[[], None]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
@@ -178,7 +177,6 @@ class Commit:
             or self.dead_letters
             or self.settled_letters
             or self.snapshot
-            or self.forget_scans_to
             or self.done
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, delete, insert, literal_column, select
+from sqlalchemy import Connection, Engine, Table, literal_column, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert as upsert
 
@@ -216,8 +216,6 @@ class Writer:
             )
         write_meter_life(connection, site, commit)
         write_deliveries(connection, site, commit)
-        if commit.forget_scans_to:
-            connection.execute(delete(schema.scans).where(schema.scans.c.id <= commit.forget_scans_to))
         if commit.snapshot is not None:
             _write_snapshot(connection, site, commit.snapshot)
 

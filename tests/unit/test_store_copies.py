@@ -1,4 +1,4 @@
-"""Backups, restored stores, copies before a new version: complete and verified, and nothing is lost for them."""
+"""Backups, restored stores, copies before a new version: complete, verified, and nothing is lost by them."""
 
 import json
 import os

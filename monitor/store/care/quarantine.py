@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.store.care.files import beside, set_aside, stamp, sync_folder
-from monitor.store.database import APPLICATION_ID, VERSION
+from monitor.store.database import APPLICATION_ID, VERSION, StoreError
+from monitor.store.reader import UNREADABLE
 
 LOOK_AT_MOST_S = 3.0
 """How long a start looks for damage; ``store verify`` looks at everything."""
@@ -21,6 +22,7 @@ USER_VERSION_AT, APPLICATION_ID_AT = 60, 68
 OUR_WORDS = (b"CREATE TABLE intervals", b"register_start")
 LOOK_FOR_WORDS_IN = 1 << 20
 DAMAGE = ("malformed", "not a database")
+DAMAGE_SHOWS_IN: tuple[type[Exception], ...] = (StoreError, *UNREADABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,14 @@ class Quarantined:
 def speaks_of_damage(error: str | None) -> bool:
     """Whether an error of the database says that the file itself is damaged."""
     return error is not None and any(word in error for word in DAMAGE)
+
+
+def damage_in(error: BaseException) -> str | None:
+    """What a failure says of the file: the database's words where it is damaged, else None."""
+    if isinstance(error, StoreError):
+        return str(error.data["reason"]) if error.code.startswith("care.damaged") else None
+    text = str(error.__cause__ or error)
+    return text if isinstance(error, UNREADABLE) and speaks_of_damage(text) else None
 
 
 def mark_damaged(path: Path, reason: str) -> None:

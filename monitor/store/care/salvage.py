@@ -72,7 +72,7 @@ class _Table:
 
     def salvage(self) -> Salvaged:
         """Read from the first row id to the last."""
-        after: int | None = -LAST_ROW_ID
+        after: int | None = 0
         step = ROWS_A_STEP
         while after is not None:
             rows = self._rows_after(after, step)
