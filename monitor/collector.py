@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -29,14 +30,25 @@ class _Intake:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._conditions: dict[str, tuple[DeviceCondition, int]] = {}
+        self._safe: deque[Callable[[], None]] = deque()
+        self._is_called = False
 
     def scan(self, scan: Scan, on_commit: Callable[[], None] | None = None) -> None:
         self._pipeline.accept(scan, None if on_commit is None else partial(self._on_loop, on_commit))
 
     def _on_loop(self, on_commit: Callable[[], None]) -> None:
-        """Called in the writer's thread; drivers live on the loop."""
-        with suppress(RuntimeError):  # the loop has ended: what is not acknowledged comes again
-            self._loop.call_soon_threadsafe(on_commit)
+        """Called in the writer's thread; drivers live on the loop, which is woken once for a whole commit."""
+        self._safe.append(on_commit)
+        if not self._is_called:
+            self._is_called = True
+            with suppress(RuntimeError):  # the loop has ended: what is not acknowledged comes again
+                self._loop.call_soon_threadsafe(self._tell)
+
+    def _tell(self) -> None:
+        # First: what is put in from now on is either seen below, or calls again.
+        self._is_called = False
+        while self._safe:
+            self._safe.popleft()()
 
     def _since_ms(self, news: DeviceNews) -> int:
         """When the condition began: another error in the same condition does not begin it anew."""

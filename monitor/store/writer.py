@@ -4,7 +4,9 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from itertools import repeat
+from dataclasses import fields
+from itertools import chain, repeat
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, literal_column, select
@@ -16,7 +18,7 @@ from monitor.store import schema
 from monitor.store.deliveries import write_deliveries
 from monitor.store.life import write_meter_life
 from monitor.store.order import newest_seq
-from monitor.store.rows import Commit, IntervalRow, Snapshot, layout_to_json, null_if_nan, pack_scan
+from monitor.store.rows import Commit, IntervalRow, ScanRow, Snapshot, layout_to_json, null_if_nan, pack_scan
 from rules.quality import Quality
 from rules.scan import Layout
 
@@ -77,6 +79,10 @@ _INTERVAL_SQL = _guarded_upsert(schema.intervals, _INTERVAL_COLUMNS, _FIGURES, "
 _RESULT_COLUMNS = ("site", "kind", "subject", "at_s", "data", "rev", "seq")
 _RESULT_SQL = _guarded_upsert(schema.results, _RESULT_COLUMNS, ("data",))
 _SCAN_SQL = "INSERT INTO scans (id, layout_id, at_ms, vals, quality) VALUES (?, ?, ?, ?, ?)"
+_SCAN_STEPS = {rows: _SCAN_SQL + ", (?, ?, ?, ?, ?)" * (rows - 1) for rows in (64, 8, 1)}
+"""One statement for many rows: after each, other threads may take their turn, and it is long until ours."""
+
+_beyond_scans = attrgetter(*(one.name for one in fields(Commit) if one.name not in {"scans", "done"}))
 
 
 class Writer:
@@ -91,7 +97,9 @@ class Writer:
         self._site = site
         self._waiting: list[Commit] = []
         self._calls: list[Callable[[Engine], object]] = []
-        self._wake = threading.Condition()
+        self._lock = threading.Lock()
+        self._wake = threading.Condition(self._lock)
+        self._idle = False
         self._closing = False
         self.last_error: str | None = None
         with engine.connect() as connection:
@@ -104,9 +112,10 @@ class Writer:
 
     def submit(self, commit: Commit) -> None:
         """Hand over; returns at once. ``commit.done`` are called when it is safe."""
-        with self._wake:
+        with self._lock:
             self._waiting.append(commit)
-            self._wake.notify()
+            if self._idle:
+                self._wake.notify()
 
     def call(self, work: Callable[[Engine], object]) -> None:
         """Have ``work`` done in the writer's thread, between two transactions; returns at once."""
@@ -135,8 +144,10 @@ class Writer:
         delay_s = RETRY_FIRST_S
         while True:
             with self._wake:
+                self._idle = True
                 while not (self._waiting or self._calls or self._closing):
                     self._wake.wait()
+                self._idle = False
                 group, calls = list(self._waiting), list(self._calls)
                 self._calls.clear()
                 closing = self._closing
@@ -185,10 +196,10 @@ class Writer:
     def _write(self, group: Sequence[Commit]) -> None:
         seq = self._seq
         with self._engine.begin() as connection:
-            scans = [row for commit in group for row in commit.scans]
-            if scans:
-                connection.exec_driver_sql(_SCAN_SQL, scans)
+            _write_scans(connection, [row for commit in group for row in commit.scans])
             for commit in group:
+                if not any(_beyond_scans(commit)):
+                    continue  # nearly all of them
                 seq = write_intervals(connection, self._site, commit.intervals, seq)
                 seq = self._write_results(connection, commit, seq)
                 self._write_rest(connection, commit)
@@ -218,6 +229,17 @@ class Writer:
         write_deliveries(connection, site, commit)
         if commit.snapshot is not None:
             _write_snapshot(connection, site, commit.snapshot)
+
+
+def _write_scans(connection: Connection, rows: Sequence[ScanRow]) -> None:
+    cursor, done = connection.connection.cursor(), 0
+    for step, sql in _SCAN_STEPS.items():
+        upto = done + (len(rows) - done) // step * step
+        several = [tuple(chain.from_iterable(rows[at : at + step])) for at in range(done, upto, step)]
+        if several:
+            cursor.executemany(sql, several)
+        done = upto
+    cursor.close()
 
 
 def write_intervals(connection: Connection, site: str, rows: Sequence[IntervalRow], seq: int) -> int:
@@ -308,21 +330,32 @@ def _put(connection: Connection, table: Table, key: dict[str, Any], rest: dict[s
 
 def _write_snapshot(connection: Connection, site: str, snapshot: Snapshot) -> None:
     states = {**snapshot.meters, "": b""}  # the empty name holds the pipeline's own position
-    for meter, state in states.items():
-        _put(
-            connection,
-            schema.snapshots,
-            {"site": site, "meter": meter},
-            {"scan_id": snapshot.scan_id, "state": state},
-        )
-    for layout_id, scan in snapshot.latest.items():
-        values, quality = pack_scan(scan)
-        _put(
-            connection,
-            schema.latest,
-            {"layout_id": layout_id},
-            {"at_ms": scan.at_ms, "vals": values, "quality": quality},
-        )
+    _put_all(
+        connection,
+        schema.snapshots,
+        [
+            {"site": site, "meter": meter, "scan_id": snapshot.scan_id, "state": state}
+            for meter, state in states.items()
+        ],
+    )
+    packed = {layout_id: (scan.at_ms, *pack_scan(scan)) for layout_id, scan in snapshot.latest.items()}
+    _put_all(
+        connection,
+        schema.latest,
+        [
+            {"layout_id": layout_id, "at_ms": at_ms, "vals": values, "quality": quality}
+            for layout_id, (at_ms, values, quality) in packed.items()
+        ],
+    )
+
+
+def _put_all(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Put rows in the place of those with the same key."""
+    if rows:
+        statement = upsert(table)
+        key = list(table.primary_key.columns)
+        rest = {name: statement.excluded[name] for name in rows[0] if table.c[name] not in key}
+        connection.execute(statement.on_conflict_do_update(index_elements=key, set_=rest), rows)
 
 
 def register_layouts(engine: Engine, site: str, layouts: Sequence[Layout]) -> dict[str, int]:
