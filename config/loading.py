@@ -22,6 +22,7 @@ from config.profiles import (
 from config.shapes import Shape
 from config.site import Site
 from config.syntax import read_tree
+from config.tls_checks import check_tls
 from drivers.modbus_profile import ModbusProfile
 from drivers.mqtt_profile import MqttProfile
 from drivers.overrides import overridden
@@ -79,8 +80,12 @@ def every_s(device: PlacedDevice) -> float:
     return device.settings.every_s or device.bus.every_s
 
 
-def load_site(path: Path) -> LoadedSite:
+def load_site(path: Path, checked_at_s: float | None = None) -> LoadedSite:
     """Read a site file and the profiles that it names.
+
+    Parameters
+    ----------
+    checked_at_s : seconds since 1970-01-01 UTC, where certificates are to be judged too, as ``check`` does.
 
     Raises
     ------
@@ -95,6 +100,7 @@ def load_site(path: Path) -> LoadedSite:
     problems += check_values(root, Shape.of(Site), source)
     profiles, found = _profiles_of(root, source, path.parent)
     problems += found + check_site(root, source, path.parent, profiles)
+    problems += check_tls(root, source, path.parent, checked_at_s)
     site = None
     try:
         site = Site.model_validate(root.data())

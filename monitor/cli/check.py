@@ -32,7 +32,7 @@ class _Answer:
 
 def run_check(path: Path, language: str, *, probe: bool, as_json: bool) -> int:
     """Check offline; with ``probe`` dial every device. Raises ConfigurationError for a wrong file."""
-    loaded = load_site(path)
+    loaded = load_site(path, checked_at_s=SystemClock().now_ms() / 1000)
     if loaded.warnings:
         tell(render_all(loaded.warnings, language, colour=colourful()))
     answers = asyncio.run(_probe_everything(loaded, language)) if probe else []
