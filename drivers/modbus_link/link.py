@@ -49,6 +49,7 @@ class Link(ModbusProtocol):
     Attributes
     ----------
     trusted : False once the stream can no longer be told into frames: hang up and dial again.
+    in_handshake : whether the far end took the call and TLS does not stand yet.
     rest_s : what the units of this line need between two questions, where the link itself puts several.
     """
 
@@ -56,6 +57,7 @@ class Link(ModbusProtocol):
         super().__init__(params, is_server=False)
         self.counts = counts
         self.trusted = True
+        self.in_handshake = False
         self.rest_s = 0.0
         self.ready: asyncio.Future[None] = self.loop.create_future()
         self._question: Question | None = None

@@ -36,7 +36,7 @@ class TcpLink(Link):
         while have - at >= _HEAD.size:
             transaction, protocol, length, unit, function = _HEAD.unpack_from(data, at)
             if protocol or not _SHORTEST <= length <= _LONGEST:
-                self._distrust()
+                self._distrust("driver.tls_wanted" if _is_tls(data[at:]) else "driver.not_modbus")
                 return
             end = at + 6 + length
             if end > have:
@@ -50,6 +50,8 @@ class TcpLink(Link):
                 self._settle_with(question, function, data[at + 8 : end])
             at = end
         self._rest = data[at:]
+        if self._rest and _is_tls(self._rest):  # an alert is shorter than any frame
+            self._distrust("driver.tls_wanted")
 
     def _stray(self, transaction: int, unit: int) -> None:
         late = self._owed.pop(transaction, None)
@@ -67,8 +69,18 @@ class TcpLink(Link):
             return Garbled(question.where, "driver.cut_frame", found=len(self._rest))
         return self._no_answer(question)
 
-    def _distrust(self) -> None:
+    def _distrust(self, code: str) -> None:
         self.trusted, self._rest = False, b""
         self._is_foreign()
         if self._question is not None:
-            self._settle(Garbled(self._question.where, "driver.not_modbus"))
+            self._settle(Garbled(self._question.where, code))
+
+
+def _is_tls(data: bytes) -> bool:
+    """Whether it begins as a TLS record of an alert or a handshake does [1]_: a frame has zeros there.
+
+    References
+    ----------
+    .. [1] RFC 8446, section 5.1.
+    """
+    return len(data) > 2 and data[0] in (0x15, 0x16) and data[1] == 3 and 1 <= data[2] <= 4

@@ -60,18 +60,20 @@ class _Transport:
         except (OSError, ValueError) as error:  # a name that no resolver takes is a ValueError
             if link is not None:
                 link.hang_up()
-            raise self._unreachable(error) from error
+            raise self._unreachable(error, link is not None and link.in_handshake) from error
         except BaseException:
             if link is not None:
                 link.hang_up()
             raise
         return link
 
-    def _unreachable(self, error: OSError | ValueError) -> Unreachable:
+    def _unreachable(self, error: OSError | ValueError, in_handshake: bool) -> Unreachable:
         where = Where(self.address)
         if trouble := tls_trouble(error):
             reason = tls_reason(error) if isinstance(error, ssl.SSLError) else str(error)
             return Unreachable(where, f"driver.{trouble}", reason=reason)
+        if in_handshake:  # somebody took the call, and did not answer in TLS
+            return Unreachable(where, "driver.tls_not_spoken")
         if isinstance(error, (socket.gaierror, ValueError)):
             return Unreachable(where, "driver.unknown_host")
         return Unreachable(where, _CODES.get(getattr(error, "errno", None) or 0))
@@ -92,17 +94,24 @@ def socket_transport(
         params = CommParams(comm_type=CommType.TCP, host=host, port=port, timeout_connect=timeout_s)
         link = RtuLink(params, counts, _SOCKET_QUIET_S, debts) if rtu else TcpLink(params, counts)
         if tls is not None:
-            link.call_create = partial(
-                link.loop.create_connection,
-                link.handle_new_connection,
-                host,
-                port,
-                ssl=client_context(tls, folder),
-                server_hostname=tls.server_name or host,
-            )
+            link.call_create = partial(_secured, link, host, port, tls, folder)
         return link
 
     return _Transport(f"{host}:{port}", create)
+
+
+async def _secured(
+    link: Link, host: str, port: int, tls: Tls, folder: Path
+) -> tuple[asyncio.Transport, Link]:
+    """Connect, then shake hands: only so is nobody there told from somebody without TLS."""
+    context = client_context(tls, folder)
+    plain, _ = await link.loop.create_connection(asyncio.Protocol, host, port)
+    link.in_handshake = True
+    secure = await link.loop.start_tls(plain, link, context, server_hostname=tls.server_name or host)
+    link.in_handshake = False
+    assert secure is not None  # noqa: S101  it is None for a transport that is closing, which raises first
+    link.connection_made(secure)
+    return secure, link
 
 
 def serial_transport(bus: ModbusSerialBus) -> Transport:

@@ -4,18 +4,17 @@ import asyncio
 import os
 import socket
 import ssl
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from pydantic import TypeAdapter
 
 from config.words import LANGUAGES, say
-from drivers.contract import NoAnswer, Unreachable
+from drivers.contract import Garbled, NoAnswer, Unreachable
 from drivers.modbus import ModbusDriver
 from drivers.settings import ModbusBus
 from tests.modbus_world import (
     ONE,
-    PATIENT_S,
     clock_ms,
     driver,
 )
@@ -65,11 +64,9 @@ def test_over_tls(tmp_path):
     async def scene():
         port = free_port()
 
-        async def code(timeout_s=PATIENT_S, **tls):
+        async def code(**tls):
             with pytest.raises(Unreachable) as error:
-                await driver([{"id": "a"}], folder=tmp_path, port=port, timeout_s=timeout_s, tls=tls).read(
-                    "a"
-                )
+                await driver([{"id": "a"}], folder=tmp_path, port=port, tls=tls).read("a")
             for language in LANGUAGES:
                 assert "a" in say(error.value.code, language, **error.value.data)
             return error.value.code
@@ -88,11 +85,72 @@ def test_over_tls(tmp_path):
             meeting = asyncio.create_task(asyncio.to_thread(refuse_one, listening, context))
             assert await code(**trust) == "driver.tls_ours_refused"
             await meeting
-        async with scripted(port, good_answer):
-            assert await code(0.5, **trust) in (
-                "driver.tls_not_spoken",
-                "driver.unreachable",
-                "driver.hung_up",
-            )
+
+    asyncio.run(scene())
+
+
+@asynccontextmanager
+async def without_tls(port, reply):
+    """A far end that hears a greeting in TLS and has its own idea of it."""
+
+    async def hear(reader, writer):
+        await reader.read(4096)
+        if reply is not None:
+            writer.write(reply)
+            writer.close()
+        elif await reader.read(4096) == b"":
+            writer.close()
+
+    async with await asyncio.start_server(hear, "127.0.0.1", port):
+        yield
+
+
+@pytest.mark.parametrize(
+    "reply", [None, b"", b"\x00\x01\x00\x00\x00\x03\x01\x83\x02"], ids=["waits", "hangs up", "answers"]
+)
+def test_tls_to_a_port_without_it_is_told_from_nobody_there(reply):
+    async def scene():
+        port = free_port()
+        one = driver([{"id": "a"}], port=port, timeout_s=0.5, tls={})
+        async with without_tls(port, reply):
+            with pytest.raises(Unreachable) as error:
+                await one.read("a")
+        assert error.value.code == "driver.tls_not_spoken"
+        assert "not in TLS" in say(error.value.code, "en", **error.value.data)
+        with pytest.raises(Unreachable) as error:
+            await one.read("a")
+        assert error.value.code == "driver.nobody_listens"
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("alert", ["15030300020246", "150301000202460000000000"])
+def test_no_tls_to_a_port_that_wants_it_is_told(alert):
+    async def scene():
+        port = free_port()
+        async with scripted(port, lambda _: bytes.fromhex(alert)):
+            with pytest.raises(Garbled) as error:
+                await driver([{"id": "a"}], port=port).read("a")
+        assert error.value.code == "driver.tls_wanted"
+        for language in LANGUAGES:
+            assert "TLS" in say(error.value.code, language, **error.value.data)
+
+    asyncio.run(scene())
+
+
+def test_a_tls_server_that_hangs_up_without_a_word_leaves_the_hint(tmp_path):
+    """OpenSSL sends no alert to whom it does not understand."""
+    own = Authority(tmp_path).own
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own.file, own.key)
+
+    async def scene():
+        port = free_port()
+        async with scripted(port, good_answer, context):
+            with pytest.raises(NoAnswer) as error:
+                await driver([{"id": "a"}], port=port).read("a")
+        assert error.value.code == "driver.hung_up"
+        for language in LANGUAGES:
+            assert "TLS" in say(error.value.code, language, **error.value.data)
 
     asyncio.run(scene())
