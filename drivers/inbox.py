@@ -125,7 +125,7 @@ class Inbox:
         refused: Callable[[Garbled], None] = lambda _: None,
     ) -> None:
         self._address = address
-        self._directory = directory
+        self._routes, self._words = directory.routes, directory.words
         self._delivery = delivery
         self._presence = presence
         self._receipts = Receipts(acknowledge)
@@ -142,20 +142,20 @@ class Inbox:
     def take(self, arrival: Arrival, now_ms: int, now_s: float) -> None:
         """Handle one message; ``now_ms`` is its arrival, ``now_s`` the same on the monotonic clock."""
         self._counts.messages += 1
-        now = _Now(now_ms, now_s)
+        topic = arrival.topic
         receipt = self._receipts.arrived(arrival.connection, arrival.mid) if arrival.qos else None
-        routes = self._directory.routes.get(arrival.topic, ())
-        for stream, which in routes:
+        routes = self._routes.get(topic, ())
+        for stream, decode in routes:
             stream.tally.messages += 1
             try:
-                reading = stream.decode(which, arrival.payload, now_ms)
+                reading = decode(arrival.payload, now_ms)
             except PayloadRefused as refused:
-                self._refuse(stream, refused, arrival, now)
+                self._refuse(stream, refused, arrival, _Now(now_ms, now_s))
             else:
-                self._read(stream, reading, arrival, receipt, now)
-        if arrival.topic in self._directory.words:
-            self._word(arrival, now)
-        elif not routes and not self._sparkplug(arrival, receipt, now):
+                self._read(stream, reading, arrival.retained, receipt, now_ms, now_s)
+        if topic in self._words:
+            self._word(arrival, _Now(now_ms, now_s))
+        elif not routes and not self._sparkplug(arrival, receipt, _Now(now_ms, now_s)):
             self._counts.unknown_topic += 1  # left over from an earlier configuration's session
         if receipt is not None:
             self._receipts.release(receipt)
@@ -182,36 +182,42 @@ class Inbox:
                 self._publish(topic, rebirth_request(now_ms), qos=0, retain=False)
 
     def _read(
-        self, stream: Stream, reading: Reading | None, arrival: Arrival, receipt: Receipt | None, now: _Now
+        self,
+        stream: Stream,
+        reading: Reading | None,
+        retained: bool,
+        receipt: Receipt | None,
+        now_ms: int,
+        now_s: float,
     ) -> None:
         """A reading that could be decoded: stale, only the ground for others, a duplicate, or news."""
         if reading is None:  # about something else; but the device lives
-            if not arrival.retained:
-                self._presence.alive(stream.device, now.monotonic_s)
+            if not retained:
+                self._presence.alive(stream.device, now_s)
             return
-        if arrival.retained and not stream.is_fresh(reading.at_ms, now.wall_ms):
+        if retained and not stream.is_fresh(reading.at_ms, now_ms):
             self._counts.retained_ignored += 1
             stream.tally.stale += 1
             return
-        whole = stream.complete(reading, now.wall_ms)
+        whole = reading if stream.overlay is None else stream.complete(reading, now_ms)
         if whole is None:
-            self._presence.alive(stream.device, now.monotonic_s)
-        elif self._deliver(stream, whole, receipt, now.wall_ms):
-            self._presence.heard(stream.device, now.monotonic_s)
+            self._presence.alive(stream.device, now_s)
+        elif self._deliver(stream, whole, receipt, now_ms):
+            self._presence.heard(stream.device, now_s)
 
     def _deliver(self, stream: Stream, reading: Reading, receipt: Receipt | None, now_ms: int) -> bool:
         """Hand a reading over, unless it is a duplicate; True when it was news."""
         key = stream.key_of(reading)
         pending = stream.pending(key)
-        is_new = pending is None
+        is_new, is_owed = pending is None, receipt is not None
         # The first one came at QoS 0, so that nobody hears when it is safe: this one is handed over, too.
-        is_promised = pending is not None and receipt is not None and not pending.is_owed
+        is_promised = pending is not None and is_owed and not pending.is_owed
         if is_new and stream.began_anew(reading):
             self._counts.restarts += 1
             stream.tally.restarts += 1
             _log.info("%s: %s: its count of messages fell: it began anew", self._address, stream.device)
         if pending is None or is_promised:
-            pending = Pending(self._receipts, is_owed=receipt is not None)
+            pending = Pending(self._receipts, is_owed=is_owed)
             if key is not None:
                 stream.remember(key, pending)
         if receipt is not None:
@@ -231,7 +237,7 @@ class Inbox:
 
     def _word(self, arrival: Arrival, now: _Now) -> None:
         """A device, or the broker in its name, says whether it is there."""
-        for word in self._directory.words[arrival.topic]:
+        for word in self._words[arrival.topic]:
             try:
                 is_there = word.read(arrival.payload)
             except PayloadRefused:

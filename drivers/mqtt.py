@@ -125,11 +125,12 @@ class MqttDriver:
                 await link.wait(tick_s)
                 events = link.take()
                 for start in range(0, len(events), SLICE):
+                    now_ms, now_s = self._clock_ms(), loop.time()
                     for event in events[start : start + SLICE]:
                         if isinstance(event, Arrival):
-                            inbox.take(event, self._clock_ms(), loop.time())
+                            inbox.take(event, now_ms, now_s)
                         else:
-                            self._notice(event, presence, inbox, loop.time())
+                            self._notice(event, presence, inbox, now_s)
                     await asyncio.sleep(0)
                 presence.check(loop.time())
                 inbox.tick(self._clock_ms(), loop.time())

@@ -57,17 +57,28 @@ class Frames:
                 length, body = self._long(data, start)
                 if not body:
                     break
-            stop = body + min(length, self._max_bytes)
+            stop = body + length
+            if length > self._max_bytes:
+                kept = body + self._max_bytes
+                if kept > end:
+                    break
+                found.append(self._oversized(data, start, body, kept))
+                self._skip = max(0, stop - end)
+                start = min(stop, end)
+                continue
             if stop > end:
                 break
-            frame = self._frame(data, start, body, stop)
-            if length > self._max_bytes and not isinstance(frame, Arrival):
-                raise NotMqtt("a frame without measure")
-            found.append(frame)
-            self._skip = max(0, body + length - end)
-            start = min(body + length, end)
+            found.append(self._frame(data, start, body, stop))
+            start = stop
         self._rest = data[start:]
         return found
+
+    def _oversized(self, data: bytes, start: int, body: int, kept: int) -> Arrival:
+        """The beginning of a message; whoever reads it counts it as too large."""
+        frame = self._frame(data, start, body, kept)
+        if not isinstance(frame, Arrival):
+            raise NotMqtt("a frame without measure")
+        return frame
 
     def _long(self, data: bytes, start: int) -> tuple[int, int]:
         """Length of a frame and where its body begins; 0, 0 where that has not come yet."""
@@ -94,7 +105,7 @@ class Frames:
         if qos:
             mid = data[topic_end] << 8 | data[topic_end + 1]
         if self._is_5:
-            at = _after_properties(data, at, stop)
+            at = at + 1 if not data[at] else _after_properties(data, at, stop)
         try:
             topic = data[body + 2 : topic_end].decode()
         except UnicodeDecodeError:  # no broker may pass this on

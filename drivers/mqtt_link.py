@@ -15,7 +15,6 @@ import ssl
 import struct
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -156,9 +155,11 @@ class Link:
 
     async def wait(self, timeout_s: float) -> None:
         """Sleep until something came, or for a while."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._woken.wait()
+        alarm = self._loop.call_later(timeout_s, self._woken.set)
+        try:
+            await self._woken.wait()
+        finally:
+            alarm.cancel()
 
     def take(self) -> list[Event]:
         """All that came since the last call, in order."""
@@ -173,7 +174,8 @@ class Link:
         """Tell the broker that a message is safe; void when its connection is gone."""
         if connection == self._connection and self._welcomed_s is not None:
             self._wire.send(_PUBACK.pack(0x40, 2, mid))
-            self._want_write()
+            if not self._write_is_due:
+                self._want_write()
 
     @property
     def is_connected(self) -> bool:
@@ -254,13 +256,15 @@ class Link:
                     self._wire.offer(frame)
                     self._client.loop_read()
                 elif self._welcomed_s is not None:
-                    self._put(frame)
+                    self._events.append(frame)
                     if frame.qos and not self._lasting:
                         self.acknowledge(frame.connection, frame.mid)
         except Exception as error:  # noqa: BLE001  whatever the far end sends, we live and dial again
             _log.debug("%s: unreadable", self._bus.host, exc_info=True)
             self._down = Down("mqtt.not_spoken", str(error) or type(error).__name__)
             self._wire.close()
+        finally:
+            self._wake()
 
     def _on_end(self) -> None:
         self._client.loop_read()
@@ -281,7 +285,11 @@ class Link:
 
     def _put(self, event: Event) -> None:
         self._events.append(event)
-        self._woken.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._events:
+            self._woken.set()
         if len(self._events) >= WAITING_MAX:
             self._wire.pause()
 

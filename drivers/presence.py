@@ -7,6 +7,7 @@ from drivers.contract import DeviceCondition, DeviceNews, DriverError, NoAnswer,
 SAID_OFFLINE = "mqtt.said_offline"
 _SPOKEN = ("mqtt.subscription_refused", SAID_OFFLINE)
 """There is a better reason than silence."""
+_WELL = (DeviceCondition.ONLINE, "")
 
 
 class Presence:
@@ -32,7 +33,8 @@ class Presence:
     def heard(self, device: str, now_s: float) -> None:
         """A device sent something good."""
         self._heard_s[device] = now_s
-        self._say(device, DeviceCondition.ONLINE)
+        if self._said.get(device) is not _WELL:
+            self._say(device, _WELL)
 
     def alive(self, device: str, now_s: float) -> None:
         """A device sent something that is no reading: it is not silent, but nothing is known of it."""
@@ -40,7 +42,7 @@ class Presence:
 
     def left(self, device: str) -> None:
         """The device, or the broker in its name, says that it is gone."""
-        self._say(device, DeviceCondition.OFFLINE, NoAnswer(Where(self._address, device), SAID_OFFLINE))
+        self._fails(device, DeviceCondition.OFFLINE, NoAnswer(Where(self._address, device), SAID_OFFLINE))
 
     def returned(self, device: str, now_s: float) -> None:
         """The device says that it is there: that ends its being gone, and is no reading yet."""
@@ -50,11 +52,11 @@ class Presence:
     def garbled(self, device: str, error: DriverError, now_s: float) -> None:
         """A device lives, but what it sends cannot be read."""
         self._heard_s[device] = now_s
-        self._say(device, DeviceCondition.DEGRADED, error)
+        self._fails(device, DeviceCondition.DEGRADED, error)
 
     def deaf(self, device: str, error: DriverError) -> None:
         """The broker does not let us listen to a device."""
-        self._say(device, DeviceCondition.OFFLINE, error)
+        self._fails(device, DeviceCondition.OFFLINE, error)
 
     def connected(self, now_s: float) -> None:
         """The broker is there: from now on silence is a device's own."""
@@ -66,7 +68,7 @@ class Presence:
         """The broker is gone, and every device with it."""
         self._connected = False
         for device in self._stale_after_s:
-            self._say(device, DeviceCondition.OFFLINE, error_of(device))
+            self._fails(device, DeviceCondition.OFFLINE, error_of(device))
 
     def check(self, now_s: float) -> None:
         """Look for devices that fell silent."""
@@ -78,10 +80,12 @@ class Presence:
                 continue
             if now_s - self._heard_s[device] > limit_s:
                 silent = NoAnswer(Where(self._address, device), "mqtt.silent", timeout_s=limit_s)
-                self._say(device, DeviceCondition.OFFLINE, silent)
+                self._fails(device, DeviceCondition.OFFLINE, silent)
 
-    def _say(self, device: str, condition: DeviceCondition, error: DriverError | None = None) -> None:
-        state = (condition, error.code if error else "")
+    def _fails(self, device: str, condition: DeviceCondition, error: DriverError) -> None:
+        self._say(device, (condition, error.code), error)
+
+    def _say(self, device: str, state: tuple[DeviceCondition, str], error: DriverError | None = None) -> None:
         if self._said.get(device) != state:
             self._said[device] = state
-            self._tell(DeviceNews(device, condition, error))
+            self._tell(DeviceNews(device, state[0], error))

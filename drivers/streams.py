@@ -1,9 +1,10 @@
 """What each device's topics are, and what one message gives to the part of a device that it is for."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
+from functools import partial
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -25,6 +26,9 @@ FULL = -1
 """Which message of a part: the full one, or the position of a delta."""
 
 DuplicateKey = int | str
+
+Decode = Callable[[bytes, int], Reading | None]
+"""What a payload says; None where it is about something else. Raises ``PayloadRefused``."""
 
 
 class Overlay:
@@ -96,12 +100,10 @@ class Stream:
     _count: float | None = None
     _seen: OrderedDict[DuplicateKey, Pending] = field(default_factory=OrderedDict)
 
-    def decode(self, which: int, payload: bytes, now_ms: int) -> Reading | None:
-        """What a message says; None where it is about something else. Raises ``PayloadRefused``."""
+    def decode_by(self, which: int) -> Decode:
+        """How the messages of one of its topics are decoded."""
         assert isinstance(self.decoder, PartDecoder)  # noqa: S101  Sparkplug has its own way
-        if which == FULL:
-            return self.decoder.decode(payload, now_ms)
-        return self.decoder.decode_delta(which, payload, now_ms)
+        return self.decoder.decode if which == FULL else partial(self.decoder.decode_delta, which)
 
     def scan(self, reading: Reading, now_ms: int) -> Scan:
         """The reading as a scan, stamped with its own instant or its arrival's."""
@@ -170,7 +172,7 @@ class Route(NamedTuple):
     """Where a topic leads: a part's full message or one of its deltas."""
 
     stream: Stream
-    which: int
+    decode: Decode
 
 
 class Word(NamedTuple):
@@ -250,7 +252,7 @@ def _directory(streams: tuple[Stream, ...], words: Mapping[str, tuple[Word, ...]
             nodes.setdefault(stream.sender[:2], []).append(stream)
             continue
         for which, topic in enumerate(stream.filters, FULL):
-            routes.setdefault(topic, []).append(Route(stream, which))
+            routes.setdefault(topic, []).append(Route(stream, stream.decode_by(which)))
     return Directory(
         streams,
         {topic: tuple(found) for topic, found in routes.items()},
