@@ -20,7 +20,8 @@ from config.words import say
 from monitor.cli.meter import FINE, WRONG_USE, find_meter, instant_ms
 from monitor.cli.words import plain, tell
 from monitor.clock import SystemClock
-from monitor.store.past import MeterRecord, Refusal
+from monitor.findings import counts_words, refusal_words
+from monitor.store.past import MeterRecord
 from monitor.store.reader import StoreReader
 from monitor.timestamps import iso_utc, local_text
 
@@ -135,27 +136,6 @@ def run_refusals(path: Path, wanted: str, since: str, limit: int, language: str,
     Console().print(table)
     sys.stdout.write(counts_words(counts, language) + "\n")
     return FINE
-
-
-def counts_words(counts: dict[str, int], language: str) -> str:
-    """How many readings got each verdict, in one line."""
-    texts = [f"{say(f'meter.verdict_{code}', language)} {counts[code]:,}" for code in sorted(counts)]
-    return say("meter.listed_by", language).join(texts)
-
-
-def refusal_words(one: Refusal, zone: tzinfo, language: str) -> str:
-    """Why a reading was not believed, or only with doubt."""
-    if "before" not in one.data:  # kept by an older version
-        return say(f"meter.verdict_{one.code}", language)
-    data = one.data
-    facts = {
-        "value": f"{one.value:,.12g}",
-        "before": f"{data['before']:,.12g}",
-        "before_at": local_text(data["before_ms"], zone),
-        "moved_at": local_text(data["moved_ms"], zone),
-        "unmetered": f"{data['unmetered']:,.1f}",
-    }
-    return say(f"meter.told_{one.code}", language, **facts)
 
 
 def _since_ms(text: str, zone: tzinfo, now_ms: int) -> int | None:

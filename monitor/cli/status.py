@@ -15,9 +15,10 @@ from config.loading import LoadedSite, load_site
 from config.sinks import SinkSettings
 from config.site import MeterSettings
 from config.words import say
-from monitor.cli.meter_views import counts_words, refusal_words
+from monitor.cli.status_devices import counts_lines, device_facts, doubts_lines
 from monitor.cli.words import plain
 from monitor.clock import SystemClock
+from monitor.findings import Finding, PointDoubt, counts_words, meter_findings, refusal_words
 from monitor.sinks.lanes import pending
 from monitor.store.database import WriterLock
 from monitor.store.past import Refusal
@@ -33,7 +34,7 @@ DAY_MS = 86_400_000
 
 
 def run_status(path: Path, language: str, *, as_json: bool) -> int:
-    """Show; exit code 1 when anything wants attention."""
+    """Show. Exit code 0 when all is well, 1 when something needs a person, or nothing can be said."""
     loaded = load_site(path)
     reader = StoreReader.open(loaded.store_path, loaded.site.site.id)
     try:
@@ -41,29 +42,21 @@ def run_status(path: Path, language: str, *, as_json: bool) -> int:
     finally:
         reader.close()
     if as_json:
-        sys.stdout.write(json.dumps(facts, ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(json.dumps(facts, ensure_ascii=False, indent=2, default=_as_data) + "\n")
     else:
         _show(facts, loaded, language)
     return 1 if facts["attention"] else 0
 
 
+def _as_data(found: Finding | PointDoubt) -> dict[str, Any]:
+    return found.as_data()
+
+
 def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, Any]:
     pid = WriterLock(loaded.store_path).holder()
     conditions = {row.device: row for row in reader.conditions()}
-    devices = []
-    for bus in loaded.site.buses:
-        for settings in bus.devices:
-            row = conditions.get(settings.id)
-            devices.append(
-                {
-                    "device": settings.id,
-                    "condition": row.condition if row else "unknown",
-                    "since": iso_utc(row.since_ms) if row else None,
-                    "error": row.error if row else None,
-                }
-            )
-    day_ms = now_ms - DAY_MS
-    meters = [_meter(reader, meter.id, day_ms) | _virtual(meter, conditions) for meter in loaded.site.meters]
+    devices = device_facts(loaded, reader, conditions)
+    meters = [_meter(reader, meter.id, now_ms) | _virtual(meter, conditions) for meter in loaded.site.meters]
     sinks = [_sink(reader, sink, conditions.get(f"sink/{sink.id}")) for sink in loaded.site.sinks]
     clock = conditions.get(CLOCK)
     store = troubles_of(conditions.values())
@@ -71,8 +64,8 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
         pid is None
         or bool(store)
         or (clock is not None and clock.error is not None)
-        or any(device["condition"] != "online" for device in devices)
-        or any(meter.get("error") for meter in meters)
+        or any(device["condition"] != "online" or device["doubts"] for device in devices)
+        or any(meter.get("error") or meter["findings"] for meter in meters)
         or any(sink["dead_letters"] or sink["state"] not in ("ok", None) for sink in sinks)
     )
     return {
@@ -88,13 +81,14 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
     }
 
 
-def _meter(reader: StoreReader, meter: str, day_ms: int) -> dict[str, Any]:
-    span = reader.interval_span(meter)
+def _meter(reader: StoreReader, meter: str, now_ms: int) -> dict[str, Any]:
+    span, day_ms = reader.interval_span(meter), now_ms - DAY_MS
     counts = reader.past.refusal_counts(meter, day_ms)
     facts: dict[str, Any] = {
         "meter": meter,
         "refused_24h": sum(counts.values()),
         "verdicts_24h": counts,
+        "findings": meter_findings(reader.past, meter, now_ms, counts),
         "last_refusal": None,
         "last_interval": None,
     }
@@ -147,17 +141,8 @@ def _show(facts: dict[str, Any], loaded: LoadedSite, language: str) -> None:
         console.print(_error(error, language), style="yellow", soft_wrap=True)
     if facts["clock"] and facts["clock"]["error"]:
         console.print(_error(facts["clock"]["error"], language), style="yellow")
-    console.print(_device_table(facts, zone, language))
-    if pid and any(device["condition"] == "offline" for device in facts["devices"]):
-        console.print(plain(say("cli.keeps_trying", language)))
-    console.print(_meter_table(facts, zone, language))
-    for meter in facts["meters"]:
-        if meter["last_refusal"]:
-            console.print(_refused(meter, zone, language), soft_wrap=True)
-    for meter in facts["meters"]:
-        if meter.get("error"):
-            since = say("cli.meter_waits", language, meter=meter["meter"], since=_local(meter["since"], zone))
-            console.print(plain(since), _error(meter["error"], language), style="yellow")
+    _show_devices(console, facts, zone, language)
+    _show_meters(console, facts["meters"], zone, language)
     for sink in facts["sinks"]:
         behind = ", ".join(f"{stream} {rows:,}" for stream, rows in sink["behind"].items())
         state = say(f"cli.sink_{sink['state'] or 'unknown'}", language)
@@ -166,6 +151,32 @@ def _show(facts: dict[str, Any], loaded: LoadedSite, language: str) -> None:
         console.print(plain(text))
         if sink["error"]:
             console.print(Text("  ").append_text(_error(sink["error"], language)), style="red")
+
+
+def _show_devices(console: Console, facts: dict[str, Any], zone: ZoneInfo, language: str) -> None:
+    devices = facts["devices"]
+    console.print(_device_table(facts, zone, language))
+    if facts["daemon_pid"] and any(device["condition"] == "offline" for device in devices):
+        console.print(plain(say("cli.keeps_trying", language)))
+    for line in doubts_lines(devices, language):
+        console.print(plain(line), style="yellow", soft_wrap=True)
+    for line in counts_lines(devices, zone, language):
+        console.print(plain(line), soft_wrap=True)
+
+
+def _show_meters(console: Console, meters: list[dict[str, Any]], zone: ZoneInfo, language: str) -> None:
+    console.print(_meter_table(meters, zone, language))
+    for meter in meters:
+        for found in meter["findings"]:
+            text = f"■ {meter['meter']}: {found.words(zone, language)}"
+            console.print(plain(text), style="yellow", soft_wrap=True)
+    for meter in meters:
+        if meter["last_refusal"]:
+            console.print(_refused(meter, zone, language), soft_wrap=True)
+    for meter in meters:
+        if meter.get("error"):
+            since = say("cli.meter_waits", language, meter=meter["meter"], since=_local(meter["since"], zone))
+            console.print(plain(since), _error(meter["error"], language), style="yellow")
 
 
 def _refused(meter: dict[str, Any], zone: ZoneInfo, language: str) -> Text:
@@ -217,7 +228,7 @@ def _device_table(facts: dict[str, Any], zone: ZoneInfo, language: str) -> Table
     return table
 
 
-def _meter_table(facts: dict[str, Any], zone: ZoneInfo, language: str) -> Table:
+def _meter_table(meters: list[dict[str, Any]], zone: ZoneInfo, language: str) -> Table:
     table = _plain_table(
         say("cli.col_meter", language),
         say("cli.col_interval", language),
@@ -226,7 +237,7 @@ def _meter_table(facts: dict[str, Any], zone: ZoneInfo, language: str) -> Table:
         say("cli.col_quality", language),
         say("cli.col_refused", language),
     )
-    for meter in facts["meters"]:
+    for meter in meters:
         last = meter["last_interval"]
         if last is None:
             table.add_row(plain(meter["meter"]), "-", "-", "-", "-", str(meter["refused_24h"]))

@@ -11,8 +11,9 @@ from sqlalchemy import ColumnElement, Engine, func, select
 
 from monitor.store import schema
 from monitor.store.rows import CheckpointRow, LateRow, ReworkRow
-from rules.counters import Replacement
+from rules.counters import Replacement, Verdict
 from rules.intervals import Interval
+from rules.quality import Quality
 
 _FIGURES = (
     "duration_s", "quantity", "coverage", "quality", "rate_avg", "rate_max", "rate_min", "caught_up",
@@ -248,17 +249,38 @@ class PastReader:
         query = select(table).where(*self._of(table, meter), table.c.heard_ms >= since_ms)
         with self._engine.connect() as connection:
             rows = connection.execute(query.order_by(table.c.heard_ms.desc(), table.c.id.desc()).limit(limit))
-            return [
-                Refusal(
-                    row.meter,
-                    row.at_ms,
-                    row.code,
-                    row.value,
-                    row.heard_ms,
-                    json.loads(row.data) if row.data else {},
-                )
-                for row in rows
-            ]
+            return [_refusal(row) for row in rows]
+
+    def stands_still(self, meter: str, *, told_lately: bool) -> Refusal | None:
+        """The finding that a register stands still while power flows; None without one, or once it moved on.
+
+        Parameters
+        ----------
+        told_lately : whether it may have been found since the newest interval was closed.
+        """
+        refusals = schema.refusals
+        told = (
+            select(refusals)
+            .where(*self._of(refusals, meter), refusals.c.code == Verdict.STUCK.value)
+            .order_by(refusals.c.heard_ms.desc())
+            .limit(1)
+        )
+        with self._engine.connect() as connection:
+            newest = connection.execute(self._newest_interval(meter)).one_or_none()
+            if not told_lately and (newest is None or newest.quality < Quality.SUSPECT):
+                return None
+            row = connection.execute(told).one_or_none()
+        if row is None or newest is None or row.heard_ms >= 1000 * newest.end_s:
+            return None if row is None else _refusal(row)
+        shown = newest.register_end
+        stands = shown is not None and math.isclose(shown, row.value, rel_tol=1e-9, abs_tol=1e-9)
+        return _refusal(row) if stands else None
+
+    def _newest_interval(self, meter: str) -> Any:
+        table = schema.intervals
+        end_s = (table.c.start_s + table.c.duration_s).label("end_s")
+        query = select(table.c.register_end, table.c.quality, end_s).where(*self._of(table, meter))
+        return query.order_by(table.c.start_s.desc()).limit(1)
 
     def refusal_counts(self, meter: str, since_ms: int) -> dict[str, int]:
         """How many of a meter's readings got each verdict since an instant."""
@@ -268,6 +290,11 @@ class PastReader:
         )
         with self._engine.connect() as connection:
             return {row[0]: row[1] for row in connection.execute(query.group_by(table.c.code))}
+
+
+def _refusal(row: Any) -> Refusal:
+    data = json.loads(row.data) if row.data else {}
+    return Refusal(row.meter, row.at_ms, row.code, row.value, row.heard_ms, data)
 
 
 def _same(stored: Sequence[float | None], interval: Interval) -> bool:

@@ -10,6 +10,7 @@ from config.site import Commodity
 from monitor.store.database import StoreError
 from monitor.store.reader import UNREADABLE, StoreReader
 from monitor.store.rows import ConditionRow
+from monitor.storekeeping import troubles_of
 from monitor.virtual import store_key
 from monitor.web.day import day_curve, same_weekday
 from monitor.web.energy import Energies
@@ -17,8 +18,8 @@ from monitor.web.halfyear import HalfYear, compare
 from monitor.web.plan import AnyMeter, SitePlan, plan_site, registers_of
 from monitor.web.plant import air, plant_state
 from monitor.web.readings import Board, first_scan_since
-from monitor.web.refused import RefusedCounts
 from monitor.web.snapshot import DayCurve, DeviceState, Snapshot
+from monitor.web.watch import MeterWatch
 from rules.calendar import day_start_s
 from rules.intervals import IntervalSeries
 from rules.metering import MeterRules, MeterTrack
@@ -62,11 +63,12 @@ class LiveState:
         self._board = Board(self.plan)
         self._position: int | None = None
         self._closed = _Closed()
-        self._refused = RefusedCounts(self.plan)
+        self._watch = MeterWatch(self.plan)
         self._half_years: dict[Commodity, HalfYear] = {}
         self._half_years_at: tuple[date, int] | None = None
         self._results_seq: int | None = None
         self._clock_error: dict[str, Any] | None = None
+        self._store_troubles: tuple[dict[str, Any], ...] = ()
 
     def step(self, now_ms: int) -> Snapshot:
         """Take up what was committed since the last step, and tell how things are."""
@@ -76,7 +78,7 @@ class LiveState:
             self._follow(reader, now_ms)
             self._look_at_closed(reader, now_ms)
             self._look_at_half_years(reader, now_ms)
-            self._refused.look(reader, now_ms)
+            self._watch.look(reader, now_ms)
             devices = self._devices(reader)
         except StoreError as error:
             return self._snapshot(now_ms, (), {"code": error.code, "data": error.data})
@@ -198,6 +200,7 @@ class LiveState:
         conditions = {row.device: row for row in reader.conditions()}
         clock = conditions.get("clock")
         self._clock_error = clock.error if clock else None
+        self._store_troubles = tuple(troubles_of(conditions.values()))
         self._board.troubled = {
             row.device: row.since_ms for row in conditions.values() if row.condition != "online"
         }
@@ -213,7 +216,10 @@ class LiveState:
                     since_ms=row.since_ms if row else None,
                     error=row.error if row else None,
                     heard_ms=self._board.device_at_ms(device.id),
-                    refused=self._refused.of(device.id),
+                    refused=self._watch.refused(device.id),
+                    findings=self._watch.findings(device.id),
+                    doubts=self._board.doubts(device.id),
+                    counts=self._watch.counts.get(device.id),
                 )
             )
         return (*states, *self._waiting_sums(conditions))
@@ -271,6 +277,7 @@ class LiveState:
             wet_bulb=wet_bulb,
             devices=devices,
             clock_error=self._clock_error,
+            store_troubles=self._store_troubles,
             charts_version=f"{self._closed.seq} {self._half_years_at}",
         )
 

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from monitor.findings import PointDoubt, is_doubted, point_doubts
 from monitor.store.reader import StoreReader
 from monitor.web.plan import AnyMeter, MeterPlan, PointAt, SitePlan, registers_of, shares_of
 from monitor.web.reading import Lack, Reading, doubted, missing, summed
@@ -148,6 +149,7 @@ class Board:
         self.power: dict[int, float] = {}
         self.troubled: Mapping[str, int] = {}
         self._known_ms: dict[str, int] = {}
+        self._doubted: dict[str, dict[str, int]] = {}
 
     @property
     def newest_ms(self) -> int | None:
@@ -160,12 +162,31 @@ class Board:
     def fill(self, scan: Scan, now_ms: int) -> None:
         """Take a scan that says only how things were: it is shown until a newer one comes."""
         parts = self._latest.setdefault(scan.layout.device, {})
-        parts.setdefault(scan.layout.part, _Heard.at(scan, now_ms))
+        if scan.layout.part not in parts:
+            heard = parts[scan.layout.part] = _Heard.at(scan, now_ms)
+            self._note_doubts(heard)
+
+    def _note_doubts(self, heard: _Heard) -> None:
+        """Remember since when values are suspect without a break."""
+        key = heard.scan.layout.key
+        if not is_doubted(heard.scan):
+            self._doubted.pop(key, None)
+            return
+        known = self._doubted.get(key, {})
+        names = [one.point.name for one in point_doubts(heard.scan)]
+        self._doubted[key] = {name: known.get(name, heard.at_ms) for name in names}
+
+    def doubts(self, device: str) -> tuple[PointDoubt, ...]:
+        """The values of a device that are suspect now, and since when."""
+        scans = [heard.scan for heard in self._latest.get(device, {}).values()]
+        found = [point_doubts(scan, self._doubted[scan.layout.key]) for scan in scans if is_doubted(scan)]
+        return tuple(doubt for some in found for doubt in some)
 
     def take(self, scan: Scan, now_ms: int) -> None:
         """Take the scan that was committed next."""
         layout, heard = scan.layout, _Heard.at(scan, now_ms)
         self._latest.setdefault(layout.device, {})[layout.part] = heard
+        self._note_doubts(heard)
         for one in self._counters.get(layout.device, ()):
             found = _value_in(scan, one.plan.counter.point)
             if found is not None and math.isfinite(found[0]):

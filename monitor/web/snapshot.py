@@ -6,6 +6,8 @@ from datetime import date
 from typing import Any
 
 from config.site import Commodity, LocalName
+from monitor.findings import Finding, PointDoubt
+from monitor.store.counts import CountsRow
 from monitor.web.halfyear import HalfYear
 from monitor.web.reading import Lack, Reading, missing
 from rules.demand import DemandWindow
@@ -62,8 +64,9 @@ class PlantState:
 class DeviceState:
     """How a device is doing; ``condition`` is ``waiting`` before the first news.
 
-    ``refused`` counts the readings of its meters that were refused or doubted in the last day.
-    A virtual meter that waits for a part stands here too, and has a ``formula``.
+    ``refused`` counts the readings of its meters that were refused or doubted in the last day; ``findings``
+    are what a person should look at about them, ``doubts`` the values that are suspect now, ``counts`` what
+    its driver counted. A virtual meter that waits for a part stands here too, and has a ``formula``.
     """
 
     id: str
@@ -75,6 +78,14 @@ class DeviceState:
     heard_ms: int | None
     formula: str = ""
     refused: int = 0
+    findings: tuple[Finding, ...] = ()
+    doubts: tuple[PointDoubt, ...] = ()
+    counts: CountsRow | None = None
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether it answers, and not all that it says can be believed."""
+        return self.condition in ("online", "degraded") and bool(self.findings or self.doubts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +93,7 @@ class Snapshot:
     """The page's content at ``now_ms``.
 
     ``clock_error`` is {code, data} while the daemon does not believe its machine's clock.
+    ``store_troubles`` are {code, data} each: a store near its cap, a damaged one that was set aside.
     ``trouble`` is {code, data} while the store cannot be read, ``stopped_ms`` since when nothing was
     written although something should have been. ``window_lacks`` are the meters without which the window
     is shown, or not known.
@@ -108,6 +120,7 @@ class Snapshot:
     wet_bulb: Reading = field(default_factory=lambda: missing("degC"))
     devices: tuple[DeviceState, ...] = ()
     clock_error: dict[str, Any] | None = None
+    store_troubles: tuple[dict[str, Any], ...] = ()
     charts_version: str = ""
 
     @property

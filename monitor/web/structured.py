@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from monitor.store.counts import CountsRow
 from monitor.web.halfyear import HalfYear
 from monitor.web.reading import Lack, Reading
 from monitor.web.snapshot import DeviceState, OpenWindow, PlantState, Snapshot, finite
@@ -44,6 +45,7 @@ def structured(snapshot: Snapshot, site: str) -> dict[str, Any]:
         "wet_bulb": reading(snapshot.wet_bulb),
         "devices": [_device(device) for device in snapshot.devices],
         "clock": snapshot.clock_error,
+        "store": list(snapshot.store_troubles),
     }
 
 
@@ -115,6 +117,10 @@ def _plant(plant: PlantState | None, reading: Any) -> dict[str, Any] | None:
     }
 
 
+def _counts(row: CountsRow | None) -> dict[str, Any] | None:
+    return None if row is None else {"since": instant(row.since_ms), "at": instant(row.at_ms), **row.counts}
+
+
 def _device(device: DeviceState) -> dict[str, Any]:
     formula = {"formula": device.formula} if device.formula else {}
     return {
@@ -125,4 +131,7 @@ def _device(device: DeviceState) -> dict[str, Any]:
         "error": device.error,
         "heard": instant(device.heard_ms),
         "refused_24h": device.refused,
+        "findings": [{"meter": one.meter, **one.as_data()} for one in device.findings],
+        "doubts": [one.as_data() for one in device.doubts],
+        "counts": _counts(device.counts),
     }

@@ -11,10 +11,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from config.site import Commodity, Language
-from config.words import catalogue, say
+from config.words import say
+from monitor.web.device_view import device_fields, device_name, error_words
 from monitor.web.halfyear import HalfYear
 from monitor.web.reading import Reading, combined, missing
-from monitor.web.snapshot import ChillerState, DeviceState, OpenWindow, Snapshot, finite
+from monitor.web.snapshot import ChillerState, OpenWindow, Snapshot, finite
 from monitor.web.wording import NO_VALUE, Words, finer, number
 from rules.demand import DemandWindow
 from rules.quality import Quality
@@ -50,7 +51,7 @@ def fields(snapshot: Snapshot, language: Language, zone: ZoneInfo) -> Fields:
         ("wet_bulb", snapshot.wet_bulb, 1),
     ):
         shown[f"r.{name}"] = words.reading(one, decimals)
-    shown |= _devices(snapshot, words)
+    shown |= device_fields(snapshot, words)
     shown["h.notices"] = list(_notices(snapshot, words))
     shown["c.point"] = snapshot.power_point
     shown["c.version"] = snapshot.charts_version
@@ -75,12 +76,19 @@ def _notices(snapshot: Snapshot, words: Words) -> Iterator[dict[str, str]]:
         # Without figures: who hears the page read aloud is told once, not every second.
         yield {"level": "bad", "text": words("notice_over")}
     if snapshot.clock_error is not None:
-        yield {"level": "warn", "text": _error(snapshot.clock_error, words)}
+        yield {"level": "warn", "text": error_words(snapshot.clock_error, words)}
+    for error in snapshot.store_troubles:
+        yield {"level": "warn", "text": error_words(error, words)}
     offline = [device.id for device in snapshot.devices if device.condition == "offline"]
     if offline:
         names = words.listed(offline[:6])
         names += " …" if len(offline) > 6 else ""
         yield {"level": "warn", "text": words("notice_offline", count=len(offline), names=names)}
+    doubtful = [device for device in snapshot.devices if device.doubtful]
+    if doubtful:
+        names = words.listed([device_name(device, words) for device in doubtful[:6]])
+        names += " …" if len(doubtful) > 6 else ""
+        yield {"level": "warn", "text": words("notice_doubtful", count=len(doubtful), names=names)}
 
 
 # -- the demand window ----------------------------------------------------------------------------------
@@ -344,56 +352,3 @@ def _load(load_pct: float, state: str, words: Words) -> str:
     if not math.isfinite(load_pct):
         return words("chiller_no_load")
     return words("chiller_load", percent=number(load_pct))
-
-
-_ORDER = {"offline": 0, "degraded": 1, "waiting": 2, "online": 3}
-
-
-def _devices(snapshot: Snapshot, words: Words) -> Fields:
-    shown, stopped = snapshot.devices, snapshot.stopped_ms is not None
-    devices = [device for device in shown if not device.formula]
-    online = sum(device.condition == "online" for device in devices)
-    if not devices:
-        summary = words("devices_none")
-    elif stopped:
-        summary = words("devices_before_stop")
-    elif online == len(devices):
-        summary = words("devices_all_well", all=len(devices))
-    else:
-        summary = words("devices_some", online=online, all=len(devices))
-    ordered = sorted(shown, key=lambda device: _ORDER.get(device.condition, 0))
-    return {
-        "t.devices": summary,
-        "s.devices": "well" if online == len(shown) and not stopped else "troubled",
-        "h.devices": [_device(device, words, snapshot.now_ms, stopped) for device in ordered],
-    }
-
-
-def _device(device: DeviceState, words: Words, now_ms: int, stopped: bool) -> Fields:
-    names = [name.in_language(words.language) for name in device.meters]
-    well = device.condition == "online"
-    since = ""
-    if not well and device.since_ms is not None:
-        since = words("condition_since", since=words.moment(device.since_ms, now_ms))
-    return {
-        "id": device.id,
-        "name": words.listed(names) or device.id,
-        "more": device.formula or (device.id if names else device.model),
-        # What the daemon said before it stopped is no news of now.
-        "condition": "waiting" if well and stopped else device.condition,
-        "word": words(f"condition_{device.condition}"),
-        "since": since,
-        "error": _error(device.error, words) if not well and device.error else "",
-        "heard": device.heard_ms,
-        "refused": words("readings_refused", count=device.refused) if device.refused else "",
-    }
-
-
-def _error(error: dict[str, Any], words: Words) -> str:
-    key, data = error.get("code", ""), error.get("data") or {}
-    if key not in catalogue(words.language):
-        return words("unknown_error")
-    try:
-        return say(key, words.language, **data)
-    except (KeyError, IndexError):
-        return words("unknown_error")

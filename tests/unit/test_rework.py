@@ -7,7 +7,7 @@ from datetime import UTC
 
 import pytest
 
-from monitor.cli.meter_views import refusal_words
+from monitor.findings import refusal_words
 from monitor.rework import FAILED, OUT_OF_REACH
 from monitor.store.retention import thin_out_states
 from monitor.store.rows import FOR_EVER_MS, Commit, ReworkRow
