@@ -33,8 +33,10 @@ def _summary(snapshot: Snapshot, words: Words) -> str:
     if snapshot.stopped_ms is not None:
         return words("devices_before_stop")
     online = sum(device.condition == "online" for device in devices)
-    key = "devices_all_well" if online == len(devices) else "devices_some"
-    text = words(key, **({"online": online} if key == "devices_some" else {}), all=len(devices))
+    if online == len(devices):
+        text = words("devices_all_well", all=online)
+    else:
+        text = words("devices_some", online=online, all=len(devices))
     doubtful = sum(device.doubtful for device in devices)
     return words("devices_doubtful", text=text, count=doubtful) if doubtful else text
 

@@ -83,8 +83,10 @@ class Words:
 
     def note(self, one: Reading) -> str:
         """What has to be said of a reading beside its value."""
+        if one.lacks and one.known:
+            return self("note_without", parts=self.lacks(one.lacks))
         if one.lacks:
-            return self("note_without" if one.known else "note_lacking", parts=self.lacks(one.lacks))
+            return self("note_lacking", parts=self.lacks(one.lacks))
         return say(one.note, self.language) if one.note else ""
 
     def reading(self, one: Reading, decimals: int) -> dict[str, Any]:

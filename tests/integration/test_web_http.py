@@ -190,8 +190,8 @@ def test_every_text_of_the_page_is_used_and_there():
         path.read_text("utf-8")
         for path in [*folder.glob("*.py"), *(folder / "templates").iterdir(), ROOT / "monitor/cli/serve.py"]
     )
-    made = {f"quality_{name}" for name in ("good", "estimated", "suspect", "missing", "stale")}
-    made |= {f"condition_{name}" for name in ("online", "degraded", "offline", "waiting")}
+    made = {f"quality_{name}" for name in ("good", "estimated", "suspect", "missing", "partial", "stale")}
+    made |= {f"condition_{name}" for name in ("online", "degraded", "doubtful", "offline", "waiting")}
     made |= {"half_less", "half_more", "half_same", "half_title_1", "half_title_2"}
     asked = set(re.findall(r"(?:say|words|self)\(\s*['\"](?:page\.)?([a-z0-9_]+)['\"]", sources))
     asked |= set(re.findall(r"\"page\.([a-z0-9_]+)\"", sources)) | made
