@@ -104,8 +104,12 @@ def read_ledger(path: Path, meters: Mapping[str, Commodity] | None = None) -> tu
         With everything that is wrong, each with its row and column.
     """
     columns = ("start", "end", "quantity", "unit", "source")
-    table = Table(Source.read(path), columns, either=("commodity", "meter"))
-    reader = _Reader(table, meters or {})
+    return ledger_rows(Table(Source.read(path), columns, either=("commodity", "meter")), meters or {})
+
+
+def ledger_rows(table: Table, meters: Mapping[str, Commodity]) -> tuple[LedgerRow, ...]:
+    """Rows of a ledger from a table. Raises ConfigurationError as ``read_ledger`` does."""
+    reader = _Reader(table, meters)
     rows = [row for record in table.records if (row := reader.ledger_row(record)) is not None]
     reader.problems += _overlaps(table, rows)
     if reader.problems:
@@ -131,8 +135,13 @@ def read_readings(path: Path, meters: Mapping[str, Commodity] | None = None) -> 
     ConfigurationError
         With everything that is wrong, each with its row and column.
     """
-    table = Table(Source.read(path), ("day", "reading", "unit", "source"), either=("commodity", "meter"))
-    reader = _Reader(table, meters or {})
+    columns = ("day", "reading", "unit", "source")
+    return reading_rows(Table(Source.read(path), columns, either=("commodity", "meter")), meters or {})
+
+
+def reading_rows(table: Table, meters: Mapping[str, Commodity]) -> tuple[ReadingRow, ...]:
+    """Readings from a table. Raises ConfigurationError as ``read_readings`` does."""
+    reader = _Reader(table, meters)
     rows = [row for record in table.records if (row := reader.reading_row(record)) is not None]
     reader.problems += _contradictions(table, rows)
     if reader.problems:

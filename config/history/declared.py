@@ -164,9 +164,11 @@ _MODELS: dict[str, type[Declaration]] = {
 }
 
 
-def declaration_beside(path: Path) -> Path | None:
-    """The declaration that lies beside a file: ``main.import.yaml`` for ``main.csv``, or for its folder."""
-    for candidate in (path.with_name(path.stem + SUFFIX), path.with_name("all" + SUFFIX)):
+def declaration_beside(path: Path, kind: str) -> Path | None:
+    """The declaration that lies beside a file: its own, ``main.import.yaml``, or ``weather.import.yaml``."""
+    if path.name in ("", ".."):
+        return None
+    for candidate in (path.with_name(path.stem + SUFFIX), path.with_name(kind + SUFFIX)):
         if candidate.is_file():
             return candidate
     return None
@@ -192,10 +194,16 @@ def read_declaration(kind: str, path: Path | None, wishes: Sequence[str] = ()) -
         source = Source.read(path)
     root, problems = read_tree(source)
     if root is None:
-        raise ConfigurationError(problems)
+        is_empty = [problem.code for problem in problems] == ["config.empty_file"]
+        raise ConfigurationError(
+            [Problem("history.empty_declaration", source.place(), (), {"kind": kind})]
+            if is_empty
+            else problems
+        )
+    if other := _other_kind(root, kind, source):
+        raise ConfigurationError(other)
     model = _MODELS[kind]
     problems += check_values(root, Shape.of(model), source)
-    problems += _other_kind(root, kind, source)
     data = {"kind": kind} | root.data()
     if path is not None:
         data = _merged(data, wished)

@@ -20,6 +20,7 @@ from config.tables import Cell, Record, Table
 
 _DAYS = ("start", "end", "day")
 _FIGURES = ("quantity", "reading")
+_ALL = ("commodity", "meter", "start", "end", "day", "quantity", "reading", "unit", "source")
 _COLUMNS = {
     "base": ("start", "end", "quantity", "unit", "source"),
     "actuals": ("start", "end", "quantity", "unit", "source"),
@@ -36,6 +37,7 @@ class DeclaredTable(Table):
         self._named = {str(name): column for name, column in declared.columns.items()}
         self._fixed = {str(name): text for name, text in declared.fixed.items()}
         self._grid = read_grid(path, declared, list(self._named.values()))
+        self._named |= {name: name for name in _ALL if self._is_plain(name)}
         self.problems = []
         self.records = []
         self._at: dict[int, int] = {}
@@ -44,6 +46,10 @@ class DeclaredTable(Table):
             for row in range(len(self._grid)):
                 self._add_row(row)
         self.problems = bounded(self.problems)
+
+    def _is_plain(self, name: str) -> bool:
+        """Whether a column that is not declared stands in the file under its own name."""
+        return name in self._grid.names and name not in self._named and name not in self._fixed
 
     def problem(
         self, code: str, record: Record, column: str, /, hint: Hint | None = None, **data: Any

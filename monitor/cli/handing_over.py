@@ -6,13 +6,14 @@ from time import monotonic
 
 from config.loading import LoadedSite
 from monitor.store.database import StoreError, WriterLock
+from monitor.store.history_requests import HistoryRequest
 from monitor.store.ledgers import ImportOutcome, writing
 from monitor.store.records import RecordOutcome, RecordRequest
 from monitor.store.requests import ImportRequest, RequestBox
 
 
 def carried_out_elsewhere(
-    loaded: LoadedSite, request: ImportRequest | RecordRequest, answer_within_s: float
+    loaded: LoadedSite, request: ImportRequest | HistoryRequest | RecordRequest, answer_within_s: float
 ) -> ImportOutcome | RecordOutcome:
     """Put a request into the box, and wait for what became of it.
 

@@ -1,24 +1,28 @@
-"""``energy-monitor import``: ledgers, manual readings and reasons from CSV files into the store."""
+"""``energy-monitor import``: ledgers, readings, reasons and history from people's files into the store."""
 
-import hashlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from config.words import LANGUAGES, preferred_language, say
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from config.history.intervals import IntervalRows
     from config.loading import LoadedSite
-    from config.site import Commodity
+    from monitor.cli.import_reading import Wish
+    from monitor.store.history_requests import HistoryRequest
     from monitor.store.ledgers import ImportOutcome, WriterEngine
-    from monitor.store.requests import ImportKind, ImportRequest
+    from monitor.store.requests import ImportRequest
 
-KINDS = ("base", "actuals", "readings", "reasons")
+    Request = ImportRequest | HistoryRequest
+
+KINDS = ("base", "actuals", "readings", "reasons", "intervals", "weather", "events")
+MOST_METERS_TOLD = 12
 ANSWER_WITHIN_S = 120
 
 
@@ -29,6 +33,7 @@ def run_import(
     replace: bool = False,
     language: str | None = None,
     answer_within_s: float = ANSWER_WITHIN_S,
+    declared: "Declared | None" = None,
 ) -> int:
     """Import files, each whole or not at all.
 
@@ -37,17 +42,20 @@ def run_import(
 
     Parameters
     ----------
-    kind : ``base``, ``actuals``, ``readings`` or ``reasons``.
+    kind : one of ``KINDS``.
     replace : new figures take the place of standing ones.
     language : of what is said; the terminal's when left out.
     answer_within_s : how long another process that writes to the store is waited for. [s]
+    declared : how the files are to be read.
 
     Returns
     -------
     0 fine; 1 a file has a problem or the store cannot be written; 2 wrong use or configuration.
     """
+    from config.history.workbook import SheetsMissing
     from config.loading import load_site
     from config.problems import ConfigurationError, render_all
+    from monitor.cli.import_reading import Wish
     from monitor.clock import SystemClock
     from monitor.store.database import StoreError
 
@@ -56,24 +64,40 @@ def run_import(
         loaded = load_site(site_path)
     except ConfigurationError as error:
         return _failed(render_all(error.problems, words), 2)
-    job = _Job(cast("ImportKind", kind), replace, words, SystemClock().now_ms(), answer_within_s)
+    how = declared or Declared()
+    wish = Wish(kind, replace, SystemClock().now_ms(), how.file, how.settings)
+    job = _Job(wish, words, answer_within_s)
     try:
         _import_all(loaded, job, files)
     except ConfigurationError as error:
         return _failed(render_all(error.problems, words), 1)
     except StoreError as error:
         return _failed(_all_words(error, words), 1)
+    except SheetsMissing:
+        return _failed(say("history.sheets_missing", words), 2)
     return 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
-    """What is asked of each file, and when."""
+class Declared:
+    """How files are to be read.
 
-    kind: "ImportKind"
-    replace: bool
+    Attributes
+    ----------
+    file : YAML file that says what the columns are; None where it may lie beside each file.
+    settings : ``KEY=VALUE``, which go before the declaration.
+    """
+
+    file: Path | None = None
+    settings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What is asked of each file, in which language it is told, and how long an answer may take."""
+
+    wish: "Wish"
     words: str
-    at_ms: int
     answer_within_s: float
 
 
@@ -89,27 +113,27 @@ def _import_all(loaded: "LoadedSite", job: _Job, files: Sequence[Path]) -> None:
                 check_site(engine, loaded.store_path, loaded.site.site.id)
                 for request in requests:
                     outcome = _import_one(engine, loaded.site.site.id, job, request, progress)
-                    _tell(request, outcome, job.words)
+                    _tell(loaded, request, outcome, job.words)
         except StoreError as error:
             if error.code != "store.in_use":
                 raise
             for request in requests:
-                _tell(request, _hand_over(loaded, job, request, progress), job.words)
+                _tell(loaded, request, _hand_over(loaded, job, request, progress), job.words)
 
 
 def _read_all(
     loaded: "LoadedSite", job: _Job, files: Sequence[Path], progress: "Progress"
-) -> "list[ImportRequest]":
+) -> "list[Request]":
     """Read every file; what is wrong with any of them is told at once."""
     from config.problems import ConfigurationError, Problem
+    from monitor.cli.import_reading import read_request
 
-    meters = {meter.id: meter.commodity for meter in loaded.site.meters}
-    requests: list[ImportRequest] = []
+    requests: list[Request] = []
     problems: list[Problem] = []
     for path in files:
         task = progress.add_task(say("import.reading", job.words, file=path.name), total=None)
         try:
-            requests.append(_read(path, job, meters))
+            requests.append(read_request(path, job.wish, loaded))
         except ConfigurationError as error:
             problems += error.problems
         progress.remove_task(task)
@@ -118,44 +142,20 @@ def _read_all(
     return requests
 
 
-def _read(path: Path, job: _Job, meters: "Mapping[str, Commodity]") -> "ImportRequest":
-    """Read one file: what is asked of the store, every row of it right."""
-    from config.ledger import read_ledger, read_readings, read_reasons
-    from monitor.store.requests import ImportRequest
-
-    facts = (job.kind, str(path), _digest(path), job.at_ms, job.replace)
-    if job.kind == "reasons":
-        return ImportRequest(*facts, reasons=read_reasons(path))
-    if job.kind == "readings":
-        return ImportRequest(*facts, readings=read_readings(path, meters))
-    return ImportRequest(*facts, ledger=read_ledger(path, meters))
-
-
-def _digest(path: Path) -> str:
-    """SHA-256 of a file; empty where it cannot be read, which reading its rows tells in words."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
-
-
 def _import_one(
-    engine: "WriterEngine", site: str, job: _Job, request: "ImportRequest", progress: "Progress"
+    engine: "WriterEngine", site: str, job: _Job, request: "Request", progress: "Progress"
 ) -> "ImportOutcome":
     from monitor.store.requests import carry_out
 
-    rows = len(request.ledger) + len(request.readings) + len(request.reasons)
     file = Path(request.file_name).name
-    task = progress.add_task(say("import.writing", job.words, file=file), total=rows)
+    task = progress.add_task(say("import.writing", job.words, file=file), total=_row_count(request))
     try:
         return carry_out(engine, site, request, progress=lambda done: progress.advance(task, done))
     finally:
         progress.remove_task(task)
 
 
-def _hand_over(
-    loaded: "LoadedSite", job: _Job, request: "ImportRequest", progress: "Progress"
-) -> "ImportOutcome":
+def _hand_over(loaded: "LoadedSite", job: _Job, request: "Request", progress: "Progress") -> "ImportOutcome":
     """Leave a file to the process that writes to the store, and wait for what it says.
 
     Where that process ends without an answer (it was a daemon that stops, or another import), the file
@@ -185,10 +185,47 @@ def _progress() -> "Iterator[Progress]":
         yield progress
 
 
-def _tell(request: "ImportRequest", outcome: "ImportOutcome", words: str) -> None:
+def _row_count(request: "Request") -> int:
+    from monitor.store.history_requests import HistoryRequest
+
+    if isinstance(request, HistoryRequest):
+        return len(request.rows)
+    return len(request.ledger) + len(request.readings) + len(request.reasons)
+
+
+def _tell(loaded: "LoadedSite", request: "Request", outcome: "ImportOutcome", words: str) -> None:
+    from config.history.intervals import IntervalRows
+    from monitor.store.history_requests import HistoryRequest
+
     data = {"added": outcome.added, "unchanged": outcome.unchanged, "replaced": outcome.replaced}
     key = "import.done" if outcome.added or outcome.replaced else "import.nothing_new"
-    sys.stdout.write(say(key, words, file=request.file_name, **data) + "\n")
+    lines = [say(key, words, file=request.file_name, **data)]
+    if isinstance(request, HistoryRequest) and isinstance(request.rows, IntervalRows):
+        lines += _spans(loaded, request.rows, words)
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _spans(loaded: "LoadedSite", rows: "IntervalRows", words: str) -> list[str]:
+    """From when to when each meter has intervals now, and how much: a wrong zone or unit is seen here."""
+    from zoneinfo import ZoneInfo
+
+    from config.site import COMMODITY_UNITS
+    from monitor.timestamps import local_text
+
+    zone = ZoneInfo(loaded.site.site.timezone)
+    units = {meter.id: COMMODITY_UNITS[meter.commodity] for meter in loaded.site.meters}
+    lines = []
+    for at, meter in enumerate(rows.meters[:MOST_METERS_TOLD]):
+        mine = rows.meter == at
+        if not mine.any():
+            continue
+        first, last = int(rows.start_s[mine][0]), int(rows.start_s[mine][-1]) + rows.duration_s
+        facts = {"start": local_text(1000 * first, zone), "end": local_text(1000 * last, zone)}
+        total = f"{float(rows.quantity[mine].sum()):,.10g}"
+        lines.append(say("import.span", words, meter=meter, **facts, total=total, unit=units[meter]))
+    if rows.left_out:
+        lines.append(say("import.left_out", words, count=rows.left_out))
+    return lines
 
 
 def _all_words(error: Exception, words: str) -> str:

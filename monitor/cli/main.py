@@ -111,16 +111,26 @@ def status(site: SiteOption = SITE, as_json: JsonOption = False) -> None:
 
 @app.command("import", cls=Command, help=_help("import"))
 def import_(
-    kind: Annotated[str, typer.Argument(metavar="base|actuals|readings|reasons", help=_help("arg_kind"))],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="base|actuals|readings|reasons|intervals|weather|events", help=_help("arg_kind")
+        ),
+    ],
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help=_help("arg_files"))],
     site: SiteOption = SITE,
     replace: Annotated[bool, typer.Option("--replace", help=_help("opt_replace"))] = False,
+    declaration: Annotated[Path | None, typer.Option("--as", metavar="FILE", help=_help("opt_as"))] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=_help("opt_set"))
+    ] = None,
 ) -> None:
-    from monitor.cli.importing import KINDS, run_import
+    from monitor.cli.importing import KINDS, Declared, run_import
 
     if kind not in KINDS:
         raise typer.BadParameter(_help("bad_kind", kind=kind))
-    raise typer.Exit(run_import(site, kind, files, replace, LANGUAGE))
+    declared = Declared(declaration, tuple(settings or ()))
+    raise typer.Exit(run_import(site, kind, files, replace, LANGUAGE, declared=declared))
 
 
 @app.command(cls=Command, help=_help("report"))

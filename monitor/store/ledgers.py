@@ -84,6 +84,8 @@ def import_ledger(
     sha256: str,
     at_ms: int,
     replace: bool = False,
+    who: str = "",
+    declared: str = "",
     progress: Progress | None = None,
 ) -> ImportOutcome:
     """Put a ledger's rows into the store. The engine is the writer's.
@@ -96,6 +98,7 @@ def import_ledger(
     LedgerRefused : a row shares days with a standing one, or changes its figure without ``replace``.
     """
     columns = {"site": site, "at_ms": at_ms, "kind": kind, "file": file_name, "sha256": sha256}
+    columns |= {"who": who, "declared": declared}
     with engine.begin() as connection:
         plan = _Plan(_standing(connection, site, {row.subject for row in rows}), file_name, replace)
         for row in rows:
@@ -215,6 +218,8 @@ def import_reasons(
     sha256: str,
     at_ms: int,
     replace: bool = False,
+    who: str = "",
+    declared: str = "",
 ) -> ImportOutcome:
     """Put reasons into the store, in the file's order within each subject and period.
 
@@ -223,6 +228,7 @@ def import_reasons(
     """
     added = unchanged = replaced = 0
     columns = {"site": site, "at_ms": at_ms, "kind": "reasons", "file": file_name, "sha256": sha256}
+    columns |= {"who": who, "declared": declared}
     with engine.begin() as connection:
         import_id: int | None = None
         for key, group in groupby(sorted(rows, key=_reason_key), key=_reason_key):

@@ -29,6 +29,8 @@ def import_readings(
     sha256: str,
     at_ms: int,
     replace: bool = False,
+    who: str = "",
+    declared: str = "",
     progress: Progress | None = None,
 ) -> ImportOutcome:
     """Put manual readings into the store. The engine is the writer's.
@@ -50,6 +52,7 @@ def import_readings(
             raise LedgerRefused(sorted(plan.problems, key=lambda problem: problem.data["row"]))
         if plan.added or plan.replaced:
             told = {"site": site, "at_ms": at_ms, "kind": "readings", "file": file_name, "sha256": sha256}
+            told |= {"who": who, "declared": declared}
             _write(connection, site, plan, record_import(connection, **told, rows=len(rows)), progress)
         if progress is not None:
             progress(plan.unchanged)

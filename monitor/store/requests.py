@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import BadZipFile
 
 from pydantic import TypeAdapter
 from sqlalchemy import (
@@ -33,6 +34,13 @@ from sqlalchemy.schema import CreateTable
 
 from config.ledger import LedgerRow, ReadingRow, ReasonRow
 from monitor.store.database import StoreError
+from monitor.store.history_requests import (
+    HistoryRequest,
+    carry_out_history,
+    stage,
+    staged_path,
+    unstage,
+)
 from monitor.store.ledgers import (
     ImportOutcome,
     LedgerRefused,
@@ -57,6 +65,7 @@ _requests = Table(
 
 ImportKind = Literal["base", "actuals", "readings", "reasons"]
 RECORD = "record"
+HISTORY = "history"
 LONGEST_REASON = 120
 
 
@@ -72,17 +81,23 @@ class ImportRequest:
     ledger: tuple[LedgerRow, ...] = ()
     readings: tuple[ReadingRow, ...] = ()
     reasons: tuple[ReasonRow, ...] = ()
+    who: str = ""
+    declared: str = ""
 
 
 def carry_out(
-    engine: Engine, site: str, request: ImportRequest, progress: Progress | None = None
+    engine: Engine, site: str, request: ImportRequest | HistoryRequest, progress: Progress | None = None
 ) -> ImportOutcome:
     """Import into the store; the engine is the writer's. Raises ``StoreError``."""
+    if isinstance(request, HistoryRequest):
+        return carry_out_history(engine, site, request, progress)
     facts: dict[str, Any] = {
         "file_name": request.file_name,
         "sha256": request.sha256,
         "at_ms": request.at_ms,
         "replace": request.replace,
+        "who": request.who,
+        "declared": request.declared,
     }
     if request.kind == "reasons":
         return import_reasons(engine, site, request.reasons, **facts)
@@ -109,10 +124,12 @@ class RequestBox:
             connection.execute(CreateTable(_requests, if_not_exists=True))
             yield connection
 
-    def put(self, request: ImportRequest | RecordRequest) -> int:
+    def put(self, request: ImportRequest | HistoryRequest | RecordRequest) -> int:
         """Put a request in; returns its number."""
         if isinstance(request, RecordRequest):
             kind, data = RECORD, asdict(request)
+        elif isinstance(request, HistoryRequest):
+            kind, data = HISTORY, stage(self.path, request)
         else:
             kind, data = "import", _as_data(request)
         values = {"kind": kind, "payload": json.dumps(data, ensure_ascii=False)}
@@ -151,11 +168,13 @@ class RequestBox:
         with self._begin() as connection:
             waiting = connection.execute(query.order_by(_requests.c.id)).all()
         for number, kind, payload in waiting:
-            answer = _answer(store, site, kind, payload)
+            answer = _answer(store, site, kind, payload, self.path)
             done = update_of(_requests).where(_requests.c.id == number)
             with self._begin() as connection:
                 # The rows are in the store now; the box keeps what was asked, not the file again.
                 connection.execute(done.values(answer=json.dumps(answer, ensure_ascii=False), payload=""))
+            if kind == HISTORY and (staged := staged_path(self.path, payload)) is not None:
+                staged.unlink(missing_ok=True)
         return len(waiting)
 
     def close(self) -> None:
@@ -163,11 +182,12 @@ class RequestBox:
         self._engine.dispose()
 
 
-def _answer(store: Engine, site: str, kind: str, payload: str) -> dict[str, Any]:
+def _answer(store: Engine, site: str, kind: str, payload: str, box: Path) -> dict[str, Any]:
     try:
         if kind == RECORD:
             return {RECORD: asdict(write_record(store, site, _record(payload)))}
-        outcome = carry_out(store, site, _request(payload))
+        request = _history(payload, box) if kind == HISTORY else _request(payload)
+        outcome = carry_out(store, site, request)
     except StoreError as error:
         problems = error.problems if isinstance(error, LedgerRefused) else (error,)
         return {"problems": [{"code": one.code, "data": one.data} for one in problems]}
@@ -181,6 +201,12 @@ def _request(payload: str) -> ImportRequest:
         return TypeAdapter(ImportRequest).validate_python(asdict(request))
 
 
+def _history(payload: str, box: Path) -> HistoryRequest:
+    """Read a file's history. Raises ``StoreError`` as ``_request`` does."""
+    with _readable():
+        return unstage(box, payload)
+
+
 def _record(payload: str) -> RecordRequest:
     """Read a record. Raises ``StoreError`` as ``_request`` does."""
     with _readable():
@@ -192,7 +218,7 @@ def _readable() -> Iterator[None]:
     """Name what cannot be read: it stays so, and must not stand in the way of those behind it."""
     try:
         yield
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, OSError, BadZipFile) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_REASON]
         raise StoreError("store.request_unreadable", reason=reason) from error
 
@@ -204,6 +230,8 @@ def _as_data(request: ImportRequest) -> dict[str, Any]:
         "sha256": request.sha256,
         "at_ms": request.at_ms,
         "replace": request.replace,
+        "who": request.who,
+        "declared": request.declared,
         "ledger": [
             [r.subject, r.start.isoformat(), r.end.isoformat(), r.quantity, r.unit, r.source, r.row]
             for r in request.ledger
