@@ -114,6 +114,7 @@ class World:
         names = ("pace", "writer", "committed", "split_rows")
         options = {name: changes.pop(name) for name in names if name in changes}
         token = changes.pop("token", TOKEN)
+        max_lines = changes.pop("max_lines", InfluxFarEnd.max_lines)
         given = {
             "kind": "influxdb",
             "id": "city",
@@ -129,9 +130,13 @@ class World:
             (folder / "token").write_text(token)
             secret = Secret(file="token")
         kept = Token(secret, folder)
-        return self.delivery(
-            lambda: InfluxFarEnd(settings, SITE, kept, SystemClock(), METERS, folder), **options
-        )
+
+        def make() -> InfluxFarEnd:
+            far_end = InfluxFarEnd(settings, SITE, kept, SystemClock(), METERS, folder)
+            far_end.max_lines = max_lines
+            return far_end
+
+        return self.delivery(make, **options)
 
     def forget_cursors(self) -> None:
         """Lose where every sink was."""
@@ -233,7 +238,7 @@ class PickyServer(Listening):
         self.on_request(lines)
         with self._lock:
             self.batches.append(lines)
-            if self.status != 204:
+            if self.status >= 300:
                 return self.status, "as the test says"
             if len(body) > self.max_bytes:
                 return 413, f"more than {self.max_bytes} bytes"
@@ -241,7 +246,7 @@ class PickyServer(Listening):
             if bad:
                 return self.refusal, f"unable to parse '{bad[0]}'"
             self.taken.update(lines)
-            return 204, ""
+            return self.status, ""
 
     def lines(self) -> list[str]:
         """The rows that were taken, each once; control lines left out."""
@@ -254,7 +259,9 @@ class _PickyHandler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        status, words = self.far_end.judge(gzip.decompress(body))
+        status, words = self.far_end.judge(
+            gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body
+        )
         answer = f"HTTP/1.1 {status} Judged\r\n"
         if status != 204:
             said = json.dumps({"code": "invalid", "message": words})

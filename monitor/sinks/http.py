@@ -1,12 +1,14 @@
 """What the HTTP answers of a far side mean for delivery, whatever is written there."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlsplit
 
-from monitor.sinks.contract import Verdict
+from monitor.sinks.contract import Answer, Verdict
 
 WORDS_LENGTH = 300
 
@@ -41,6 +43,30 @@ def judge(status: int, taken: int = HTTPStatus.NO_CONTENT) -> tuple[Verdict, str
     if status >= 500:
         return Verdict.RETRY, "sink.server_error"
     return Verdict.HOLD, "sink.unexpected"
+
+
+def answered(
+    status: int,
+    facts: Mapping[str, Any],
+    words: str = "",
+    headers: Mapping[str, str] | None = None,
+    *,
+    now_ms: int,
+    taken: int = HTTPStatus.NO_CONTENT,
+) -> Answer:
+    """What a complete answer means: see ``judge``.
+
+    Parameters
+    ----------
+    facts : ``sink`` and ``address``, and what else the words about it need.
+    words : the body, cleaned of secrets by the caller.
+    """
+    verdict, code = judge(status, taken)
+    given = headers or {}
+    wait_s = retry_after_s(given.get("Retry-After"), given.get("Date"), now_ms)
+    said = {"status": status, "words": one_line(words), "location": one_line(given.get("Location", ""))}
+    data = {"bucket": "-", "org": "-", **facts, **said}
+    return Answer(verdict, code, data, wait_s, too_large=status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
 def retry_after_s(value: str | None, server_date: str | None, now_ms: int) -> float | None:

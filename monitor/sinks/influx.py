@@ -23,7 +23,7 @@ from drivers.settings import Tls
 from drivers.tls import TlsFileError, client_context, tls_reason, tls_trouble
 from monitor.clock import Clock
 from monitor.sinks.contract import Answer, FarEnd, Verdict
-from monitor.sinks.http import judge, one_line, retry_after_s, shown_address
+from monitor.sinks.http import answered, one_line, shown_address
 from monitor.sinks.lines import ScanLine, interval_line, line, result_line
 from monitor.sinks.secrets import Token
 
@@ -110,8 +110,7 @@ class InfluxFarEnd(FarEnd):
             return Answer(Verdict.RETRY, "sink.slow", self._data())
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return await self._not_reached(error)
-        verdict, code = judge(status)
-        return Answer(verdict, code, self._data(status=status, words="", location=""))
+        return answered(status, self._data(), now_ms=self._clock.now_ms())
 
     def _prepare(self, lines: Sequence[bytes]) -> bytes:
         self._token.renew()
@@ -160,14 +159,10 @@ class InfluxFarEnd(FarEnd):
             return await self._not_reached(cause if isinstance(cause, Exception) else OSError(error.reason))
         if status == 401:
             self._token.doubt()
-        verdict, code = judge(status)
-        headers: Mapping[str, str] = error.headers or {}
-        wait_s = retry_after_s(headers.get("Retry-After"), headers.get("Date"), self._clock.now_ms())
         said = error.message
         words = self._clean(said.decode(errors="replace") if isinstance(said, bytes) else str(said))
-        location = self._clean(headers.get("Location", ""))
-        data = self._data(status=status, words=words, location=location)
-        return Answer(verdict, code, data, wait_s, too_large=status == 413)
+        headers = {name: self._clean(value) for name, value in (error.headers or {}).items()}
+        return answered(status, self._data(), words, headers, now_ms=self._clock.now_ms())
 
     async def _not_reached(self, error: Exception) -> Answer:
         cause = _tls_error(error)

@@ -1,14 +1,13 @@
 """What every sink promises, whatever it delivers to: accepted = delivered + pending + dead letters.
 
-To run another sink through it, write a ``FarEnd`` for it and add it to ``FAR_ENDS``.
+To run another sink through it, write a ``FarEnd`` for it in ``tests/far_ends.py``.
 """
 
 import asyncio
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,96 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from monitor.sinks.contract import STREAMS, Sink, SinkState
-from tests.sink_world import (
-    START_S,
-    PickyServer,
-    World,
-    interval,
-    open_world,
-    picky_server,
-    running,
-    settled,
-    until,
-)
-
-Row = tuple[str, str]
-"""(stream, the row's only number as it was committed)."""
-
-
-class FarEnd(Protocol):
-    """One kind of far side, and the sink that delivers to it."""
-
-    id: str
-
-    def sink(self, world: World) -> Sink:
-        """Return a new sink of the world's store: what a start of the process makes."""
-
-    def got(self) -> dict[Row, int]:
-        """Rows that it keeps, each with the number of times that it was told to."""
-
-    def go_away(self) -> None:
-        """Answer nobody. Safe to call twice."""
-
-    def come_back(self) -> None:
-        """Answer again, with all that was kept. Safe to call twice."""
-
-    def lock_out(self, locked: bool) -> None:
-        """Refuse us until somebody has acted, as with a wrong token."""
-
-    def never_take(self, number: str) -> None:
-        """Refuse for good each row with this number."""
-
-
-class InfluxFarEnd:
-    """InfluxDB's v2 write."""
-
-    def __init__(self, server: PickyServer) -> None:
-        self.id = "city"
-        self._server = server
-        self._away = False
-        self._never: set[str] = set()
-        server.refuses = self._refuses
-
-    def _refuses(self, line: str) -> bool:
-        stream, number = _row_of(line)
-        return bool(stream) and number in self._never  # the sink's own control line is no row
-
-    def sink(self, world: World) -> Sink:
-        return world.influx(self._server.url, id=self.id)
-
-    def got(self) -> dict[Row, int]:
-        return {_row_of(line): self._server.taken[line] for line in self._server.lines()}
-
-    def go_away(self) -> None:
-        if not self._away:
-            self._server.stop()
-        self._away = True
-
-    def come_back(self) -> None:
-        if self._away:
-            self._server.start()
-        self._away = False
-
-    def lock_out(self, locked: bool) -> None:
-        self._server.status = 401 if locked else 204
-
-    def never_take(self, number: str) -> None:
-        self._never.add(number)
-
-
-def _row_of(line: str) -> Row:
-    series, fields, _instant = line.split(" ")
-    streams = {"energy": "scans", "energy_interval": "intervals", "demand": "results"}
-    return streams.get(series.split(",")[0], ""), fields.split(",")[0].split("=")[1]
-
-
-@contextmanager
-def influx() -> Iterator[FarEnd]:
-    with picky_server() as server:
-        yield InfluxFarEnd(server)
-
-
-FAR_ENDS: list[Callable[[], Any]] = [influx]
+from monitor.store.deliveries import BackfillRequest, LetterState, RetryRequest, ask_backfill, ask_retry
+from tests.far_ends import FAR_ENDS, FarEnd, Row, drained, influx
+from tests.sink_world import SITE, START_S, World, interval, open_world, running, settled, until
 
 
 class Ledger:
@@ -153,16 +65,16 @@ def run(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 def test_everything_committed_arrives_once(world, far_end, ledger):
     async def story() -> None:
-        for stream in STREAMS:
+        for stream in far_end.streams:
             ledger.commit(stream, 3)
         async with running(far_end.sink(world)) as sink:
             await settled(sink)
-            for stream in STREAMS:
+            for stream in far_end.streams:
                 ledger.commit(stream, 2)
             health = await settled(sink)
         assert far_end.got() == dict.fromkeys(ledger.accepted, 1)
         assert health.state is SinkState.OK
-        assert health.delivered == dict.fromkeys(STREAMS, 5)
+        assert health.delivered == {s: 5 if s in far_end.streams else 0 for s in STREAMS}
         assert health.sink == far_end.id
 
     run(story)
@@ -171,7 +83,7 @@ def test_everything_committed_arrives_once(world, far_end, ledger):
 def test_after_a_restart_it_goes_on_where_it_was(world, far_end, ledger):
     async def story() -> None:
         for _ in range(3):
-            for stream in STREAMS:
+            for stream in far_end.streams:
                 ledger.commit(stream, 2)
             async with running(far_end.sink(world)) as sink:
                 await settled(sink)
@@ -183,12 +95,12 @@ def test_after_a_restart_it_goes_on_where_it_was(world, far_end, ledger):
 def test_an_outage_is_waited_for_and_costs_nothing(world, far_end, ledger):
     async def story() -> None:
         far_end.go_away()
-        ledger.commit("scans", 5)
+        ledger.commit(far_end.streams[-1], 5)
         async with running(far_end.sink(world)) as sink:
             await until("backing off", lambda: in_state(sink, SinkState.BACKING_OFF))
             ledger.commit("intervals", 5)
             pending = (await sink.health()).pending
-            assert (pending["scans"], pending["intervals"]) == (5, 5)
+            assert (pending[far_end.streams[-1]], pending["intervals"]) == (5, 5)
             far_end.come_back()
             health = await settled(sink)
         assert set(far_end.got()) == set(ledger.accepted)
@@ -201,10 +113,11 @@ def test_an_outage_is_waited_for_and_costs_nothing(world, far_end, ledger):
 def test_locked_out_it_holds_everything(world, far_end, ledger):
     async def story() -> None:
         far_end.lock_out(True)
-        ledger.commit("scans", 5)
+        ledger.commit(far_end.streams[-1], 5)
         async with running(far_end.sink(world)) as sink:
             await until("holding", lambda: in_state(sink, SinkState.HOLDING))
-            assert world.reader.cursors(far_end.id) == {}
+            cursors = world.reader.cursors(far_end.id)
+            assert not any(cursors.get(stream) for stream in STREAMS)
             far_end.lock_out(False)
             health = await settled(sink)
         assert set(far_end.got()) == set(ledger.accepted)
@@ -215,7 +128,7 @@ def test_locked_out_it_holds_everything(world, far_end, ledger):
 
 def test_one_bad_row_costs_no_other(world, far_end, ledger):
     async def story() -> None:
-        numbers = ledger.commit("scans", 20)
+        numbers = ledger.commit(far_end.streams[-1], 20)
         far_end.never_take(numbers[7])
         async with running(far_end.sink(world)) as sink:
             health = await settled(sink)
@@ -226,9 +139,60 @@ def test_one_bad_row_costs_no_other(world, far_end, ledger):
     run(story)
 
 
+def test_a_dead_letter_goes_once_somebody_wants_it_tried_again(world, far_end, ledger):
+    async def story() -> None:
+        numbers = ledger.commit(far_end.streams[-1], 6)
+        far_end.never_take(numbers[2])
+        far_end.never_take(numbers[4])
+        async with running(far_end.sink(world)) as sink:
+            await settled(sink)
+            (first, second) = world.reader.deliveries.letters(far_end.id)
+            assert (first.stream, first.state) == (far_end.streams[-1], LetterState.OPEN)
+            asked = ask_retry(world.engine, SITE, RetryRequest(far_end.id, (first.id,), "who", 1))
+            assert asked.ids == (first.id,)
+            await until("refused again", lambda: in_letter_state(world, first.id, LetterState.OPEN))
+            far_end.take_all()
+            ask_retry(world.engine, SITE, RetryRequest(far_end.id, (), "who", 2))
+            await until("delivered", lambda: in_letter_state(world, first.id, LetterState.DELIVERED))
+            await until("delivered", lambda: in_letter_state(world, second.id, LetterState.DELIVERED))
+            assert ask_retry(world.engine, SITE, RetryRequest(far_end.id, (), "who", 3)).count == 0
+            assert (await sink.health()).dead_letters == 0
+        assert set(far_end.got()) == set(ledger.accepted)
+        assert [row["action"] for row in world.reader.deliveries.audit()] == ["deadletter.retry"] * 3
+
+    run(story)
+
+
+async def in_letter_state(world: World, number: int, state: LetterState) -> bool:
+    letter = world.reader.deliveries.letter(number)
+    return letter is not None and letter.state is state
+
+
+def test_the_past_is_sent_once_more_when_somebody_wants_it(world, far_end, ledger):
+    async def story() -> None:
+        ledger.commit("intervals", 7)
+        async with running(far_end.sink(world)) as sink:
+            await settled(sink)
+            before = far_end.got()
+            start_ms = 1000 * (START_S + 2 * 900)
+            wish = BackfillRequest(far_end.id, ("intervals",), start_ms, start_ms + 3 * 900_000, "who", 1)
+            begun = ask_backfill(world.engine, SITE, wish)
+            assert begun.count == 3
+            assert ask_backfill(world.engine, SITE, wish).count in (0, 3)  # gone on with, or done already
+            await until("sent again", lambda: all_backfilled(world))
+        again = {row: times for row, times in far_end.got().items() if times > before[row]}
+        assert {number for _, number in again} == {"2.0", "3.0", "4.0"}
+
+    run(story)
+
+
+async def all_backfilled(world: World) -> bool:
+    return all(one.is_done for one in world.reader.deliveries.backfills())
+
+
 def test_the_check_tells_and_touches_nothing(world, far_end, ledger):
     async def story() -> None:
-        ledger.commit("scans", 5)
+        ledger.commit(far_end.streams[-1], 5)
         assert (await far_end.sink(world).check()).ok
         far_end.lock_out(True)
         assert not (await far_end.sink(world).check()).ok
@@ -340,3 +304,13 @@ SinkMachine.TestCase.settings = settings(
     suppress_health_check=[HealthCheck.too_slow],
 )
 TestInfluxBooks = SinkMachine.TestCase
+
+
+class DrainMachine(SinkMachine):
+    """The same, where almost everything is a backlog with live rows beside it."""
+
+    make_far_end = staticmethod(drained)
+
+
+DrainMachine.TestCase.settings = SinkMachine.TestCase.settings
+TestDrainBooks = DrainMachine.TestCase
