@@ -219,7 +219,7 @@ def _gauge(demand: DemandWindow, contract_kw: float | None, words: Words) -> Fie
 
 def _power(snapshot: Snapshot, words: Words) -> Fields:
     share, highest, reading = "", "", Reading(math.nan, "kW", Quality.MISSING)
-    if snapshot.contract_kw and snapshot.power.known:
+    if snapshot.contract_kw and snapshot.power.whole:
         percent = number(snapshot.power.value / snapshot.contract_kw * 100)
         share = words("power_share", percent=percent)
     curve = snapshot.today_curve
