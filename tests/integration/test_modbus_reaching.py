@@ -91,18 +91,22 @@ def test_over_tls(tmp_path):
 
 @asynccontextmanager
 async def without_tls(port, reply):
-    """A far end that hears a greeting in TLS and has its own idea of it."""
+    """A far end that hears a greeting in TLS and says something else, or (None) waits for more."""
+    serving = set()
 
     async def hear(reader, writer):
-        await reader.read(4096)
-        if reply is not None:
-            writer.write(reply)
-            writer.close()
-        elif await reader.read(4096) == b"":
-            writer.close()
+        serving.add(asyncio.current_task())
+        with suppress(ConnectionError):
+            await reader.read(4096)
+            if reply is None:
+                await reader.read(4096)
+            else:
+                writer.write(reply)
+        writer.close()
 
     async with await asyncio.start_server(hear, "127.0.0.1", port):
         yield
+        await asyncio.gather(*serving)
 
 
 @pytest.mark.parametrize(
