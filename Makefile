@@ -16,7 +16,7 @@ $(STAMP): FORCE
 endif
 
 .PHONY: help run test check check-code check-types check-floors check-tests example lock format bench soak \
-	clean servers FORCE
+	oracle clean servers FORCE
 
 help:
 	@printf '%s\n' \
@@ -27,6 +27,7 @@ help:
 	  '  make check     format, lint, types, import floors, unit and property tests: about a minute' \
 	  '  make example   Taipei City Hall: build the store from its ledgers, print the summary' \
 	  '  make bench     measurements beside peers' \
+	  '  make oracle    what other programs of the field find, as expected files of the tests' \
 	  '  make fuzz      every decoder against bytes that nobody meant (FUZZ_RUNS=20000 each)' \
 	  '  make soak      ten minutes, a thousand meters at 1 Hz, a tenth of them misbehaving' \
 	  '  make format    put the code in order' \
@@ -92,6 +93,10 @@ bench: $(STAMP) servers
 soak: $(STAMP) servers
 	@$(BIN)/python benchmarks/soak.py $(ARGS)
 
+# eemeter and camber-toolkit, each in an environment of its own; the tests read the small files that this makes.
+oracle: $(STAMP)
+	@sh benchmarks/oracle/make.sh
+
 # A bounded run of each: what crashes, hangs or eats memory is kept in .fuzz/ and ends the run.
 fuzz: $(STAMP)
 	@$(BIN)/python -c 'import atheris' 2> /dev/null || $(BIN)/uv pip install --quiet --python $(BIN)/python \
@@ -106,5 +111,5 @@ fuzz: $(STAMP)
 
 clean:
 	rm -rf $(VENV) build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis \
-	  .import_linter_cache .fuzz .venv-peers facility_energy_monitor.egg-info
+	  .import_linter_cache .fuzz .venv-peers .venv-oracle-* facility_energy_monitor.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,13 +1,16 @@
 """How well a model tells what it was fitted on. Every residual is observed minus modelled."""
 
 from dataclasses import dataclass
-from math import nan, sqrt
+from math import isfinite, nan, sqrt
 
 import numpy as np
 
 from rules.models.observations import Floats, Instants
 
 FEWEST_PAIRS = 3
+DAY_S = 86400
+HOURS = 24
+LARGEST_LAG1 = 0.999
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class FitQuality:
     r2, adjusted_r2 : 1 - SSE / SST, and 1 - (1 - R2)(n - 1)/(n - p).
     squared_error : SSE. [use^2]
     lag1 : correlation of each residual with the one just before it; gaps are no neighbours.
+    widening : so many times the variance of independent residuals has a sum of them, by the day.
 
     References
     ----------
@@ -43,6 +47,7 @@ class FitQuality:
     adjusted_r2: float
     squared_error: float
     lag1: float
+    widening: float
 
     @property
     def freedom(self) -> int:
@@ -69,6 +74,7 @@ def fit_quality(
     start : (n,) datetime64[s] of the rows; neighbours are ``step_s`` apart.
     """
     left = observed - modelled
+    lag1 = lag_one(left, start, step_s)
     n, mean = len(observed), float(observed.mean())
     squares = float(left @ left)
     spread = float(((observed - mean) ** 2).sum())
@@ -87,7 +93,8 @@ def fit_quality(
         r2=r2,
         adjusted_r2=1.0 - (1.0 - r2) * (n - 1) / (n - parameters) if n > parameters else nan,
         squared_error=squares,
-        lag1=lag_one(left, start, step_s),
+        lag1=lag1,
+        widening=widening(lag1) if step_s == DAY_S else _widening_by_day(left, start),
     )
 
 
@@ -100,6 +107,33 @@ def lag_one(residuals: Floats, start: Instants, step_s: int) -> float:
     before, after = before - before.mean(), after - after.mean()
     size = sqrt(float(before @ before) * float(after @ after))
     return float(before @ after) / size if size > 0 else nan
+
+
+def widening(lag1: float) -> float:
+    """(1 + rho)/(1 - rho): what the variance of a sum of residuals grows by when each remembers the last.
+
+    Never below 1, for chance makes rho negative as often as not, and 1 where it is not known.
+    """
+    rho = min(max(lag1, 0.0), LARGEST_LAG1) if isfinite(lag1) else 0.0
+    return (1.0 + rho) / (1.0 - rho)
+
+
+def _widening_by_day(left: Floats, start: Instants) -> float:
+    """Find the same for hours, from the sums of whole days.
+
+    What makes a day unlike another (people, plant, weather that the model does not know) holds for all its hours; the
+    correlation of one hour with the next tells nothing of that, and bands from it hold half of the truth.
+    """
+    day = start.astype("datetime64[D]").astype(np.int64)
+    days, of_row, count = np.unique(day, return_inverse=True, return_counts=True)
+    whole = count == HOURS
+    sums = np.bincount(of_row, left)[whole]
+    alone = float(left @ left) / len(left) * HOURS
+    if len(sums) < FEWEST_PAIRS or alone == 0:
+        return 1.0
+    together = float(sums @ sums) / len(sums)
+    starts = days[whole].astype("datetime64[D]")
+    return max(1.0, together / alone * widening(lag_one(sums, starts, DAY_S)))
 
 
 def effective_count(n: int, lag1: float) -> float:

@@ -11,6 +11,9 @@ import numpy as np
 
 from rules.models.observations import Flags, Floats, Ints
 
+CONSTANT = 1e-10
+"""A column whose deviations are below this share of its size is constant: what is left of it is rounding."""
+
 RANK_TOLERANCE = 1e-11
 """Directions of the scaled normal matrix below this share of the largest carry no information."""
 
@@ -100,22 +103,25 @@ def fit_levels(
     rank = int((count > 0).sum())
     for number in range(groups if width else 0):
         rows = slice(None) if groups == 1 else row_group == number
-        slopes[number], spread[number], found = _slopes(centred[rows], use_left[rows])
+        slopes[number], spread[number], found = _slopes(centred[rows], use_left[rows], columns[rows])
         rank += found
     level = use_mean - np.einsum("kq,kq->k", column_mean, slopes[group])
     return LevelFit(count, np.where(count > 0, level, np.nan), column_mean, group, slopes, spread, rank)
 
 
-def _slopes(centred: Floats, use: Floats) -> tuple[Floats, Floats, int]:
+def _slopes(centred: Floats, use: Floats, columns: Floats) -> tuple[Floats, Floats, int]:
     """Solve the normal equations of scaled columns, once refined; columns without information get no
     slope.
     """
     normal = centred.T @ centred
     scale = np.sqrt(np.diagonal(normal))
-    scale = np.where(scale > 0, scale, 1.0)
+    size = np.sqrt(np.einsum("nq,nq->q", columns, columns))
+    moves = scale > CONSTANT * size
+    scale = np.where(moves, scale, 1.0)
+    normal = np.where(np.outer(moves, moves), normal, 0.0)
     values, vectors = np.linalg.eigh(normal / np.outer(scale, scale))
     kept = values > RANK_TOLERANCE * max(float(values[-1]), 1.0)
-    directions = vectors[:, kept] / scale[:, None]
+    directions = vectors[:, kept] * (moves / scale)[:, None]
     spread = (directions / values[kept]) @ directions.T
     slopes = spread @ (centred.T @ use)
     slopes += spread @ (centred.T @ (use - centred @ slopes))

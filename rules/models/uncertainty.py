@@ -121,9 +121,8 @@ def savings_band(
         return Band(variant, confidence, nan, nan, nan, nan, quality.lag1)
     t = t_value(confidence, quality.freedom)
     if variant is Variant.PROJECTION:
-        widened = widening(quality.lag1)
-        half = t * quality.rmse * sqrt(widened * (model.leverage(counted) + m))
-        effective = quality.n / widened
+        half = t * quality.rmse * sqrt(quality.widening * (model.leverage(counted) + m))
+        effective = quality.n / quality.widening
     else:
         factor = annex_factor(model.step, months(m, model.step))
         share = {Variant.CALTRACK: caltrack_share, Variant.EFFECTIVE: effective_share}[variant]
@@ -139,12 +138,4 @@ def projected_variance(model: FittedModel, conditions: Conditions) -> float:
     """Variance of a modelled sum in which nothing is measured: the error of the coefficients alone.
     [use^2]
     """
-    return widening(model.quality.lag1) * model.quality.rmse**2 * model.leverage(conditions)
-
-
-def widening(lag1: float) -> float:
-    """(1 + rho)/(1 - rho); never below 1, for chance makes rho negative as often as not, and 1 where it is
-    not known.
-    """
-    rho = min(max(lag1, 0.0), 0.999) if isfinite(lag1) else 0.0
-    return (1.0 + rho) / (1.0 - rho)
+    return model.quality.widening * model.quality.rmse**2 * model.leverage(conditions)
