@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import signal
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -13,7 +14,8 @@ from typing import get_args
 from config.problems import ConfigurationError, render_all
 from config.words import preferred_language, say
 from simulators.clock import WorldClock, machine_s
-from simulators.serving import ServerKind, Service, ServingError, serve
+from simulators.lines import ServerKind, Service, ServingError
+from simulators.serving import serve
 from simulators.world import World, world_of_file, world_of_site
 
 _OK, _PROBLEM, _WRONG_USE = 0, 1, 2
@@ -37,7 +39,8 @@ def main() -> int:
             world = replace(world, hold_s=wishes.hold)
         if wishes.faults:
             world = replace(world, faults=world.faults_of_file(wishes.faults))
-        _run(world, clock, Service(wishes.control, wishes.server))
+        lines = dict(wishes.line)
+        _run(world, clock, Service(wishes.control, wishes.server, wishes.certificate, wishes.key, lines))
     except ConfigurationError as error:
         return _complain(render_all(error.problems, language), _WRONG_USE)
     except ServingError as error:
@@ -64,9 +67,11 @@ def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
     return None
 
 
-def _say_ready(control_port: int | None) -> None:
+def _say_ready(control_port: int | None, lines: Mapping[str, str]) -> None:
     if control_port is not None:
         sys.stdout.write(f"control {control_port}\n")
+    for bus, path in lines.items():
+        sys.stdout.write(f"line {bus} {path}\n")
     sys.stdout.write("ready\n")
     sys.stdout.flush()
 
@@ -94,7 +99,19 @@ def _parser(language: str) -> argparse.ArgumentParser:
     parser.add_argument("--control", type=int, metavar="PORT", help=help_of("control"))
     kinds = get_args(ServerKind)
     parser.add_argument("--server", choices=kinds, default=kinds[0], help=help_of("server"))
+    parser.add_argument("--certificate", type=Path, metavar="FILE", help=help_of("certificate"))
+    parser.add_argument("--key", type=Path, metavar="FILE", help=help_of("key"))
+    parser.add_argument(
+        "--line", type=_line, action="append", default=[], metavar="BUS=PATH", help=help_of("line")
+    )
     return parser
+
+
+def _line(text: str) -> tuple[str, Path]:
+    bus, equals, path = text.partition("=")
+    if not (bus and equals and path):
+        raise argparse.ArgumentTypeError(say("simulators.not_a_line", preferred_language(), text=text))
+    return bus, Path(path)
 
 
 def _instant(text: str) -> datetime:

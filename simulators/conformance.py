@@ -11,7 +11,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from drivers.modbus_profile import Table
 from simulators.devices import ModbusRefusal, SimulatedDevice
-from simulators.modbus_server import Instant
+from simulators.units import Instant
 
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # a client that hangs up is no news
 

@@ -6,25 +6,20 @@ common timer of all servers forgets it.
 """
 
 import asyncio
+import ssl
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import cast
 
-from drivers.modbus_profile import Table
-from simulators.devices import ExceptionCode, ModbusRefusal, SimulatedDevice
-from simulators.faults import Late
-from simulators.standing import DeviceFaults, FaultBook
-from simulators.wire_faults import HANG_UP, Question, Step, fault_met, faulty_steps, frame
+from simulators.devices import SimulatedDevice
+from simulators.standing import FaultBook
+from simulators.units import TABLES, Instant, Units
+from simulators.wire_faults import FaultyAnswers, Question, frame
 
 _MBAP = struct.Struct(">HHHB")
-_PAIR = struct.Struct(">HH")
-_TABLES = {3: Table.HOLDING, 4: Table.INPUT}
 _LONGEST_PDU = 253
-_MOST_WRITTEN = 123
 _READ_FRAME = 12
 _MOST_KEPT = 10_000
-
-Instant = Callable[[], float]
 
 
 class KeptAnswers:
@@ -74,17 +69,19 @@ class _Connection(asyncio.Protocol):
         self._server = server
         self._kept = server.kept
         self._pending = b""
-        self._held_back = b""  # answers that a late device owes
         self._transport: asyncio.Transport
+        self._faulty: FaultyAnswers
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember the client, so that the server can hang up."""
         # uvloop's transports are no subclasses of asyncio's, but have their methods.
         self._transport = cast(asyncio.Transport, transport)
+        self._faulty = FaultyAnswers(frame, self._transport.write, self._transport.close)
         self._server.connections.add(self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the client."""
+        """Forget the client, and what it would have been told."""
+        self._faulty.end()
         self._server.connections.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
@@ -112,40 +109,15 @@ class _Connection(asyncio.Protocol):
                 answer = self._server.whole_answer(question, data[at + 2 : end])
                 answers.append(answer)
             else:
-                answers.append(self._faulty(question, faults))
+                pdu = self._server.answer(unit, question.pdu)
+                answers.append(self._faulty.at_once(question, pdu, faults, self._server.now_s()))
             at = end
         self._pending = data[at:]
         if any(answers) and not self._transport.is_closing():
             self._transport.write(b"".join(answers))
 
-    def _faulty(self, question: Question, faults: DeviceFaults) -> bytes:
-        """What is sent at once to a question that a device with faults was asked; the rest is scheduled."""
-        owed, self._held_back = self._held_back, b""
-        standing = fault_met(faults, question, self._server.now_s())
-        pdu = self._server.answer(question.unit, question.pdu)
-        if standing is None:
-            return owed + frame(question.transaction, question.unit, pdu)
-        if isinstance(standing.fault, Late):
-            self._held_back = frame(question.transaction, question.unit, pdu)
-            return owed
-        loop = asyncio.get_running_loop()
-        for step in faulty_steps(standing, faults.seed, question, pdu):
-            if step[0] <= 0 and step[1] is not HANG_UP:
-                owed += step[1]
-            else:
-                loop.call_later(step[0], self._carry_out, step)
-        return owed
 
-    def _carry_out(self, step: Step) -> None:
-        if self._transport.is_closing():
-            return
-        if step[1] is HANG_UP:
-            self._transport.close()
-        else:
-            self._transport.write(step[1])
-
-
-class ModbusServer:
+class ModbusServer(Units):
     """The devices behind one address.
 
     Parameters
@@ -163,19 +135,20 @@ class ModbusServer:
         faults: FaultBook | None = None,
         kept: KeptAnswers | None = None,
     ) -> None:
-        self.devices = devices
-        self.now_s = now_s
+        super().__init__(devices, now_s, faults)
         self.connections: set[asyncio.Transport] = set()
         self._holds = kept is not None and kept.hold_s > 0
         self.kept = {} if kept is None else kept.of_one_server()
-        self._faults = {} if faults is None else {unit: faults.of(d.id) for unit, d in devices.items()}
         self._server: asyncio.Server | None = None
 
-    async def start(self, host: str, port: int) -> int:
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Listen, on a free port when ``port`` is 0; returns the port. OSError when it is taken."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), host, port, backlog=1024)
+        self._server = await loop.create_server(self._connection, host, port, backlog=1024, ssl=tls)
         return int(self._server.sockets[0].getsockname()[1])
+
+    def _connection(self) -> asyncio.Protocol:
+        return _Connection(self)
 
     async def close(self) -> None:
         """Stop listening and hang up on everyone. Safe to call twice."""
@@ -187,59 +160,13 @@ class ModbusServer:
             await self._server.wait_closed()
         await asyncio.sleep(0)  # lets the transports close their sockets
 
-    def faults_of(self, unit: int) -> DeviceFaults | None:
-        """The faults of a unit, where it has any now or later."""
-        faults = self._faults.get(unit)
-        return faults if faults is not None and faults.any else None
-
     def whole_answer(self, question: Question, key: bytes) -> bytes:
         """The frame that answers a question; kept under ``key`` where answers are given again."""
         answer = frame(question.transaction, question.unit, self.answer(question.unit, question.pdu))
-        if self._holds and question.pdu[0] in _TABLES and len(self.kept) < _MOST_KEPT:
+        if self._holds and question.pdu[0] in TABLES and len(self.kept) < _MOST_KEPT:
             self.kept[key] = answer[2:]
         return answer
 
-    def answer(self, unit: int, pdu: bytes) -> bytes:
-        """The answer to one request, an exception included."""
-        try:
-            return self._served(self._device(unit), pdu[0], pdu[1:])
-        except ModbusRefusal as refusal:
-            return bytes((pdu[0] | 0x80, refusal.code))
-        except (ArithmeticError, ValueError):
-            return bytes((pdu[0] | 0x80, ExceptionCode.DEVICE_FAILURE))
-
-    def _device(self, unit: int) -> SimulatedDevice:
-        device = self.devices.get(unit)
-        if device is None:
-            raise ModbusRefusal(ExceptionCode.NO_SUCH_UNIT)
-        return device
-
-    def _served(self, device: SimulatedDevice, function: int, body: bytes) -> bytes:
-        if function in _TABLES:
-            if len(body) != _PAIR.size:
-                raise ModbusRefusal(ExceptionCode.ILLEGAL_VALUE)
-            address, count = _PAIR.unpack(body)
-            data = device.read(_TABLES[function], address, count, self.now_s())
-            return bytes((function, len(data))) + data
-        if function == 6:
-            if len(body) != _PAIR.size:
-                raise ModbusRefusal(ExceptionCode.ILLEGAL_VALUE)
-            self._write(device, _PAIR.unpack(body)[0], body[2:])
-            return bytes((function,)) + body
-        if function == 16:
-            return self._written(device, body)
-        raise ModbusRefusal(ExceptionCode.ILLEGAL_FUNCTION)
-
-    def _written(self, device: SimulatedDevice, body: bytes) -> bytes:
-        if len(body) < 5:
-            raise ModbusRefusal(ExceptionCode.ILLEGAL_VALUE)
-        address, count = _PAIR.unpack_from(body)
-        data = body[5:]
-        if not 1 <= count <= _MOST_WRITTEN or body[4] != 2 * count or len(data) != 2 * count:
-            raise ModbusRefusal(ExceptionCode.ILLEGAL_VALUE)
-        self._write(device, address, data)
-        return bytes((16,)) + body[:4]
-
-    def _write(self, device: SimulatedDevice, address: int, data: bytes) -> None:
-        device.write(address, data)
+    def written(self) -> None:
+        """Every answer that is kept may be an old one."""
         self.kept.clear()

@@ -1,5 +1,6 @@
 """What a faulty Modbus device puts on the wire in the place of its answer."""
 
+import asyncio
 import random
 import struct
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from simulators.faults import (
     ForeignTransaction,
     ForeignUnit,
     Garbage,
+    Late,
     Refusing,
     Silent,
     Slow,
@@ -23,6 +25,9 @@ from simulators.standing import DeviceFaults, Standing
 
 _MBAP = struct.Struct(">HHHB")
 _PAIR = struct.Struct(">HH")
+
+Framing = Callable[[int, int, bytes], bytes]
+"""Transaction, unit and PDU as they go on the wire."""
 
 HANG_UP = None
 Step = tuple[float, bytes | None]
@@ -69,18 +74,21 @@ class _Struck:
     question: Question
     pdu: bytes
     dice: random.Random
+    framing: Framing
 
     def frame(self, *, transaction: int | None = None, unit: int | None = None, pdu: bytes = b"") -> bytes:
         """The right answer's frame, but for what is given."""
         right = self.question
-        return frame(
+        return self.framing(
             right.transaction if transaction is None else transaction,
             right.unit if unit is None else unit,
             pdu or self.pdu,
         )
 
 
-def faulty_steps(standing: Standing, seed: str, question: Question, pdu: bytes) -> list[Step]:
+def faulty_steps(
+    standing: Standing, seed: str, question: Question, pdu: bytes, framing: Framing = frame
+) -> list[Step]:
     """What is sent, and when, in the place of an answer; silence is an empty list.
 
     Parameters
@@ -89,7 +97,52 @@ def faulty_steps(standing: Standing, seed: str, question: Question, pdu: bytes) 
     pdu : the right answer.
     """
     dice = random.Random(f"{seed}/{standing.number}/{standing.struck}")  # noqa: S311  no secret
-    return _STEPS[type(standing.fault)](standing.fault, _Struck(question, pdu, dice))
+    return _STEPS[type(standing.fault)](standing.fault, _Struck(question, pdu, dice, framing))
+
+
+class FaultyAnswers:
+    """What one client hears from devices with faults, some of it later.
+
+    Parameters
+    ----------
+    send, hang_up : of the connection; on a serial line there is nothing to hang up.
+    """
+
+    def __init__(self, framing: Framing, send: Callable[[bytes], None], hang_up: Callable[[], None]) -> None:
+        self._framing = framing
+        self._send = send
+        self._hang_up = hang_up
+        self._held_back = b""  # answers that a late device owes
+        self._ended = False
+
+    def end(self) -> None:
+        """Nobody listens any more: what was to be sent later is not sent."""
+        self._ended = True
+
+    def at_once(self, question: Question, pdu: bytes, faults: DeviceFaults, now_s: float) -> bytes:
+        """What is sent at once in the place of the right answer; the rest is scheduled."""
+        owed, self._held_back = self._held_back, b""
+        standing = fault_met(faults, question, now_s)
+        if standing is None:
+            return owed + self._framing(question.transaction, question.unit, pdu)
+        if isinstance(standing.fault, Late):
+            self._held_back = self._framing(question.transaction, question.unit, pdu)
+            return owed
+        loop = asyncio.get_running_loop()
+        for step in faulty_steps(standing, faults.seed, question, pdu, self._framing):
+            if step[0] <= 0 and step[1] is not HANG_UP:
+                owed += step[1]
+            else:
+                loop.call_later(step[0], self._carry_out, step)
+        return owed
+
+    def _carry_out(self, step: Step) -> None:
+        if self._ended:
+            return
+        if step[1] is HANG_UP:
+            self._hang_up()
+        else:
+            self._send(step[1])
 
 
 def _slow(fault: Slow, struck: _Struck) -> list[Step]:

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
 from config.crosschecks import check_values
 from config.explanations import explain
@@ -31,7 +30,7 @@ class WorldFile(Settings):
     """A world of devices without a site: its buses are written as a site file's are."""
 
     seed: int = Field(default=DEFAULT_SEED, ge=0)
-    installed: datetime | None = Field(
+    installed: AwareDatetime | None = Field(
         default=None, description="When every counter stood at 0; with offset."
     )
     publish_every_s: Seconds = PUBLISH_EVERY_S

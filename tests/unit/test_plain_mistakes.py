@@ -1,4 +1,4 @@
-"""What an engineer gets wrong in site files and profiles, told in words, with place and cure, in two languages."""
+"""What an engineer gets wrong in site files and profiles, told with place and cure in two languages."""
 
 import re
 from pathlib import Path

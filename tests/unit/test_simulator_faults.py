@@ -154,7 +154,7 @@ def test_every_mistake_of_a_script_is_told_in_both_languages(language: str):
         (3, "simulators.not_a_counter"),
         (4, "simulators.no_modulus"),
         (5, "simulators.unknown_device"),
-        (6, "config.other"),
+        (6, "config.instant_wanted"),
         (7, "config.number_wanted"),
     ]
     assert all(problem.render(language) for problem in caught.value.problems)
