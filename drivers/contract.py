@@ -66,6 +66,7 @@ class Counts:
     gaps : times that its own numbering showed a message missing.
     restarts : times that it began anew, by its own count of messages.
     dials : connections that were made on its line, or to its broker; of all that are on it.
+    reasons : why payloads could not be read, of ``bad``: how many by the code of the reason.
     """
 
     polls: int = 0
@@ -83,6 +84,7 @@ class Counts:
     gaps: int = 0
     restarts: int = 0
     dials: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -309,7 +309,7 @@ class Inbox:
     def _refuse(self, stream: Stream, refused: PayloadRefused, arrival: Arrival, now: _Now) -> None:
         """Count it, log it now and then, and have it acknowledged: it will never become good."""
         self._counts.refused += 1
-        stream.tally.bad += 1
+        stream.tally.unreadable(refused.code)
         error = Garbled(Where(self._address, stream.device), refused.code, topic=stream.topic, **refused.data)
         self._refused(error)
         if not arrival.retained:

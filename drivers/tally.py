@@ -1,6 +1,6 @@
 """Counting what a driver sees of one device, cheaply."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from drivers.contract import Counts
 
@@ -23,6 +23,12 @@ class Tally:
     stale: int = 0
     gaps: int = 0
     restarts: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    def unreadable(self, reason: str) -> None:
+        """Count a payload that could not be read, by the code of the reason."""
+        self.bad += 1
+        self.reasons[reason] = self.reasons.get(reason, 0) + 1
 
     def counts(self, dials: int) -> Counts:
         """As they stand now.
@@ -31,7 +37,8 @@ class Tally:
         ----------
         dials : connections that were made on the device's line.
         """
-        return Counts(**{name: getattr(self, name) for name in _NAMES}, dials=dials)
+        figures = {name: getattr(self, name) for name in _FIGURES}
+        return Counts(**figures, dials=dials, reasons=dict(self.reasons))
 
 
-_NAMES = tuple(one.name for one in fields(Tally))
+_FIGURES = tuple(one.name for one in fields(Tally) if one.name != "reasons")

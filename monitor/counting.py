@@ -6,7 +6,7 @@ from dataclasses import fields
 
 from drivers.contract import Counts, Driver
 from monitor.clock import Clock
-from monitor.store.counts import CountsRow, write_counts
+from monitor.store.counts import REASON, CountsRow, write_counts
 from monitor.store.ledgers import WriterEngine
 from monitor.store.reader import UNREADABLE
 
@@ -16,7 +16,7 @@ LOOK_EVERY_S = 5.0
 RENEW_EVERY_S = 60.0
 """What counts up while all is well is written down once in this time."""
 
-_NAMES = tuple(one.name for one in fields(Counts))
+_NAMES = tuple(one.name for one in fields(Counts) if one.name != "reasons")
 ROUTINE = frozenset({"polls", "messages", "readings"})
 
 
@@ -83,4 +83,7 @@ class CountKeeper:
 
 
 def _nonzero(counts: Counts) -> dict[str, int]:
-    return {name: value for name in _NAMES if (value := getattr(counts, name))}
+    found = {name: value for name in _NAMES if (value := getattr(counts, name))}
+    if counts.reasons:
+        found |= {f"{REASON}{code}": value for code, value in counts.reasons.items()}
+    return found

@@ -1,12 +1,13 @@
 """What a person should look at: meters and values that are doubted, found in the store and told in words."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
 from config.words import say
+from monitor.store.counts import REASON
 from monitor.store.past import PastReader, Refusal
 from monitor.timestamps import iso_utc, local_text
 from rules.doubts import Doubt, doubt_of
@@ -141,13 +142,26 @@ def counts_words(counts: Mapping[str, int], language: str) -> str:
     return say("meter.listed_by", language).join(texts)
 
 
-def device_counts_words(counts: Mapping[str, int], language: str, *, only: Iterable[str] = ()) -> str:
-    """What a driver counted of a device, in one line; ``only`` some of it where that is wished."""
-    wanted = set(only) or counts.keys()
+def device_counts_words(counts: Mapping[str, int], language: str) -> str:
+    """What a driver counted of a device, in one line; what could not be read, with why."""
+    told = []
+    for name, n in counts.items():
+        if not n or name.startswith(REASON):
+            continue
+        why = _reasons(counts, language) if name == "bad" else ""
+        told.append(say(f"counts.{name}", language, n=f"{n:,}") + why)
+    return say("meter.listed_by", language).join(told)
+
+
+def _reasons(counts: Mapping[str, int], language: str) -> str:
     texts = [
-        say(f"counts.{name}", language, n=f"{n:,}") for name, n in counts.items() if n and name in wanted
+        f"{say('counts.why_' + name.removeprefix(REASON).rpartition('.')[2], language)} {n:,}"
+        for name, n in counts.items()
+        if name.startswith(REASON)
     ]
-    return say("meter.listed_by", language).join(texts)
+    return (
+        say("counts.reasons", language, reasons=say("meter.listed_by", language).join(texts)) if texts else ""
+    )
 
 
 def troubled_counts(counts: Mapping[str, int]) -> dict[str, int]:

@@ -9,6 +9,9 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from monitor.store import schema
 
+REASON = "bad:"
+"""Before the code of a reason: what could not be read, by why."""
+
 
 @dataclass(frozen=True, slots=True)
 class CountsRow:

@@ -76,6 +76,9 @@ def test_trouble_is_written_at_the_next_look(world):
     driver.counts["main"] = Counts(polls=4, readings=3, silent=1)
     assert look(5) == 1
     assert reader.device_counts()["main"].counts == {"polls": 4, "readings": 3, "silent": 1}
+    driver.counts["roof"] = Counts(messages=2, bad=1, reasons={"payload.not_json": 1})
+    assert look(5) == 1
+    assert reader.device_counts()["roof"].counts == {"messages": 2, "bad": 1, "bad:payload.not_json": 1}
 
 
 def test_what_the_disk_did_not_take_is_written_later(world):

@@ -1,10 +1,13 @@
 """What a person should look at about a meter: found while it lasts, gone when it is over."""
 
+from dataclasses import fields
 from datetime import UTC
 
 import numpy as np
 import pytest
 
+from config.words import catalogue
+from drivers.contract import Counts
 from monitor.findings import (
     DAY_MS,
     OFTEN,
@@ -98,9 +101,20 @@ def test_suspect_values_are_told_with_their_limit():
     assert point_doubts(good) == []
 
 
+def test_every_reason_of_a_payload_has_a_short_word():
+    known = catalogue("en")
+    reasons = {key.removeprefix("payload.") for key in known if key.startswith("payload.")}
+    short = {key.removeprefix("counts.why_") for key in known if key.startswith("counts.why_")}
+    assert reasons == short
+    assert {field.name for field in fields(Counts)} - {"reasons"} <= {
+        key.removeprefix("counts.") for key in known if key.startswith("counts.")
+    }
+
+
 def test_counts_are_told_with_what_they_count():
     counts = {"polls": 3600, "late": 2}
     assert device_counts_words(counts, "en") == "polls 3,600, late answers dropped 2"
     assert device_counts_words(counts, "zh-TW") == "輪詢 3,600、遲到回應捨棄 2"
-    assert device_counts_words(counts, "en", only=("late",)) == "late answers dropped 2"
+    unreadable = {"bad": 3, "bad:payload.not_json": 2, "bad:payload.no_value": 1}
+    assert device_counts_words(unreadable, "en") == "unreadable 3 (not JSON 2, no number at the path 1)"
     assert troubled_counts({**counts, "dials": 1, "bad": 0}) == {"late": 2}
