@@ -114,7 +114,7 @@ def _meter(id_: str, zh: str, en: str, commodity: str, counter: str, rate: str, 
 
 
 def past(loaded: LoadedSite, model: Building, now_s: float) -> Iterator[tuple[str, np.ndarray]]:
-    """Base year and present half-year so far of every meter, as named arrays.
+    """Base year and present half-year so far of every meter that has a counter, as named arrays.
 
     Yields
     ------
@@ -127,6 +127,8 @@ def past(loaded: LoadedSite, model: Building, now_s: float) -> Iterator[tuple[st
     edge_s = int(now_s // length_s) * length_s
     placed = loaded.placed()
     for meter in loaded.site.meters:
+        if meter.formula is not None:
+            continue  # it has no register: what it was follows from its parts
         device, _, point = meter.counter.partition(".")
         family = placed[device].profile.family
         year = loaded.site.commodities[meter.commodity].base_year
