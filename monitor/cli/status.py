@@ -171,12 +171,17 @@ def _show_meters(console: Console, meters: list[dict[str, Any]], zone: ZoneInfo,
             text = f"■ {meter['meter']}: {found.words(zone, language)}"
             console.print(plain(text), style="yellow", soft_wrap=True)
     for meter in meters:
-        if meter["last_refusal"]:
+        if meter["last_refusal"] and not _is_told(meter):
             console.print(_refused(meter, zone, language), soft_wrap=True)
     for meter in meters:
         if meter.get("error"):
             since = say("cli.meter_waits", language, meter=meter["meter"], since=_local(meter["since"], zone))
             console.print(plain(since), _error(meter["error"], language), style="yellow")
+
+
+def _is_told(meter: dict[str, Any]) -> bool:
+    """Whether a finding speaks of the meter's last refused reading already."""
+    return any(asdict(found.last) == meter["last_refusal"] for found in meter["findings"])
 
 
 def _refused(meter: dict[str, Any], zone: ZoneInfo, language: str) -> Text:

@@ -128,6 +128,7 @@ def test_status_says_it_and_its_exit_code_asks_for_a_person(feeder, capsys):
     code, words = status()
     assert code == 1
     assert "main-1: the register stands still since 2026-11-23 10:08:30" in words
+    assert words.count("stands still") == 1
     counts = {**counts, "late": 3}
     write_counts(feeder.engine, "city-hall", [CountsRow("pm-1", NOW_MS - 60_000, NOW_MS, counts)])
     doubt(feeder, 1)
