@@ -11,7 +11,7 @@ from config.words import Spoken
 from monitor.clock import SteadyClock
 from monitor.store.care.files import in_mb
 from monitor.store.care.quarantine import damage_in, quarantined_beside, speaks_of_damage
-from monitor.store.care.size import Room, SizeCap, used_bytes
+from monitor.store.care.size import EASED_ON_A_FULL_DISK, Room, SizeCap, used_bytes
 from monitor.store.database import StoreError
 from monitor.store.reader import UNREADABLE, StoreReader
 from monitor.store.retention import delete_old_scans, give_up_oldest_scans, thin_out
@@ -107,7 +107,7 @@ class StoreKeeper:
             return None
         used = used_bytes(self._path)
         # A disk that is smaller than was thought is a cap as well: what goes first was decided.
-        limit = SizeCap(min(cap.bytes_at_most, used)) if self._is_full_disk() else cap
+        limit = SizeCap(min(cap.bytes_at_most, used), EASED_ON_A_FULL_DISK) if self._is_full_disk() else cap
         figures = {"used": in_mb(used), "cap": in_mb(cap.bytes_at_most)}
         room = limit.room(used)
         if room is Room.ENOUGH:

@@ -11,10 +11,11 @@ from typing import Annotated
 import typer
 
 from config.words import LANGUAGES, say
+from monitor.cli.delivery_commands import deadletters, influx
 from monitor.cli.meter_commands import meters
 from monitor.cli.options import SITE, JsonOption, LanguageOption, SiteOption
 from monitor.cli.profile_commands import profiles
-from monitor.cli.store_commands import stores
+from monitor.cli.store_commands import export, stores
 from monitor.cli.usage import LANGUAGE, USAGE_ERROR, Command, Group, translate_help, usage_words
 
 FINE, PROBLEM, WRONG_USE = 0, 1, 2
@@ -154,7 +155,10 @@ def report(
 
 app.add_typer(profiles, name="profiles")
 app.add_typer(meters, name="meter")
+app.add_typer(deadletters, name="deadletter")
+app.add_typer(influx, name="influx")
 app.add_typer(stores, name="store")
+app.command("export", cls=Command, help=say("export.help", LANGUAGE))(export)
 
 
 @app.command(cls=Command, help=_help("schema"))

@@ -59,6 +59,39 @@ def salvage(
     raise typer.Exit(run_salvage(damaged, file, LANGUAGE))
 
 
+def export(
+    what: Annotated[str, typer.Argument(metavar="intervals|scans", help=say("export.arg_what", LANGUAGE))],
+    period: Annotated[str, typer.Argument(metavar="PERIOD", help=say("cli.arg_period", LANGUAGE))],
+    site: SiteOption = SITE,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="ID", help=say("export.opt_only", LANGUAGE))
+    ] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option("--format", "-f", metavar="csv|parquet", help=say("export.opt_format", LANGUAGE)),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help=say("export.opt_out", LANGUAGE))
+    ] = None,
+) -> None:
+    """Write rows of a period to a file."""
+    from monitor.cli.export import FORMATS, WHAT, Wanted, chosen, run_export
+
+    if what not in WHAT:
+        raise typer.BadParameter(say("export.bad_what", LANGUAGE, what=what))
+    if format_ is not None and format_ not in FORMATS:
+        raise typer.BadParameter(say("export.bad_format", LANGUAGE, format=format_))
+    wanted = Wanted(what, period, chosen(only), format_, out)
+    try:
+        code = run_export(site, wanted, LANGUAGE)
+    except ImportError as error:
+        from monitor.cli.words import tell
+
+        tell(say("cli.missing_extra", LANGUAGE, extra="parquet", module=error.name or "?"))
+        code = 2
+    raise typer.Exit(code)
+
+
 @stores.command("verify", cls=Command, help=_help("help_verify"))
 def verify(
     site: SiteOption = SITE,

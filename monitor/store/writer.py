@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from itertools import chain, repeat
 from operator import attrgetter
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, literal_column, select
@@ -162,8 +163,7 @@ class Writer:
                 self._complain(error)
                 if closing:
                     return
-                with self._wake:  # whatever comes meanwhile waits too: only an ending is a reason to hurry
-                    self._wake.wait_for(lambda: self._closing, delay_s)
+                self._rest(delay_s)
                 delay_s = min(RETRY_CAP_S, delay_s * 2)
                 continue
             delay_s = RETRY_FIRST_S
@@ -173,6 +173,16 @@ class Writer:
             for commit in group:
                 for callback in commit.done:
                     callback()
+
+    def _rest(self, delay_s: float) -> None:
+        """Wait before the next try, unless it ends. Calls are done meanwhile: one may make room."""
+        until_s = monotonic() + delay_s
+        while not self._closing and (left_s := until_s - monotonic()) > 0:
+            with self._wake:
+                self._wake.wait_for(lambda: self._closing or self._calls, left_s)
+                calls = list(self._calls)
+                self._calls.clear()
+            self._do(calls)
 
     def _do(self, calls: Sequence[Callable[[Engine], object]]) -> None:
         for work in (*calls, self._follow_order) if calls else ():

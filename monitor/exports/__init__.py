@@ -1,0 +1,1 @@
+"""What stands in the store, as files for other programs: streamed, with units in the names of the columns."""

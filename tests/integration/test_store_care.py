@@ -1,0 +1,271 @@
+"""The store's cap, a disk that is full, many who read, and backups beside a real daemon that writes."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
+
+import pytest
+
+from monitor.clock import SteadyClock
+from monitor.store.care.size import used_bytes
+from monitor.store.care.verify import verify_store
+from monitor.store.retention import Steps, delete_old_scans, give_up_oldest_scans
+from monitor.store.rows import Commit
+from monitor.store.writer import submit_and_wait
+from monitor.storekeeping import StoreKeeper
+from tests.rework_world import House
+from tests.servers import run_program
+from tests.servers.processes import wait_until
+
+T0 = 1_700_000_000
+SITE = """
+site: {id: hall, name: {zh-TW: 市政大樓, en: City Hall}, timezone: Asia/Taipei, language: en}
+store: {path: energy.db%s}
+sinks:
+  - {kind: influxdb, id: city, url: "http://127.0.0.1:9", bucket: energy}
+"""
+
+
+def straight(first, last, step=30):
+    return [(T0 + t, 100.0 * t / 3600, 100.0) for t in range(first, last, step)]
+
+
+class Keeping:
+    """A store of some days of scans, a writer, and its keeper with a cap of so many bytes."""
+
+    def __init__(self, folder, cap_bytes):
+        from config.loading import load_site
+
+        file = folder / "site.yaml"
+        file.write_text(SITE % f", max_size_gb: {cap_bytes / 1e9:.9f}", encoding="utf-8")
+        self.loaded = load_site(file)
+        self.house = House(folder / "energy.db")
+        self.clock = SteadyClock(self.house.clock)
+
+    def feed(self, first, last):
+        self.house.feed(straight(first, last))
+        assert submit_and_wait(self.house.writer, Commit(snapshot=self.house.pipeline.snapshot()))
+
+    def look(self):
+        """What is told of the store after a look, by its code."""
+        keeper = StoreKeeper(
+            self.loaded.site, self.loaded.store_path, self.house.reader, self.house.writer, self.clock
+        )
+        keeper.look()
+        self.house.settle()
+        rows = {row.device: row.error for row in self.house.reader.conditions()}
+        return rows.get("store/size")
+
+    def scans(self):
+        return self.house.ask("SELECT count(*) FROM scans").scalar_one()
+
+
+@pytest.fixture
+def keeping(tmp_path):
+    made = []
+
+    def make(cap_bytes):
+        made.append(Keeping(tmp_path, cap_bytes))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.house.leave()
+
+
+def test_at_its_cap_raw_scans_go_first_and_nothing_else_ever(keeping):
+    one = keeping(700_000)
+    one.feed(0, 86_400)
+    assert one.look() is None
+    day = 86_400
+    while used_bytes(one.loaded.store_path) < 640_000:
+        one.feed(day, day + 43_200)
+        day += 43_200
+    intervals = one.house.ask("SELECT count(*) FROM intervals").scalar_one()
+    scans = one.scans()
+    near = one.look()
+    assert near["code"] == "care.size_near"
+    assert one.scans() == scans  # it is only told
+    while used_bytes(one.loaded.store_path) < 700_000:
+        one.feed(day, day + 43_200)
+        day += 43_200
+    scans = one.scans()
+    full = one.look()
+    assert full["code"] == "care.size_full"
+    assert 0 < one.scans() < scans
+    assert used_bytes(one.loaded.store_path) <= 0.97 * 700_000 + 4096 * 8
+    first = one.house.reader.follow(0, limit=1)[0]
+    assert full["data"]["undelivered"] == first[0] - 1  # the sink had none of them, and that is said
+    assert one.house.ask("SELECT count(*) FROM intervals").scalar_one() > intervals
+    codes = {finding.code for finding in verify_store(one.loaded.store_path)}
+    assert codes <= {"care.found_undelivered"}
+
+
+def test_what_a_restart_takes_again_is_kept_even_at_the_cap(keeping):
+    one = keeping(60_000)
+    one.house.feed(straight(0, 86_400))
+    needed = one.house.reader.last_scan_id() - one.house.reader.snapshot_position()
+    assert one.look()["code"] == "care.size_held"
+    assert one.scans() == needed > 0
+
+
+def test_without_a_cap_nothing_is_given_up(tmp_path):
+    house = House(tmp_path / "energy.db")
+    house.feed(straight(0, 40_000))
+    assert give_up_oldest_scans(house.reader, house.writer, lambda: False) == 0
+    house.leave()
+
+
+def test_deleting_goes_in_steps_that_fit_the_disk(tmp_path):
+    """However many rows go, each step is a transaction of its own, as large as the last one was quick."""
+    house = House(tmp_path / "energy.db")
+    house.feed(straight(0, 120_000, step=10))
+    assert submit_and_wait(house.writer, Commit(snapshot=house.pipeline.snapshot()))
+    steps = Steps(house.writer)
+    steps.rows = 100
+    sizes = []
+    do = steps.do
+
+    def recorded(work):
+        sizes.append(steps.rows)
+        return do(work)
+
+    steps.do = recorded
+    gone = delete_old_scans(house.reader, house.writer, (T0 + 100_000) * 1000, [], steps)
+    assert gone == 10_000
+    assert len(sizes) > 1
+    assert max(sizes) <= 5_000
+    assert steps.slowest_s > 0
+    steps._learn(1.0)  # a slow disk: half as many
+    assert steps.rows < 5_000
+    house.leave()
+
+
+def test_scenario_5_a_full_disk_with_a_cap_gives_up_raw_scans_and_recovers_by_itself(keeping):
+    one = keeping(10**9)
+    one.feed(0, 150_000)
+    pages = one.house.ask("PRAGMA page_count").scalar_one()
+    one.house.ask(f"PRAGMA max_page_count={pages}")
+    intervals = one.house.ask("SELECT count(*) FROM intervals").scalar_one()
+    scans = one.scans()
+    for t in range(150_000, 180_000, 30):
+        import numpy as np
+
+        from rules.scan import Scan
+        from tests.rework_world import LAYOUT
+
+        one.house.clock.ms = (T0 + t) * 1000
+        values = np.array([100.0 * t / 3600, 100.0])
+        one.house.pipeline.accept(Scan(LAYOUT, (T0 + t) * 1000, values, np.zeros(2, dtype=np.uint8)))
+    fed = len(range(150_000, 180_000, 30))
+    wait = threading.Event()
+    while "full" not in (one.house.writer.last_error or ""):
+        assert one.house.writer.waiting(), "the disk was not full"
+        wait.wait(0.01)
+    keeper = StoreKeeper(
+        one.loaded.site, one.loaded.store_path, one.house.reader, one.house.writer, one.clock
+    )
+    for _ in range(200):
+        if not one.house.writer.waiting():
+            break
+        keeper.look()
+        wait.wait(0.2)
+    assert one.house.writer.waiting() == 0
+    assert one.scans() < scans + fed
+    assert one.house.ask("SELECT count(*) FROM intervals").scalar_one() > intervals
+    assert [one.code for one in verify_store(one.loaded.store_path)] in ([], ["care.found_undelivered"])
+
+
+READER = """
+import sqlite3, sys
+from pathlib import Path
+from monitor.store.reader import StoreReader
+path, stop = Path(sys.argv[1]), Path(sys.argv[2])
+reader = StoreReader.open(path, "hall")
+seen = looks = 0
+while not stop.exists():
+    rows = reader.follow(seen, limit=500)
+    assert [row[0] for row in rows] == list(range(seen + 1, seen + 1 + len(rows))), "a hole"
+    seen += len(rows)
+    if not looks:
+        print("reading", flush=True)
+    series = reader.intervals("main", 0, 2**40)
+    assert (series.start[1:] - series.start[:-1]).astype(int).tolist() == [900] * max(0, len(series) - 1)
+    looks += 1
+while rows := reader.follow(seen):
+    seen += len(rows)
+reader.close()
+print(seen, looks)
+"""
+
+
+def test_many_processes_read_while_one_writes(tmp_path):
+    """Eight readers follow every scan and interval without a hole, and a backup is made meanwhile."""
+    path, stop = tmp_path / "energy.db", tmp_path / "stop"
+    house = House(path)
+    house.feed(straight(0, 1000))
+    command = [sys.executable, "-c", READER, path, stop]
+    readers = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(8)
+    ]
+    for one in readers:
+        assert one.stdout.readline() == "reading\n"
+    try:
+        from monitor.store.care.copying import copy_store
+
+        for first in range(1000, 61_000, 1500):
+            house.feed(straight(first + 20, first + 1500))
+            if first == 31_000:
+                copy_store(path, tmp_path / "copy.db")
+    finally:
+        stop.touch()
+        outputs = [one.communicate(timeout=120) for one in readers]
+    last = house.reader.last_scan_id()
+    house.leave()
+    for process, (output, errors) in zip(readers, outputs, strict=True):
+        assert process.returncode == 0, errors
+        seen, looks = map(int, output.split())
+        assert (seen, looks >= 1) == (last, True)
+    assert verify_store(path) == []
+    assert verify_store(tmp_path / "copy.db") == []
+
+
+def test_a_backup_and_a_restore_beside_a_daemon(tmp_path):
+    site = tmp_path / "site.yaml"
+    site.write_text(SITE % "", encoding="utf-8")
+    house = House(tmp_path / "energy.db")
+    house.feed(straight(0, 20_000))
+    house.leave()
+    program = [sys.executable, "-m", "monitor.cli.main"]
+
+    def told(*command):
+        with run_program([*program, *command, "--site", site], name=command[1]) as one:
+            return one.wait(60), one.output
+
+    with run_program([*program, "run", "--site", site], name="daemon") as daemon:
+        daemon.wait_for_line("reading 0 devices")
+        code, words = told("store", "backup", tmp_path / "copy.db", "--json")
+        assert code == 0, words
+        assert json.loads(words)["contents"]["tables"]["scans"]["rows"] == 667
+        code, words = told("store", "restore", tmp_path / "copy.db")
+        assert (code, f"pid {daemon.pid})" in words) == (1, True), words
+        code, words = told("store", "verify")
+        assert (code, "holds together" in words) == (0, True), words
+        daemon.kill()
+    with closing(sqlite3.connect(tmp_path / "energy.db")) as connection:
+        connection.execute("DELETE FROM intervals WHERE start_s % 3600 = 0")
+        connection.commit()
+    code, words = told("store", "verify")
+    assert (code, "gaps between its intervals" in words) == (1, True), words
+    assert "register at an interval's start" not in words
+    code, words = told("store", "restore", tmp_path / "copy.db")
+    assert (code, "before-restore" in words) == (0, True), words
+    assert told("store", "verify")[0] == 0
+    with run_program([*program, "run", "--site", site], name="daemon") as daemon:
+        daemon.wait_for_line("reading 0 devices")
+        wait_until("it lives", lambda: os.path.exists(f"/proc/{daemon.pid}"), daemon)  # noqa: PTH110
+        assert daemon.terminate() == 0
