@@ -15,18 +15,9 @@ from monitor.store.writer import Writer, register_layouts, submit_and_wait
 from rules.counters import CounterLimits
 from rules.factors import Factors
 from rules.metering import MeterRules
-from rules.quantities import Kind
-from rules.scan import Layout, PointSpec, Scan
+from rules.scan import Scan
+from tests.one_meter import LAYOUT
 
-LAYOUT = Layout(
-    "main",
-    "main",
-    "electricity",
-    (
-        PointSpec("energy_import", "kWh", Kind.COUNTER),
-        PointSpec("active_power_total", "kW", Kind.GAUGE, low=-100.0, high=9000.0),
-    ),
-)
 DAY_S = 86_400
 
 

@@ -14,20 +14,9 @@ from drivers.streams import directory_of
 from rules.quality import Quality
 from rules.scan import Scan
 from simulators.sparkplug import SparkplugNode
+from tests.one_meter import WATER
 
 NOW_MS = 1_772_418_000_000
-PROFILE = MqttProfile.model_validate(
-    {
-        "profile": "test_water",
-        "version": 1,
-        "maker": "any",
-        "model": "any",
-        "family": "water",
-        "source": ["this test"],
-        "transport": "mqtt",
-        "parts": {"main": {"time": "ts", "points": {"volume": {"path": "m3", "unit": "m3"}}}},
-    }
-)
 
 
 class Device:
@@ -37,7 +26,7 @@ class Device:
         self, parts: dict[str, object], *, topic: str = "d", stale_s: float = 300, **more: object
     ) -> None:
         profile = MqttProfile.model_validate(
-            {**PROFILE.model_dump(), "family": "electricity", "parts": parts, **more}
+            {**WATER.model_dump(), "family": "electricity", "parts": parts, **more}
         )
         settings = MqttDevice(id="meter", profile="p", topic=topic, stale_after_s=stale_s)
         self.scans: list[Scan] = []
@@ -342,7 +331,7 @@ def test_after_a_loss_of_the_broker_nothing_is_carried():
 
 
 def test_overrides_of_one_device():
-    profile = MqttProfile.model_validate({**PROFILE.model_dump(), "parts": LORA, "family": "electricity"})
+    profile = MqttProfile.model_validate({**WATER.model_dump(), "parts": LORA, "family": "electricity"})
     told = {"energy_import": PointOverride(path="object.total", unit="Wh", rolls_over_at=10)}
     changed = profile.overridden(told)
     point = changed.parts["main"].points["energy_import"]

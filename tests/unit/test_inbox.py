@@ -9,27 +9,15 @@ from config.words import LANGUAGES, say
 from drivers.contract import Counts as Counted
 from drivers.contract import DeviceCondition, DeviceNews
 from drivers.inbox import LOG_EVERY_MS, Arrival, Counts, Inbox
-from drivers.mqtt_profile import MqttProfile
 from drivers.presence import Presence
 from drivers.receipts import Pending, Receipts
 from drivers.settings import MqttDevice
 from drivers.streams import REMEMBERED, directory_of
 from drivers.tally import Tally
 from rules.scan import Scan
+from tests.one_meter import WATER
 
 NOW_MS = 1_772_418_000_000
-PROFILE = MqttProfile.model_validate(
-    {
-        "profile": "test_water",
-        "version": 1,
-        "maker": "any",
-        "model": "any",
-        "family": "water",
-        "source": ["this test"],
-        "transport": "mqtt",
-        "parts": {"main": {"time": "ts", "points": {"volume": {"path": "m3", "unit": "m3"}}}},
-    }
-)
 
 
 class Bench:
@@ -49,7 +37,7 @@ class Bench:
         self.published: list[tuple[str, bytes]] = []
         self.inbox = Inbox(
             "broker:1883",
-            directory_of(devices, {"test_water": PROFILE}, tallies=self.tallies),
+            directory_of(devices, {"test_water": WATER}, tallies=self.tallies),
             delivery=self,
             presence=Presence("broker:1883", {d.id: d.stale_after_s for d in devices}, self.news),
             acknowledge=lambda connection, mid: self.acknowledged.append((connection, mid)),

@@ -17,18 +17,9 @@ from rules.clockwork import CONFIRM_FAR_MS, CONFIRM_MS, Standing
 from rules.counters import CounterLimits
 from rules.metering import MeterRules
 from rules.quality import Quality
-from rules.quantities import Kind
-from rules.scan import Layout, PointSpec, Scan
+from rules.scan import Scan
+from tests.one_meter import LAYOUT
 
-LAYOUT = Layout(
-    "main",
-    "main",
-    "electricity",
-    (
-        PointSpec("energy_import", "kWh", Kind.COUNTER),
-        PointSpec("active_power_total", "kW", Kind.GAUGE, low=-100.0, high=9000.0),
-    ),
-)
 METER = Meter("main", LAYOUT.key, 0, 1, MeterRules(CounterLimits(9000.0), 900, 90_000))
 START_S = 1_795_510_800  # 2026-11-24T09:00:00Z
 KW = 3600.0  # a kWh each second
