@@ -51,7 +51,8 @@ class Energies:
         start_s = window_start_s(now_ms / 1000, duration_s)
         part = partial(self._window_part, start_ms=start_s * 1000, now_ms=now_ms)
         total = self._board.total(self._meters(Commodity.ELECTRICITY), "kWh", part, now_ms)
-        total = replace(total, lacks=lacks_of([total, power]))
+        doubted = tuple(dict.fromkeys((*total.doubted, *power.doubted)))
+        total = replace(total, lacks=lacks_of([total, power]), doubted=doubted)
         if not total.known or not power.known:
             return None, total
         elapsed_s = min(now_ms / 1000 - start_s, duration_s)

@@ -31,6 +31,7 @@ class Reading:
     stale_after_ms : how old it may become.
     note : key of a text that explains it, empty for none.
     lacks : what it is without: its value is that of the rest, or not known at all.
+    doubted : the meters because of which it is suspect.
     """
 
     value: float
@@ -40,6 +41,7 @@ class Reading:
     stale_after_ms: int = 0
     note: str = ""
     lacks: tuple[Lack, ...] = ()
+    doubted: tuple[LocalName, ...] = ()
 
     @property
     def known(self) -> bool:

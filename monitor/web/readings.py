@@ -250,7 +250,9 @@ class Board:
             else:
                 # Where all are silent, all that there was is shown, out of date.
                 found.append(part if someone_speaks else replace(part, lacks=()))
-        return summed(shares, found, unit)
+        # The worst quality wins, and says whose it is.
+        doubted = [plan.name for plan, part in zip(plans, found, strict=True) if _is_suspect(part)]
+        return replace(summed(shares, found, unit), doubted=tuple(doubted))
 
     def lack(self, meter: MeterPlan, part: Reading) -> Lack:
         """A meter that says nothing, and since when it does not."""
@@ -271,6 +273,10 @@ class Board:
     def device_at_ms(self, device: str) -> int | None:
         """When a device was last heard."""
         return max((heard.at_ms for heard in self._latest.get(device, {}).values()), default=None)
+
+
+def _is_suspect(part: Reading) -> bool:
+    return part.known and part.quality >= Quality.SUSPECT
 
 
 def _value_in(scan: Scan, point: str) -> tuple[float, Quality] | None:

@@ -83,11 +83,17 @@ class Words:
 
     def note(self, one: Reading) -> str:
         """What has to be said of a reading beside its value."""
+        texts = []
         if one.lacks and one.known:
-            return self("note_without", parts=self.lacks(one.lacks))
-        if one.lacks:
-            return self("note_lacking", parts=self.lacks(one.lacks))
-        return say(one.note, self.language) if one.note else ""
+            texts.append(self("note_without", parts=self.lacks(one.lacks)))
+        elif one.lacks:
+            texts.append(self("note_lacking", parts=self.lacks(one.lacks)))
+        if one.known and one.doubted:
+            names = self.listed(name.in_language(self.language) for name in one.doubted)
+            texts.append(self("note_doubted", names=names))
+        if one.note and not one.lacks:
+            texts.append(say(one.note, self.language))
+        return self("note_and").join(texts)
 
     def reading(self, one: Reading, decimals: int) -> dict[str, Any]:
         """A reading for the page: text, unit, quality in words, instant."""

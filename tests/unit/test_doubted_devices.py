@@ -76,6 +76,7 @@ def test_a_stuck_meter_stands_among_the_devices_in_words(feeder):
     assert "Main board 1" in told["h.notices"][0]["text"]
     assert told["t.devices"].endswith("1 to look at")
     assert told["s.devices"] == "troubled"
+    assert (told["r.today"]["q"], told["r.today"]["n"]) == ("suspect", "because of Main board 1")
     assert devices["pm-1"]["findings"][0]["code"] == "stuck"
     assert "停滯" in shown(state, NOW_MS, "zh-TW")[1]["pm-1"]["doubts"][0]
     state.close()
