@@ -35,12 +35,12 @@ from config.profiles import load_profile
 from drivers.mqtt import MqttDriver
 from drivers.mqtt_profile import MqttProfile
 from drivers.settings import MqttBus
-from monitor.app import spare_the_collector
 from monitor.clock import SystemClock
 from monitor.collector import Collector
 from monitor.pipeline import Pipeline
 from monitor.store.database import open_writer
 from monitor.store.writer import Writer, register_layouts
+from monitor.turns import spare_the_collector, take_short_turns
 from monitor.wiring import Meter
 from rules.counters import CounterLimits
 from rules.metering import MeterRules
@@ -246,6 +246,7 @@ async def _take_in(version: str, taken: list[Taken]) -> None:
             interval_s=900,
         )
         spare_the_collector()
+        take_short_turns()
         collector = Collector({"b": driver}, pipeline, writer.submit, SystemClock())
         with _clocked(taken):
             running = asyncio.create_task(collector.run())

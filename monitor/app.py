@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import logging
 import signal
 from collections.abc import Callable, Sequence
@@ -37,13 +36,11 @@ from monitor.store.rows import Commit, ConditionRow
 from monitor.store.writer import Writer, register_layouts
 from monitor.storekeeping import StoreKeeper
 from monitor.timekeeping import HeldScans, Timekeeper, newest_reading_ms
+from monitor.turns import spare_the_collector, take_short_turns
 from monitor.virtual import VirtualMeters
 from monitor.wiring import brokers_that_announce, build_drivers, build_meters
 
 log = logging.getLogger(__name__)
-
-COLLECT_AFTER = 50_000
-"""New objects after which the garbage collector looks among them for circles."""
 
 UNREADABLE_REST_S = 10.0
 """After a trouble of the disk, before the store is asked again."""
@@ -230,17 +227,6 @@ class Daemon:
             raise StoreError("store.not_all_written", path=str(self._loaded.store_path), **facts)
 
 
-def spare_the_collector() -> None:
-    """Let Python's garbage collector leave alone what lasts, and look less often.
-
-    By its own measure it goes over everything that waits for the disk after each 700 readings, which took
-    40 % of the time at 10,000 messages a second. What is in no circle is freed at once, as ever.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER, 20, 50)
-
-
 def run_daemon(loaded: LoadedSite, clock: Clock, on_ready: Callable[[], None] = lambda: None) -> None:
     """Run the daemon on uvloop where there is one, until a signal ends it."""
 
@@ -250,6 +236,7 @@ def run_daemon(loaded: LoadedSite, clock: Clock, on_ready: Callable[[], None] = 
             try:
                 daemon = Daemon(loaded, clock)
                 spare_the_collector()
+                take_short_turns()
                 await daemon.run(on_ready)
             except DAMAGE_SHOWS_IN as error:
                 reason = damage_in(error)

@@ -1,4 +1,4 @@
-"""The one writer: a thread that commits as soon as it is free, with everything that came meanwhile."""
+"""The one writer: a thread that commits at once when somebody waits, with all that came meanwhile."""
 
 import json
 import logging
@@ -26,6 +26,9 @@ from rules.scan import Layout
 log = logging.getLogger(__name__)
 
 RETRY_FIRST_S, RETRY_CAP_S = 0.25, 10.0
+
+GATHER_S = 0.05
+"""How long commits may gather for one transaction: only while nobody waits to hear that one is safe."""
 
 _FIGURES = (
     "duration_s",
@@ -101,6 +104,7 @@ class Writer:
         self._lock = threading.Lock()
         self._wake = threading.Condition(self._lock)
         self._idle = False
+        self._awaited = False
         self._closing = False
         self.last_error: str | None = None
         with engine.connect() as connection:
@@ -115,7 +119,9 @@ class Writer:
         """Hand over; returns at once. ``commit.done`` are called when it is safe."""
         with self._lock:
             self._waiting.append(commit)
-            if self._idle:
+            if commit.done:
+                self._awaited = True
+            if self._idle and (self._awaited or len(self._waiting) == 1):
                 self._wake.notify()
 
     def call(self, work: Callable[[Engine], object]) -> None:
@@ -148,7 +154,8 @@ class Writer:
                 self._idle = True
                 while not (self._waiting or self._calls or self._closing):
                     self._wake.wait()
-                self._idle = False
+                self._wake.wait_for(lambda: self._awaited or self._calls or self._closing, GATHER_S)
+                self._idle = self._awaited = False
                 group, calls = list(self._waiting), list(self._calls)
                 self._calls.clear()
                 closing = self._closing

@@ -1,6 +1,7 @@
 """The one writer: every row of every commit gets to disk, in order, and whoever asked is told after that."""
 
 import threading
+import time
 from contextlib import closing
 
 import numpy as np
@@ -70,3 +71,19 @@ def test_a_snapshot_takes_the_place_of_the_one_before(store):
         assert reader.snapshot_position() == 7
         assert reader.snapshot_states() == {"m": b"new", "n": b"kept"}
         assert reader.snapshot_latest()[layout_id].at_ms == 7000
+
+
+def test_what_nobody_waits_for_gathers_and_gets_to_disk_all_the_same(store):
+    _, writer, layout_id = store
+    writer.start()
+    for number in range(1, 4):
+        writer.submit(commit(number, layout_id))
+    assert eventually(lambda: writer.waiting() == 0)
+
+
+def eventually(is_so, within_s=30.0):
+    """Whether a condition comes true."""
+    deadline_s = time.monotonic() + within_s
+    while not is_so() and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    return is_so()
