@@ -6,15 +6,15 @@ from time import monotonic
 
 from config.loading import LoadedSite
 from monitor.store.database import StoreError, WriterLock
-from monitor.store.history_requests import HistoryRequest
+from monitor.store.deliveries import AskedOutcome
 from monitor.store.ledgers import ImportOutcome, writing
-from monitor.store.records import RecordOutcome, RecordRequest
-from monitor.store.requests import ImportRequest, RequestBox
+from monitor.store.records import RecordOutcome
+from monitor.store.requests import Request, RequestBox
 
 
 def carried_out_elsewhere(
-    loaded: LoadedSite, request: ImportRequest | HistoryRequest | RecordRequest, answer_within_s: float
-) -> ImportOutcome | RecordOutcome:
+    loaded: LoadedSite, request: Request, answer_within_s: float
+) -> ImportOutcome | RecordOutcome | AskedOutcome:
     """Put a request into the box, and wait for what became of it.
 
     Where the other process ends without an answer (it was a daemon that stops, or another import), it is

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from zipfile import BadZipFile
 
 from pydantic import TypeAdapter
@@ -34,6 +34,13 @@ from sqlalchemy.schema import CreateTable
 
 from config.ledger import LedgerRow, ReadingRow, ReasonRow
 from monitor.store.database import StoreError
+from monitor.store.deliveries import (
+    AskedOutcome,
+    BackfillRequest,
+    RetryRequest,
+    ask_backfill,
+    ask_retry,
+)
 from monitor.store.history_requests import (
     HistoryRequest,
     carry_out_history,
@@ -65,6 +72,7 @@ _requests = Table(
 
 ImportKind = Literal["base", "actuals", "readings", "reasons"]
 RECORD = "record"
+ASKED = "asked"
 HISTORY = "history"
 LONGEST_REASON = 120
 
@@ -83,6 +91,10 @@ class ImportRequest:
     reasons: tuple[ReasonRow, ...] = ()
     who: str = ""
     declared: str = ""
+
+
+Request = ImportRequest | HistoryRequest | RecordRequest | RetryRequest | BackfillRequest
+Written = TypeVar("Written")
 
 
 def carry_out(
@@ -124,9 +136,11 @@ class RequestBox:
             connection.execute(CreateTable(_requests, if_not_exists=True))
             yield connection
 
-    def put(self, request: ImportRequest | HistoryRequest | RecordRequest) -> int:
+    def put(self, request: Request) -> int:
         """Put a request in; returns its number."""
-        if isinstance(request, RecordRequest):
+        if isinstance(request, RetryRequest | BackfillRequest):
+            kind, data = type(request).__name__, asdict(request)
+        elif isinstance(request, RecordRequest):
             kind, data = RECORD, asdict(request)
         elif isinstance(request, HistoryRequest):
             kind, data = HISTORY, stage(self.path, request)
@@ -136,7 +150,7 @@ class RequestBox:
         with self._begin() as connection:
             return int(connection.execute(insert_into(_requests).values(**values)).inserted_primary_key[0])  # type: ignore[index]
 
-    def answer_to(self, number: int) -> ImportOutcome | RecordOutcome | None:
+    def answer_to(self, number: int) -> ImportOutcome | RecordOutcome | AskedOutcome | None:
         """What became of a request; None while nobody has dealt with it.
 
         Raises
@@ -152,6 +166,8 @@ class RequestBox:
             return ImportOutcome(**answer["outcome"])
         if RECORD in answer:
             return RecordOutcome(**answer[RECORD])
+        if ASKED in answer:
+            return AskedOutcome(answer[ASKED]["count"], tuple(answer[ASKED]["ids"]))
         raise LedgerRefused([StoreError(one["code"], **one["data"]) for one in answer["problems"]])
 
     def take_up(self, store: Engine, site: str) -> int:
@@ -186,6 +202,10 @@ def _answer(store: Engine, site: str, kind: str, payload: str, box: Path) -> dic
     try:
         if kind == RECORD:
             return {RECORD: asdict(write_record(store, site, _record(payload)))}
+        if kind == RetryRequest.__name__:
+            return {ASKED: asdict(ask_retry(store, site, _as_written(RetryRequest, payload)))}
+        if kind == BackfillRequest.__name__:
+            return {ASKED: asdict(ask_backfill(store, site, _as_written(BackfillRequest, payload)))}
         request = _history(payload, box) if kind == HISTORY else _request(payload)
         outcome = carry_out(store, site, request)
     except StoreError as error:
@@ -209,8 +229,12 @@ def _history(payload: str, box: Path) -> HistoryRequest:
 
 def _record(payload: str) -> RecordRequest:
     """Read a record. Raises ``StoreError`` as ``_request`` does."""
+    return _as_written(RecordRequest, payload)
+
+
+def _as_written(kind: type[Written], payload: str) -> Written:
     with _readable():
-        return TypeAdapter(RecordRequest).validate_python(json.loads(payload))
+        return TypeAdapter(kind).validate_python(json.loads(payload))
 
 
 @contextmanager
