@@ -1,7 +1,8 @@
-"""Buildings whose saving is known: hourly use from weather, occupancy and chance, with a measure planted in it.
+"""Buildings whose saving is known: hourly use from weather, occupancy and chance, with a measure planted
+in it.
 
-Two years from a Monday: the base year, and the one that is reported. Taipei's weather in shape: 17 to 30 degC over the
-year, warm afternoons, weather that stays for days.
+Two years from a Monday: the base year, and the one that is reported. Taipei's weather in shape: 17 to 30
+degC over the year, warm afternoons, weather that stays for days.
 """
 
 from dataclasses import dataclass
@@ -28,7 +29,9 @@ def persistent(rng: np.random.Generator, n: int, rho: float) -> Floats:
 
 @dataclass(frozen=True)
 class World:
-    """Hours of two years: temperature [degC], hour of the week, use [kWh] without a measure, and its chance alone."""
+    """Hours of two years: temperature [degC], hour of the week, use [kWh] without a measure, and its
+    chance alone.
+    """
 
     temperature: Floats
     cell: np.ndarray
@@ -64,7 +67,8 @@ class World:
 
 
 def planted_world(seed: int, noise: float = 0.03, rho: float = 0.5) -> World:
-    """Make a building: base load, occupied hours, cooling above 20 degC more when occupied, chance that stays for days.
+    """Make a building: base load, occupied hours, cooling above 20 degC more when occupied, chance that
+    stays for days.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""Run in eemeter's own environment: its CalTRACK daily model on its sample, its hourly model on the formula."""
+"""Run in eemeter's own environment: its CalTRACK daily model on its sample, its hourly model on the
+formula.
+"""
 
 import importlib.metadata
 import json

@@ -15,6 +15,11 @@ from rules.models.basis import Basis
 from rules.models.hinge_sums import Hinge, TemperatureOrder
 from rules.models.observations import Flags, Floats
 
+VARIES = 1e-12
+"""Degree days whose squares about their mean are below this share of their sum's square are the same every
+day.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class DegreeDayRules:
@@ -92,7 +97,8 @@ def degree_day_choice(order: TemperatureOrder, use_mean: float, rules: DegreeDay
 
 
 def _enough(hinge: Hinge, rules: DegreeDayRules) -> Flags:
-    return (hinge.days >= rules.fewest_days) & (hinge.total >= rules.fewest_degree_days)
+    varies = hinge.own > VARIES * hinge.total * hinge.total
+    return (hinge.days >= rules.fewest_days) & (hinge.total >= rules.fewest_degree_days) & varies
 
 
 def _single(
@@ -123,11 +129,12 @@ def _double(
 def _better(best: DegreeDayChoice, candidates: _Candidates, order: TemperatureOrder) -> DegreeDayChoice:
     """Return the best candidate where it beats what was found before it."""
     error = np.where(candidates.qualifies, candidates.error, np.inf)
-    if not len(error) or not order.yy > 0:
+    freedom = order.n - 1 - candidates.slopes
+    if not len(error) or not order.yy > 0 or freedom < 1:
         return best
     at = int(np.argmin(error))
     r2 = 1.0 - float(error[at]) / order.yy
-    adjusted = 1.0 - (1.0 - r2) * (order.n - 1) / (order.n - 1 - candidates.slopes)
+    adjusted = 1.0 - (1.0 - r2) * (order.n - 1) / freedom
     if not adjusted > best.adjusted_r2:
         return best
     low, high = candidates.heating_below, candidates.cooling_above

@@ -121,8 +121,9 @@ def widening(lag1: float) -> float:
 def _widening_by_day(left: Floats, start: Instants) -> float:
     """Find the same for hours, from the sums of whole days.
 
-    What makes a day unlike another (people, plant, weather that the model does not know) holds for all its hours; the
-    correlation of one hour with the next tells nothing of that, and bands from it hold half of the truth.
+    What makes a day unlike another (people, plant, weather that the model does not know) holds for all its
+    hours; the correlation of one hour with the next tells nothing of that, and bands from it hold half of
+    the truth.
     """
     day = start.astype("datetime64[D]").astype(np.int64)
     days, of_row, count = np.unique(day, return_inverse=True, return_counts=True)

@@ -27,10 +27,6 @@ class Side:
     w: Floats
     tw: Floats
 
-    def at(self, index: Ints) -> "Side":
-        """Return the sums at some of the temperatures."""
-        return Side(*(getattr(self, name)[index] for name in self.__slots__))
-
     @property
     def mean_error(self) -> Floats:
         """Sum of squares about the mean."""

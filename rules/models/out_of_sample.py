@@ -26,8 +26,8 @@ def out_of_sample_cv_rmse(model: FittedModel, series: BaselineSeries) -> float:
     mean = float(series.use.mean())
     if mean == 0:
         return nan
-    week = series.start.astype("datetime64[s]").astype(np.int64) // WEEK_S
-    fold = (week - week[0]) % FOLDS
+    at_s = series.start.astype("datetime64[s]").astype(np.int64)
+    fold = (at_s - at_s[0]) // WEEK_S % FOLDS
     told = None if model.by_cell else _one_level(model, series, fold)
     left = series.use - (_refitted(model, series, fold) if told is None else told)
     left = left[np.isfinite(left)]
@@ -58,6 +58,8 @@ def _one_level(model: FittedModel, series: BaselineSeries, fold: Ints) -> Floats
     design = np.concatenate([np.ones((len(series), 1)), scaled], axis=1)
     width = design.shape[1]
     both = np.concatenate([design, (series.use - model.quality.mean)[:, None]], axis=1)
+    if len(series) - np.bincount(fold).max() <= width:
+        return None
     of_fold = np.stack([both[rows].T @ both[rows] for rows in (fold == number for number in range(FOLDS))])
     rest = of_fold.sum(axis=0) - of_fold
     normal, with_use = rest[:, :width, :width], rest[:, :width, width:]

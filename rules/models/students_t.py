@@ -69,16 +69,16 @@ def _fraction(x: float, a: float, b: float) -> float:
     """Continued fraction of the incomplete beta function, by the method of Lentz."""
     c, d = 1.0, _safe(1.0 - (a + b) * x / (a + 1.0))
     d = 1.0 / d
-    value = d
-    for m in range(1, STEPS):
+    value, change, m = d, 0.0, 0
+    while abs(change - 1.0) >= 1e-15 and m < STEPS:
+        m += 1
         even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
         odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
         for term in (even, odd):
             d = 1.0 / _safe(1.0 + term * d)
             c = _safe(1.0 + term / c)
             value *= c * d
-        if abs(c * d - 1.0) < 1e-15:
-            break
+        change = c * d
     return value
 
 

@@ -151,7 +151,7 @@ def _within(where: Floats, low: Floats, high: Floats) -> "np.ndarray[tuple[int, 
 
 
 def _least(error: Floats, low: Floats, high: Floats) -> Corner | None:
-    if not len(error):
+    if not np.isfinite(error).any():
         return None
     at = int(np.argmin(error))
-    return Corner(float(error[at]), float(low[at]), float(high[at])) if np.isfinite(error[at]) else None
+    return Corner(float(error[at]), float(low[at]), float(high[at]))

@@ -1,5 +1,7 @@
 """Exact search: change points, degree days, levels, TOWT's knots."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -45,7 +47,7 @@ def hinges(low, high, t):
 def least_by_trying(shape, t, use, side_days, extra=(), between=5) -> float:
     """Every pair of places, on days and between them, one regression each."""
     values = np.unique(t)
-    steps = [np.linspace(a, b, between, endpoint=False) for a, b in zip(values, values[1:], strict=False)]
+    steps = [np.linspace(a, b, between, endpoint=False) for a, b in itertools.pairwise(values)]
     taus = np.concatenate([*steps, values[-1:]])
     found = np.inf
     for low, high in corners(shape, taus):
