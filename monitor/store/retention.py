@@ -12,7 +12,7 @@ from monitor.store import schema
 from monitor.store.reader import StoreReader
 from monitor.store.writer import Writer
 
-STEP_S = 0.02
+STEP_S = 0.01
 """What a step may take of the writer's time; the slowest one has to stay far below 100 ms."""
 
 FIRST_STEP, MOST_A_STEP = 250, 5_000
