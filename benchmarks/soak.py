@@ -7,6 +7,7 @@ the end the store is held against what was promised, and the exit code is 1 when
 
 import argparse
 import os
+import sqlite3
 import sys
 import tempfile
 import threading
@@ -30,6 +31,8 @@ TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 SAMPLE_S = 1.0
 STEP_S = 0.01
 SETTLE_S = 5.0
+RECOVER_WITHIN_S = 120.0
+"""A device that was offline is asked ever more rarely, once a minute at last."""
 _ENGLISH = {"ENERGY_MONITOR_LANGUAGE": "en"}
 YOUNG_S = 600
 """The counters' age at the start: a float32 still tells a hundredth of a watt-hour."""
@@ -56,7 +59,7 @@ def soaked(folder: Path, plan: Plan, seconds: float, tolerance_wh: float) -> Jud
     """
     installed_s = time.time() - YOUNG_S
     with _series(folder) as url:
-        site = write_site(folder, plan, url)
+        site = write_site(folder, plan, url, seconds)
         since = datetime.fromtimestamp(installed_s, UTC).isoformat()
         world = [sys.executable, "-m", "simulators", "--site", site, "--installed", since]
         with run_program([*world, "--faults", folder / "faults.yaml"], name="simulators", cwd=ROOT) as served:
@@ -65,6 +68,7 @@ def soaked(folder: Path, plan: Plan, seconds: float, tolerance_wh: float) -> Jud
             with run_program(command, name="daemon", cwd=ROOT, env=_ENGLISH) as daemon:
                 daemon.wait_for_line(f"{plan.devices} devices", timeout_s=300)
                 window = _watched(daemon, served, seconds)
+                _recovered(folder / "energy.db", plan, window)
                 began = time.monotonic()
                 if daemon.terminate(timeout_s=60):
                     raise AssertionError(f"the daemon ended with {daemon.exit_code}\n{daemon.tail()}")
@@ -81,7 +85,7 @@ def _watched(daemon: Program, served: Program, seconds: float) -> Window:
     began = time.monotonic()
     memory: list[tuple[float, float]] = []
     with _stalls(window.stalls_ms):
-        _sample(daemon, served, seconds, memory)
+        _sample(daemon, served, seconds, memory, window.waits)
     elapsed = time.monotonic() - began
     window.end_s = time.time()
     window.cpu_share = (_processor_s(daemon.pid) - at_start[0]) / elapsed
@@ -90,14 +94,40 @@ def _watched(daemon: Program, served: Program, seconds: float) -> Window:
     return window
 
 
-def _sample(daemon: Program, served: Program, seconds: float, memory: list[tuple[float, float]]) -> None:
-    """Look once a second that both run, and what memory the daemon takes."""
+def _recovered(store: Path, plan: Plan, window: Window) -> None:
+    """Wait until everybody who can be online is, and keep who is not."""
     began = time.monotonic()
+    while time.monotonic() - began < RECOVER_WITHIN_S:
+        with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as connection:
+            told = dict(connection.execute("SELECT device, condition FROM device_conditions").fetchall())
+        connection.close()
+        window.not_online = {
+            device: told.get(device, "unknown") for device in plan.ids if told.get(device) != "online"
+        }
+        window.recovered_in_s = time.monotonic() - began
+        if not window.not_online.keys() - plan.incurable:
+            return
+        time.sleep(0.5)
+
+
+def _sample(
+    daemon: Program,
+    served: Program,
+    seconds: float,
+    memory: list[tuple[float, float]],
+    waits: list[tuple[float, float, float]],
+) -> None:
+    """Look once a second that both run, what memory the daemon takes, how long both wanted a processor."""
+    began = time.monotonic()
+    before = _wanted_s(daemon.pid), _wanted_s(served.pid)
     while (elapsed := time.monotonic() - began) < seconds:
         for program in (daemon, served):
             if program.exit_code is not None:
                 raise AssertionError(f"{program.name} ended by itself\n{program.tail()}")
         memory.append((elapsed, _resident_mb(daemon.pid)))
+        now = _wanted_s(daemon.pid), _wanted_s(served.pid)
+        waits.append((time.time(), now[0] - before[0], now[1] - before[1]))
+        before = now
         time.sleep(min(SAMPLE_S, seconds - elapsed))
 
 
@@ -124,6 +154,11 @@ def _stalls(found_ms: list[float]) -> Iterator[None]:
 def _processor_s(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS_A_SECOND
+
+
+def _wanted_s(pid: int) -> float:
+    """For how long so far the loop's thread was ready to run, and other threads had the processors."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
 
 
 def _resident_mb(pid: int) -> float:

@@ -16,6 +16,9 @@ EDGE_S = 1.0
 CLOSED_WITHIN_S = 10.0
 """An interval is closed by a reading after it: one that ends this long before the end may be open."""
 
+STARVED_S = 0.1
+"""Who had no processor for so long within two seconds was late for that reason."""
+
 FLAT_SHARE, FLAT_MB = 0.03, 4.0
 """Memory is flat when the line through its last 80 % rises by less than either."""
 
@@ -24,7 +27,10 @@ FLAT_SHARE, FLAT_MB = 0.03, 4.0
 class Window:
     """What was watched while it ran: seconds since 1970 UTC, shares of one core, (n, 2) seconds and MB.
 
-    ``stalls_ms`` : how much too long a thread slept that did nothing else.
+    ``stalls_ms`` : how much too long a thread slept that did nothing else. ``waits`` : (seconds since 1970,
+    seconds in the second before that the daemon, and the simulators, were ready to run and had no processor).
+    ``not_online`` : condition of every device that was not online in the end, which came ``recovered_in_s``
+    after the watching.
     """
 
     start_s: float
@@ -33,7 +39,10 @@ class Window:
     far_end_share: float = 0.0
     ended_in_s: float = 0.0
     tolerance_wh: float = 1.0
+    recovered_in_s: float = 0.0
+    not_online: dict[str, str] = field(default_factory=dict)
     stalls_ms: list[float] = field(default_factory=list)
+    waits: list[tuple[float, float, float]] = field(default_factory=list)
     memory: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
 
 
@@ -63,6 +72,7 @@ def judge(store: Path, plan: Plan, window: Window, installed_s: float) -> Judgem
         found.rows.append(("devices, points, seconds", _size(plan, window)))
         found.rows.append(("of them misbehave", str(len(plan.bad))))
         _polls(connection, plan, window, found)
+        _conditions(plan, window, found)
         _energy(connection, plan, window, installed_s, found)
         _delivered(connection, found)
         _machine(window, found)
@@ -105,8 +115,45 @@ def _polls(connection: sqlite3.Connection, plan: Plan, window: Window, found: Ju
         f"{found.missed} by {len(missed)} of {healthy}, in {len(moments)} different seconds {worst}".rstrip(),
         not missed,
     )
+    found.rows.append(
+        ("of these seconds, daemon or simulators had no processor in", _starved(moments, window))
+    )
     found.rows.append(("lateness, gateways without trouble", _lateness(alone)))
     found.rows.append(("lateness, beside a misbehaving unit", _lateness(beside)))
+
+
+def _starved(moments: set[int], window: Window) -> str:
+    """In how many of the seconds with a missed poll the machine had no processor for one of the two.
+
+    What the daemon itself is too slow for is no wait: it has the processor then. A missed poll in any other
+    second is the daemon's own.
+    """
+    waits = np.array(window.waits).reshape(-1, 3)
+    starved = sum(
+        bool(
+            (
+                waits[(waits[:, 0] >= second - 1) & (waits[:, 0] < second + 3), 1:].sum(axis=0) > STARVED_S
+            ).any()
+        )
+        for second in moments
+    )
+    return f"{starved} of {len(moments)}"
+
+
+def _conditions(plan: Plan, window: Window, found: Judgement) -> None:
+    """Everybody is online in the end but those that misbehave for ever."""
+    gone = window.not_online.keys()
+    healthy = sorted(gone - plan.bad)
+    lasting = sorted((gone & plan.bad) - plan.incurable)
+    told = {device: window.not_online[device] for device in [*healthy, *lasting][:5]}
+    found.rows.append(
+        ("seconds until everybody was online", f"{window.recovered_in_s:.1f} {told or ''}".rstrip())
+    )
+    found.promise("healthy devices not online at the end", str(len(healthy)), not healthy)
+    scripted = len(plan.bad - plan.incurable)
+    found.promise(
+        "devices not online though their script has ended", f"{len(lasting)} of {scripted}", not lasting
+    )
 
 
 def _schedule(at_ms: np.ndarray, first_ms: float, last_ms: float) -> tuple[list[float], np.ndarray]:
@@ -187,6 +234,10 @@ def _machine(window: Window, found: Judgement) -> None:
     found.rows.append(("simulators, of one core", f"{window.far_end_share:.0%}"))
     stalls = np.array([0.0, *window.stalls_ms])
     found.rows.append(("the machine's own stalls", _lateness([np.maximum(stalls, 0.0)])))
+    waited = np.array(window.waits).reshape(-1, 3)[:, 1:].sum(axis=0) / (window.end_s - window.start_s)
+    found.rows.append(
+        ("without a processor: daemon, simulators", f"{waited[0]:.1%}, {waited[1]:.1%} of the time")
+    )
     fifths = [float(part[:, 1].mean()) for part in np.array_split(window.memory, 5) if len(part)]
     found.rows.append(("memory by fifths, MB", " ".join(f"{megabytes:.1f}" for megabytes in fifths)))
     last = window.memory[int(0.2 * len(window.memory)) :]

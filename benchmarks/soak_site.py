@@ -18,6 +18,8 @@ RETRIES = 2
 MISBEHAVING = 0.10
 MAX_RATE_KW = 500
 MAIN_METERS = 5
+FIRST_S, LAST_S = 15, 35
+"""Of each minute: when a device with a script begins and ends to misbehave."""
 
 _GAUGES = (
     "active_power_total", "active_power_l1", "active_power_l2", "active_power_l3", "reactive_power_total",
@@ -83,6 +85,14 @@ class Plan:
         dice = random.Random(self.seed)
         return frozenset(dice.sample(self.ids, max(1, round(MISBEHAVING * self.devices))))
 
+    @property
+    def incurable(self) -> frozenset[str]:
+        """Those that misbehave all the time; the others do it for 20 s of each minute."""
+        if len(self.bad) <= len(_KINDS):
+            return frozenset()
+        worst = enumerate(sorted(self.bad))
+        return frozenset(device for number, device in worst if number // len(_KINDS) % 2 == 0)
+
     def gateway(self, device: str) -> int:
         """Port of a device."""
         return self.ports[self.ids.index(device) // UNITS_A_PORT]
@@ -112,10 +122,10 @@ def _free_ports(count: int) -> list[int]:
             probe.close()
 
 
-def write_site(folder: Path, plan: Plan, series_url: str) -> Path:
-    """``site.yaml``, its profile, and ``faults.yaml`` beside it."""
+def write_site(folder: Path, plan: Plan, series_url: str, seconds: float) -> Path:
+    """``site.yaml``, its profile, and ``faults.yaml`` beside it, whose scripts end before ``seconds``."""
     (folder / "soak_meter.yaml").write_text("\n".join(_profile(plan)) + "\n", encoding="utf-8")
-    (folder / "faults.yaml").write_text("\n".join(_faults(plan)) + "\n", encoding="utf-8")
+    (folder / "faults.yaml").write_text("\n".join(_faults(plan, seconds)) + "\n", encoding="utf-8")
     site = folder / "site.yaml"
     site.write_text("\n".join(_site(plan, series_url)) + "\n", encoding="utf-8")
     return site
@@ -149,14 +159,15 @@ def _site(plan: Plan, series_url: str) -> Iterator[str]:
     yield f"sinks: [{{id: series, kind: influxdb, url: '{series_url}', bucket: energy}}]"
 
 
-def _faults(plan: Plan) -> Iterator[str]:
+def _faults(plan: Plan, seconds: float) -> Iterator[str]:
     """Half of the misbehaving devices do it all the time, half for 20 s of each minute."""
     yield f"seed: {plan.seed}\nfaults:"
     kinds = random.Random(plan.seed).sample(_KINDS, len(_KINDS))
     for number, device in enumerate(sorted(plan.bad)):
         said = ", ".join(f"{key}: {value}" for key, value in kinds[number % len(kinds)].items())
-        if number // len(kinds) % 2 == 0 and len(plan.bad) > len(kinds):
+        if device in plan.incurable:
             yield f"  - {{device: {device}, {said}}}"
             continue
-        for minute in range(24):
-            yield f"  - {{device: {device}, {said}, from_s: {60 * minute + 15}, for_s: 20}}"
+        for minute in range(int((seconds - LAST_S) // 60) + 1):
+            from_s, for_s = 60 * minute + FIRST_S, LAST_S - FIRST_S
+            yield f"  - {{device: {device}, {said}, from_s: {from_s}, for_s: {for_s}}}"
