@@ -17,6 +17,8 @@ from monitor.store.writer import submit_and_wait
 from tests.rework_world import House
 
 T0 = 1_800_000_000
+SHIFTED = """UPDATE intervals SET register_start = register_start + 1, register_end = register_end + 1
+WHERE start_s % 7200 = 0"""
 
 
 @pytest.fixture
@@ -68,11 +70,7 @@ def test_a_store_in_order_is_left_in_peace(path):
         ("DELETE FROM intervals WHERE start_s % 7200 = 0", ["gap"]),
         ("UPDATE intervals SET duration_s = 1800 WHERE start_s % 7200 = 0", ["overlap"]),
         ("UPDATE intervals SET quantity = quantity + 0.001 WHERE start_s % 7200 = 0", ["sum"]),
-        (
-            "UPDATE intervals SET register_start = register_start + 1, "
-            + "register_end = register_end + 1 WHERE start_s % 7200 = 0",
-            ["edge"],
-        ),
+        (SHIFTED, ["edge"]),
         (
             "INSERT INTO ledger VALUES ('hall', 'water', '2026-02-01', '2026-01-01', 1, 'm3', 'bill', 99)",
             ["orphans", "impossible"],
