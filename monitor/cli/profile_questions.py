@@ -17,6 +17,8 @@ from rules.quantities import CONVERSIONS, QUANTITIES
 
 Answer = TypeVar("Answer")
 
+_UNITS = tuple(dict.fromkeys(unit for units in CONVERSIONS.values() for unit in units if unit))
+
 
 class NobodyAnswers(Exception):
     """The person left, or there is no more to read."""
@@ -61,7 +63,9 @@ class Questions:
 
     def _point(self, name: str, quantity: str) -> ListedRegister:
         own = QUANTITIES[quantity].unit
-        units = CONVERSIONS[own]
+        # What a unit makes of the same name counts too: 總流量 is a volume in m3 and a flow in m3/h.
+        meant = {unit: found for unit in _UNITS if (found := quantity_for(name, unit)) is not None}
+        units = tuple(dict.fromkeys((*CONVERSIONS[own], *meant)))
         address, table = self._until(self._ask("address"), register_address)
         kind = self._until(self._ask("type"), _type, default=RegisterType.F32.value)
         unit = self._until(
@@ -74,6 +78,7 @@ class Questions:
         )
         scale = self._until(self._ask("scale"), lambda answer: read_number(answer, "scale"), default="1")
         on_wire = table is not None
+        quantity = meant.get(unit, quantity)
         return ListedRegister(0, name, quantity, address, table, kind, unit, scale, 0.0, "", on_wire)
 
     def _ask(self, what: str) -> str:

@@ -184,7 +184,7 @@ def test_a_profile_is_made_by_answering_in_chinese(tmp_path):
     out = tmp_path / "asked.yaml"
     answers = [
         "某某", "流量計 1", "水",
-        "累計流", "瞬時流量", "４０００１", "浮點數", "立方公尺/小時", "",
+        "累計流", "總流量", "４０００１", "浮點數", "立方公尺/小時", "",
         "累計流量", "40003", "雙精度浮點數", "㎥", "÷10", "",
     ]  # fmt: skip
     code, said = at_a_terminal(["new", "asked", "--out", out], answers, language="zh-TW")
