@@ -158,7 +158,7 @@ class Pipeline:
         if slot != self._snapshot_slot:
             commit.snapshot = self.snapshot()
             if self._hour(slot) != self._hour(self._snapshot_slot):
-                commit.checkpoints = self._checkpoints(self._tracks)
+                commit.checkpoints = self._checkpoints(self._tracks, commit.snapshot.meters)
             self._snapshot_slot = slot
         self._submit(commit)
 
@@ -320,14 +320,17 @@ class Pipeline:
     def _hour(self, slot: int) -> int:
         return slot * self._interval_ms // (1000 * CHECKPOINT_S)
 
-    def _checkpoints(self, meters: Iterable[str]) -> list[CheckpointRow]:
-        """The states of meters as they are after everything accepted so far."""
+    def _checkpoints(
+        self, meters: Iterable[str], saved: Mapping[str, bytes] | None = None
+    ) -> list[CheckpointRow]:
+        """The states of meters as they are after everything accepted so far; ``saved`` has them already."""
         rows = []
         for meter_id in meters:
             track = self._tracks[meter_id]
             counted_ms = -1 if track.counter is None else track.counter.at_ms
             at_ms = max(counted_ms, track.heard_ms)
-            rows.append(CheckpointRow(meter_id, at_ms, track.open_start_s, self._scan_id, track.save()))
+            state = track.save() if saved is None else saved[meter_id]
+            rows.append(CheckpointRow(meter_id, at_ms, track.open_start_s, self._scan_id, state))
         return rows
 
 

@@ -86,7 +86,8 @@ _SCAN_SQL = "INSERT INTO scans (id, layout_id, at_ms, vals, quality) VALUES (?, 
 _SCAN_STEPS = {rows: _SCAN_SQL + ", (?, ?, ?, ?, ?)" * (rows - 1) for rows in (64, 8, 1)}
 """One statement for many rows: after each, other threads may take their turn, and it is long until ours."""
 
-_beyond_scans = attrgetter(*(one.name for one in fields(Commit) if one.name not in {"scans", "done"}))
+_OFTEN = ("scans", "intervals", "done")
+_rare_rows = attrgetter(*(one.name for one in fields(Commit) if one.name not in _OFTEN))
 
 
 class Writer:
@@ -214,10 +215,11 @@ class Writer:
         seq = self._seq
         with self._engine.begin() as connection:
             _write_scans(connection, [row for commit in group for row in commit.scans])
+            intervals = [row for commit in group for row in commit.intervals]
+            seq = write_intervals(connection, self._site, intervals, seq)
             for commit in group:
-                if not any(_beyond_scans(commit)):
+                if not any(_rare_rows(commit)):
                     continue  # nearly all of them
-                seq = write_intervals(connection, self._site, commit.intervals, seq)
                 seq = self._write_results(connection, commit, seq)
                 self._write_rest(connection, commit)
         self._seq = seq
