@@ -17,9 +17,10 @@ from config.words import say
 from monitor.clock import SystemClock
 from monitor.pipeline import Meter
 from monitor.store.ledgers import writing
+from monitor.store.measured import MEASURED_COLUMNS as COLUMNS
+from monitor.store.measured import write_measured
 from monitor.store.rows import Commit, Snapshot
-from monitor.store.writer import MEASURED_COLUMNS as COLUMNS
-from monitor.store.writer import Writer, submit_and_wait, write_measured
+from monitor.store.writer import Writer, submit_and_wait
 from monitor.wiring import build_drivers, build_meters
 from rules.metering import MeterTrack
 from rules.quality import Quality

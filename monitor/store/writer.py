@@ -3,9 +3,9 @@
 import json
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
-from itertools import chain, repeat
+from itertools import chain
 from operator import attrgetter
 from time import monotonic
 from typing import Any
@@ -20,7 +20,6 @@ from monitor.store.deliveries import write_deliveries
 from monitor.store.life import write_meter_life
 from monitor.store.order import newest_seq
 from monitor.store.rows import Commit, IntervalRow, ScanRow, Snapshot, layout_to_json, null_if_nan, pack_scan
-from rules.quality import Quality
 from rules.scan import Layout
 
 log = logging.getLogger(__name__)
@@ -79,7 +78,7 @@ def _guarded_upsert(
 
 
 # What a person imported is not made again from readings.
-_INTERVAL_SQL = _guarded_upsert(schema.intervals, _INTERVAL_COLUMNS, _FIGURES, "import_id")
+INTERVAL_SQL = _guarded_upsert(schema.intervals, _INTERVAL_COLUMNS, _FIGURES, "import_id")
 _RESULT_COLUMNS = ("site", "kind", "subject", "at_s", "data", "rev", "seq")
 _RESULT_SQL = _guarded_upsert(schema.results, _RESULT_COLUMNS, ("data",))
 _SCAN_SQL = "INSERT INTO scans (id, layout_id, at_ms, vals, quality) VALUES (?, ?, ?, ?, ?)"
@@ -289,55 +288,8 @@ def write_intervals(connection: Connection, site: str, rows: Sequence[IntervalRo
             )
         )
     if values:
-        connection.exec_driver_sql(_INTERVAL_SQL, values)
+        connection.exec_driver_sql(INTERVAL_SQL, values)
     return seq
-
-
-MEASURED_COLUMNS = (
-    "start_s",
-    "duration_s",
-    "quantity",
-    "rate_avg",
-    "rate_max",
-    "rate_min",
-    "register_start",
-    "register_end",
-)
-
-
-def write_measured(
-    connection: Connection, site: str, meter: str, columns: Mapping[str, Sequence[float]], seq: int
-) -> int:
-    """Upsert wholly measured intervals from columns, as an import has them; returns the last ``seq``.
-
-    Parameters
-    ----------
-    columns : the ``MEASURED_COLUMNS``, equally long; no NaN.
-    """
-    count = len(columns["start_s"])
-    good, whole = int(Quality.GOOD), 1.0
-    rows = zip(
-        repeat(site),
-        repeat(meter),
-        columns["start_s"],
-        columns["duration_s"],
-        columns["quantity"],
-        repeat(whole),
-        repeat(good),
-        columns["rate_avg"],
-        columns["rate_max"],
-        columns["rate_min"],
-        repeat(0),
-        columns["register_start"],
-        columns["register_end"],
-        repeat(0),
-        repeat(whole),
-        repeat(0),
-        range(seq + 1, seq + 1 + count),
-        strict=False,
-    )
-    connection.exec_driver_sql(_INTERVAL_SQL, list(rows))
-    return seq + count
 
 
 def _put(connection: Connection, table: Table, key: dict[str, Any], rest: dict[str, Any]) -> None:

@@ -11,8 +11,8 @@ from monitor.reports.results import SiteResults
 from monitor.reports.summary import half_year_summary
 from monitor.store.database import open_writer
 from monitor.store.known_days import known_days
+from monitor.store.measured import write_measured
 from monitor.store.reader import StoreReader
-from monitor.store.writer import write_measured
 from monitor.web.halfyear import compare
 from rules.calendar import day_start_s, reporting_period
 from tests.site_example import example_text
