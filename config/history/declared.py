@@ -174,6 +174,32 @@ def declaration_beside(path: Path, kind: str) -> Path | None:
     return None
 
 
+_EXPORTED = {"energy_kwh": "kWh", "volume_m3": "m3", "volume_l": "L"}
+_EXPORT_BEGINS = b"site,meter,commodity,start,end,"
+
+
+def declaration_of_export(path: Path) -> IntervalsFile | None:
+    """How a file of ``energy-monitor export intervals`` is read; None for any other file."""
+    try:
+        with path.open("rb") as file:
+            heading = file.readline(4096).removeprefix(b"\xef\xbb\xbf")
+    except OSError:
+        return None
+    if not heading.startswith(_EXPORT_BEGINS):
+        return None
+    names = heading.decode("utf-8", "replace").strip().split(",")
+    values = [
+        Value(column=name, unit=unit, meter_column="meter")
+        for name, unit in _EXPORTED.items()
+        if name in names
+    ]
+    grades = QualityColumn(column="quality", good=("good",), estimated=("estimated",), suspect=("suspect",))
+    left_out = {"quality": ("missing",)}
+    return IntervalsFile(
+        kind="intervals", values=tuple(values), quality=grades, missing=("",), leave_out=left_out
+    )
+
+
 def read_declaration(kind: str, path: Path | None, wishes: Sequence[str] = ()) -> Declaration:
     """Read what a file is declared to be.
 

@@ -62,7 +62,8 @@ def value_column(
     read = figures(grid.cells(index), declared.missing, declared.thousands)
     findings.bad("history.bad_number", read.bad, index)
     meter = _meters(grid, value, site, meters, findings)
-    unit, units = _units(grid, value, site, meters, meter, findings)
+    known = np.where(read.missing, NO_METER, meter)
+    unit, units = _units(grid, value, site, meters, known, findings)
     usable = ~read.bad & ~read.missing & (meter != NO_METER) & (unit >= 0)
     varies = bool(value.meter_column)
     return Column(

@@ -82,12 +82,12 @@ class Grid:
         """Where a cell stands; a column of a workbook is told by its number."""
         line = int(self.lines[row])
         if self._plain is not None:
-            text = self._plain.line(row if self._kept is None else int(self._kept[row]))
+            text = self._plain.line(line, row if self._kept is None else int(self._kept[row]))
         elif self._texts:
             text = self._texts[line - 1]
         else:
             return Place(self.file, line, column + 1)
-        start, end = _span(text, column, self._plain.separator if self._plain is not None else None)
+        start, end = _span(text, column)
         if end > _SHOWN_LETTERS:
             return Place(self.file, line, start + 1)
         shown = text[:_SHOWN_LETTERS]
@@ -98,17 +98,17 @@ class Grid:
 class _Plain:
     """Rows of a CSV without quotes: where each cell begins and ends, found all at once."""
 
-    bytes: NDArray[np.uint8]
+    body: NDArray[np.uint8]
     starts: NDArray[np.int64]  # (rows, columns)
     ends: NDArray[np.int64]
-    separator: str
+    quoted: bytes = b""  # the file as it is, where its quotes were left away
 
     def cells(self, column: int) -> Cells:
         starts = self.starts[:, column]
         widths = np.minimum(self.ends[:, column] - starts, LONGEST_CELL)
         widest = max(1, int(widths.max(initial=1)))
         reach = np.arange(widest)
-        matrix = self.bytes[starts[:, None] + reach]
+        matrix = self.body[starts[:, None] + reach]
         matrix[reach >= widths[:, None]] = 0
         if (matrix >= 128).any():
             texts = [self.text(row, column)[:LONGEST_CELL] for row in range(len(starts))]
@@ -117,11 +117,13 @@ class _Plain:
         return np.char.strip(cells, b" \t") if _has_spaces(matrix, widths) else cells
 
     def text(self, row: int, column: int) -> str:
-        raw = self.bytes[self.starts[row, column] : self.ends[row, column]].tobytes()
+        raw = self.body[self.starts[row, column] : self.ends[row, column]].tobytes()
         return raw.decode("utf-8", "replace").strip()
 
-    def line(self, row: int) -> str:
-        raw = self.bytes[self.starts[row, 0] : self.ends[row, -1]].tobytes()
+    def line(self, line: int, row: int) -> str:
+        if self.quoted:
+            return self.quoted.split(b"\n", line)[line - 1].decode("utf-8", "replace")
+        raw = self.body[self.starts[row, 0] : self.ends[row, -1]].tobytes()
         return raw.decode("utf-8", "replace")
 
 
@@ -223,8 +225,9 @@ def _plain(file: str, raw: bytes, separator: str, heading_row: int) -> Grid | No
     """A table whose cells are found by their separators alone; None where that is not enough."""
     if b"\r" in raw:
         raw = raw.replace(b"\r\n", b"\n")
+    quoted = b""
     if b'"' in raw:
-        raw = _unquoted(raw, separator)
+        quoted, raw = raw, _unquoted(raw, separator)
     if b'"' in raw or b"\r" in raw or b"\0" in raw:
         return None
     lines = raw.split(b"\n", heading_row)
@@ -243,7 +246,7 @@ def _plain(file: str, raw: bytes, separator: str, heading_row: int) -> Grid | No
     starts = np.concatenate(([0], marks[:-1] + 1)).reshape(-1, width)
     padded = np.concatenate((found, np.zeros(LONGEST_CELL, dtype=np.uint8)))
     numbers = np.arange(heading_row + 1, heading_row + 1 + len(ends), dtype=np.int64)
-    grid = Grid(file, names, numbers, _Plain(padded, starts, ends, separator))
+    grid = Grid(file, names, numbers, _Plain(padded, starts, ends, quoted))
     return grid.without(ends[:, -1] - starts[:, 0] == width - 1)  # spreadsheets leave empty rows behind
 
 
@@ -332,12 +335,8 @@ def bounded(problems: Sequence[Problem], count: int | None = None) -> list[Probl
 _CELL = re.compile(r'[ \t]*"(?:[^"]|"")*"[^,;\t]*|[^,;\t]*')
 
 
-def _span(text: str, column: int, separator: str | None) -> tuple[int, int]:
+def _span(text: str, column: int) -> tuple[int, int]:
     """Where a cell begins and ends on its line."""
-    if separator is not None:
-        parts = text.split(separator)
-        start = sum(len(part) + 1 for part in parts[:column])
-        return start, start + len(parts[column])
     position = 0
     for _ in range(column):
         match = _CELL.match(text, position)

@@ -13,6 +13,7 @@ from config.history.declared import (
     LedgerFile,
     WeatherFile,
     declaration_beside,
+    declaration_of_export,
     read_declaration,
 )
 from config.history.events import read_events
@@ -73,6 +74,8 @@ def _declaration(path: Path, wish: Wish) -> Declaration | None:
     plain = beside is None and not wish.settings and not is_workbook(path)
     if wish.kind == "reasons" or (wish.kind not in HISTORY and plain):
         return None
+    if wish.kind == "intervals" and plain and (exported := declaration_of_export(path)) is not None:
+        return exported
     return read_declaration(wish.kind, beside, wish.settings)
 
 
