@@ -45,6 +45,11 @@ def test_neighbours_of_a_silent_unit_miss_nothing_and_nobody_hangs_up():
     asyncio.run(scene())
 
 
+def is_online(box, device):
+    last = box.last_news(device)
+    return last is not None and last.condition is DeviceCondition.ONLINE
+
+
 def test_silent_units_together_take_no_more_than_their_share():
     """Twelve of sixteen units are silent, asked ten times a second if they could: the budget stops them."""
 
@@ -62,6 +67,10 @@ def test_silent_units_together_take_no_more_than_their_share():
 
         async with scripted(port, gateway), running(one) as inbox:
             await inbox.until(lambda box: box.last_news("unit-16"))  # each was asked once, unsuspected
+            for well in one.lines[0].devices[:4]:
+                well.timeout_s = PATIENT_S  # a machine that stands still makes no silent units of them
+            wells = [f"unit-{unit}" for unit in range(1, 5)]
+            await inbox.until(lambda box: all(is_online(box, well) for well in wells))
             began_s, before = time.monotonic(), len(in_vain)
             read = len(inbox.of("unit-1"))
             await inbox.until(lambda box: len(box.of("unit-1")) >= read + 25, 120)
