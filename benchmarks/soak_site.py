@@ -7,10 +7,11 @@ answer is no missed reading.
 """
 
 import random
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.servers import free_port
 
 UNITS_A_PORT = 4
 TIMEOUT_S = 0.25
@@ -106,20 +107,7 @@ class Plan:
 def make_plan(devices: int, points: int, interval_s: int, seed: int) -> Plan:
     """A plan on ports that are free now."""
     count = -(-devices // UNITS_A_PORT)
-    return Plan(devices, points, interval_s, seed, tuple(_free_ports(count)))
-
-
-def _free_ports(count: int) -> list[int]:
-    held = []
-    try:
-        for _ in range(count):
-            probe = socket.socket()
-            held.append(probe)
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in held]
-    finally:
-        for probe in held:
-            probe.close()
+    return Plan(devices, points, interval_s, seed, tuple(free_port() for _ in range(count)))
 
 
 def write_site(folder: Path, plan: Plan, series_url: str, seconds: float) -> Path:
