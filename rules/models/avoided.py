@@ -51,6 +51,12 @@ def avoided_energy(
 ) -> AvoidedEnergy:
     """Hold a period against what its base period would have used.
 
+    Parameters
+    ----------
+    reporting : a row for each day or hour of the whole period, NaN for what is missing: rows that are left
+    out at
+        its ends cannot be counted.
+
     References
     ----------
     .. [1] EVO 10000-1:2022, IPMVP Core Concepts, Option C, avoided energy.
@@ -60,7 +66,7 @@ def avoided_energy(
     rows = np.isfinite(expected) & reporting.known
     expected = np.where(rows, expected, np.nan)
     counted = reporting.conditions.taken(rows)
-    findings = _findings(model, counts, counted)
+    findings = _findings(model, counts, counted, reporting.absent(model.step.seconds))
     if refused(findings):
         return AvoidedEnergy(nan, nan, nan, None, counts, findings, expected)
     observed_sum, expected_sum = float(reporting.use[rows].sum()), float(expected[rows].sum())
@@ -69,10 +75,14 @@ def avoided_energy(
     return AvoidedEnergy(observed_sum, expected_sum, avoided, band, counts, findings, expected)
 
 
-def _findings(model: FittedModel, counts: Masked, counted: Conditions) -> tuple[ModelFinding, ...]:
+def _findings(
+    model: FittedModel, counts: Masked, counted: Conditions, absent: int
+) -> tuple[ModelFinding, ...]:
     if not counts.counted:
         return (refusal("reporting_nothing_known", rows=counts.rows),)
     found = []
+    if absent:
+        found.append(remark("reporting_rows_absent", absent=absent, rows=counts.rows))
     if counts.total:
         code = "reporting_masked" if counts.total <= MASKED_SHARE * counts.rows else "reporting_mostly_part"
         found.append(

@@ -48,7 +48,7 @@ class Basis:
 
     def columns(self, conditions: Conditions) -> Floats:
         """(n, width) columns; NaN where the weather is missing."""
-        t = conditions.temperature
+        t = np.where(np.isfinite(conditions.temperature), conditions.temperature, np.nan)
         made: list[Floats] = []
         if self.linear:
             made.append(t)
@@ -61,7 +61,7 @@ class Basis:
         if self.moisture:
             if conditions.moisture is None:
                 raise ValueError("the model has a second driver, the conditions have none")
-            made.append(conditions.moisture)
+            made.append(np.where(np.isfinite(conditions.moisture), conditions.moisture, np.nan))
         return np.stack(made, axis=1) if made else np.empty((len(t), 0))
 
 

@@ -89,6 +89,16 @@ class _Period:
         """(n,) bool, use and all conditions are there."""
         return np.isfinite(self.use) & self.conditions.known
 
+    def absent(self, step_s: int) -> int:
+        """How many rows between the first and the last are not there at all.
+
+        A local day of 23 or 25 hours is one row like any other.
+        """
+        if not len(self):
+            return 0
+        first, last = self.start[[0, -1]].astype("datetime64[s]").astype(np.int64)
+        return max(0, round(float(last - first) / step_s) + 1 - len(self))
+
     @property
     def masked(self) -> "Masked":
         """How many rows cannot be used, and why."""

@@ -46,7 +46,8 @@ def baseline_findings(
     if not len(series):
         return (refusal("baseline_empty", needed_days=rules.baseline_days),)
     counts = series.masked
-    span_rows = _span_rows(series, step)
+    absent = series.absent(step.seconds)
+    span_rows = len(series) + absent
     days = span_rows * step.seconds // DAY_S
     missing_rows = span_rows - counts.counted
     missing_days = missing_rows * step.seconds / DAY_S
@@ -59,7 +60,7 @@ def baseline_findings(
                 "baseline_too_much_missing",
                 missing_days=round(missing_days, 1),
                 allowed_days=rules.missing_days,
-                absent=span_rows - len(series),
+                absent=absent,
                 no_use=counts.no_use,
                 no_weather=counts.no_weather,
                 no_calendar=counts.no_cell,
@@ -71,19 +72,13 @@ def baseline_findings(
                 "baseline_masked",
                 rows=missing_rows,
                 of=span_rows,
-                absent=span_rows - len(series),
+                absent=absent,
                 no_use=counts.no_use,
                 no_weather=counts.no_weather,
                 no_calendar=counts.no_cell,
             )
         )
     return (*found, *_sense(series))
-
-
-def _span_rows(series: BaselineSeries, step: Step) -> int:
-    """How many rows the period would have without a gap; a local day may be an hour longer or shorter."""
-    first, last = series.start[[0, -1]].astype("datetime64[s]").astype(np.int64)
-    return max(len(series), round(float(last - first) / step.seconds) + 1)
 
 
 def _sense(series: BaselineSeries) -> list[ModelFinding]:

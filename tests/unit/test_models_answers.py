@@ -210,6 +210,17 @@ class TestAvoided:
         after = ReportingSeries(DAYS[60:90], use, Conditions(np.full(30, 20.0), np.zeros(30, dtype=np.int64)))
         assert codes(avoided_energy(model, after).findings) == ["reporting_masked"]
 
+    def test_rows_that_are_not_there_are_told(self):
+        model = fit_on(base(np.linspace(9, 11, 60)), "mean", Basis(), Step.DAY)
+        at = DAYS[[60, 61, 65]]
+        after = ReportingSeries(
+            at, np.full(3, 10.0), Conditions(np.full(3, 20.0), np.zeros(3, dtype=np.int64))
+        )
+        (found,) = avoided_energy(model, after).findings
+        assert (found.code, found.fact("absent")) == ("reporting_rows_absent", 3)
+        nothing = ReportingSeries(at[:0], np.zeros(0), Conditions(np.zeros(0), np.zeros(0, dtype=np.int64)))
+        assert codes(avoided_energy(model, nothing).findings) == ["reporting_nothing_known"]
+
     def test_nothing_known_is_a_finding_and_no_number(self):
         model = fit_on(base(np.linspace(9, 11, 60)), "mean", Basis(), Step.DAY)
         after = ReportingSeries(
