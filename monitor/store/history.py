@@ -1,8 +1,8 @@
 """Putting other systems' intervals into the store: a whole file or nothing, in one transaction.
 
 Everything that takes time was done before: the rows come checked, sorted and as arrays. The transaction
-compares them with what stands and writes them, some hundred thousand a second, so that a year of one meter
-keeps the writer for less than a tenth of a second.
+compares them with what stands and writes them, some hundred thousand a second; meanwhile the writer's own
+commits wait.
 """
 
 from collections.abc import Iterator
