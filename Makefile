@@ -87,7 +87,7 @@ lock: $(STAMP)
 
 bench: $(STAMP) servers
 	@$(BIN)/python benchmarks/run.py $(ARGS)
-	@test -n "$(ARGS)" || for part in modbus mqtt fleet; do \
+	@test -n "$(ARGS)" || for part in modbus mqtt fleet models; do \
 	  printf '\n%s\n' "benchmarks/$$part.py" && $(BIN)/python benchmarks/$$part.py || exit 1; done
 
 soak: $(STAMP) servers

@@ -163,6 +163,8 @@ def _wrong_way(model: FittedModel) -> tuple[ModelFinding, ...]:
 
 
 def _degree_days(order: TemperatureOrder, known: BaselineSeries, rules: DegreeDayRules) -> Candidate:
+    if not order.plain:  # degree days are of the temperature alone
+        order = TemperatureOrder(known.conditions.temperature, known.use)
     choice = degree_day_choice(order, float(known.use.mean()), rules)
     if not choice.basis.width:
         found = refusal("no_degree_days_qualify", tried=choice.tried)
