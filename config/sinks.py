@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from drivers.settings import Identifier, Seconds, Secret, Settings, Tls
+from drivers.settings import Identifier, Port, Seconds, Secret, Settings, Tls
 
 
 class SinkSettings(Settings):
@@ -41,3 +41,20 @@ class InfluxSink(SinkSettings):
     bucket: str = Field(min_length=1)
     token: Secret | None = None
     tls: HttpsTls | None = Field(default=None, description="Where the system's certificates are not enough.")
+
+
+class PostgresSink(SinkSettings):
+    """A city's PostgreSQL database, made ready by ``energy-monitor fleet``."""
+
+    kind: Literal["postgres"]
+    host: str = Field(min_length=1)
+    port: Port = 5432
+    database: str = Field(default="energy", min_length=1)
+    user: str | None = Field(default=None, description="The site's role; 'energy_' and its id when left out.")
+    password: Secret | None = None
+    tls: HttpsTls | None = Field(default=None, description="Without it the connection is not encrypted.")
+    scans: bool = Field(default=False, description="Forward raw readings as well; a hundred times as much.")
+
+    def streams(self) -> tuple[str, ...]:
+        """Raw readings only where they are wanted."""
+        return ("intervals", "results", "scans") if self.scans else ("intervals", "results")

@@ -23,6 +23,7 @@ from drivers.settings import MqttBus
 from rules.scan import Scan
 from simulators.proxy import Mood, Proxy
 from tests import servers
+from tests.servers.postgres import Postgres
 
 T = TypeVar("T")
 
@@ -171,7 +172,7 @@ class Gate:
 
     host = "127.0.0.1"
 
-    def __init__(self, broker: servers.Mosquitto) -> None:
+    def __init__(self, broker: "servers.Mosquitto | Postgres") -> None:
         self._proxy = Proxy(broker.host, broker.port)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="gate")
@@ -188,6 +189,10 @@ class Gate:
     async def become(self, mood: Mood) -> None:
         await asyncio.to_thread(self._do, self._proxy.become(mood))
 
+    def turn(self, mood: Mood) -> None:
+        """The same, for those who have no loop."""
+        self._do(self._proxy.become(mood))
+
     def close(self) -> None:
         self._do(self._proxy.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -196,7 +201,7 @@ class Gate:
 
 
 @contextmanager
-def gate(broker: servers.Mosquitto) -> Iterator[Gate]:
+def gate(broker: "servers.Mosquitto | Postgres") -> Iterator[Gate]:
     """A proxy before a broker, closed in the end whatever happened."""
     made = Gate(broker)
     try:

@@ -2,13 +2,24 @@
 
 import json
 import re
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+import psycopg
+
+from config.sinks import PostgresSink
+from drivers.settings import Secret
+from monitor.cli.fleet import run_add_site, run_init
 from monitor.clock import SystemClock
 from monitor.sinks.contract import STREAMS, Sink
+from monitor.sinks.postgres import PostgresFarEnd
+from monitor.sinks.secrets import Token
+from simulators.proxy import Mood
+from tests.broker_world import Gate, gate
+from tests.servers.postgres import Postgres, postgres
 from tests.sink_world import SITE, PickyServer, World, picky_server
 
 Row = tuple[str, str]
@@ -41,6 +52,9 @@ class FarEnd(Protocol):
 
     def take_all(self) -> None:
         """Refuse no row any more."""
+
+    def lose(self) -> None:
+        """Forget all that was kept."""
 
 
 class InfluxFarEnd:
@@ -84,6 +98,9 @@ class InfluxFarEnd:
 
     def take_all(self) -> None:
         self._never.clear()
+
+    def lose(self) -> None:
+        self._server.taken.clear()
 
     @staticmethod
     def row_of(line: str) -> Row:
@@ -146,4 +163,80 @@ def drained() -> Iterator[FarEnd]:
         yield DrainedFarEnd(server)
 
 
-FAR_ENDS: list[Callable[[], Any]] = [influx, drained, web_hook]
+_NEVER = """
+CREATE TABLE energy.never (number double precision);
+GRANT SELECT ON energy.never TO PUBLIC;
+CREATE FUNCTION energy.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  IF EXISTS (SELECT 1 FROM energy.never WHERE number = NEW.quantity) THEN
+    RAISE EXCEPTION 'never' USING ERRCODE = '23514';
+  END IF; RETURN NEW; END $$;
+CREATE FUNCTION energy.refuse_result() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  IF EXISTS (SELECT 1 FROM energy.never WHERE number = (NEW.data::json->>'demand_kw')::float8) THEN
+    RAISE EXCEPTION 'never' USING ERRCODE = '23514';
+  END IF; RETURN NEW; END $$;
+CREATE TRIGGER never BEFORE INSERT ON energy.intervals FOR EACH ROW EXECUTE FUNCTION energy.refuse();
+CREATE TRIGGER never BEFORE INSERT ON energy.results FOR EACH ROW EXECUTE FUNCTION energy.refuse_result();
+"""
+
+
+class City:
+    """A city's database behind a gate, with one site let in."""
+
+    streams = ("intervals", "results")
+
+    def __init__(self, server: Postgres, gate: Gate, folder: Path) -> None:
+        self.id = "city"
+        self._server, self._gate, self._folder = server, gate, folder
+        assert run_init(server.url, "en") == 0
+        assert run_add_site(server.url, SITE, folder / "password", "en", renew=False) == 0
+        self._do(_NEVER)
+
+    def _do(self, statement: str) -> list[Any]:
+        with psycopg.connect(self._server.url, autocommit=True) as connection:
+            found = connection.execute(statement.encode())
+            return found.fetchall() if found.description else []
+
+    def sink(self, world: World) -> Sink:
+        settings = PostgresSink.model_validate(
+            {"kind": "postgres", "id": self.id, "host": self._gate.host, "port": self._gate.port,
+             "database": "postgres", "timeout_s": 5}
+        )  # fmt: skip
+        password = Token(Secret(file="password"), self._folder)
+        return world.delivery(lambda: PostgresFarEnd(settings, SITE, password, self._folder))
+
+    def got(self) -> dict[Row, int]:
+        intervals = self._do("SELECT quantity FROM energy.intervals")
+        results = self._do("SELECT data::json->>'demand_kw' FROM energy.results")
+        rows = [("intervals", repr(float(n))) for (n,) in intervals]
+        return dict.fromkeys(rows + [("results", repr(float(n))) for (n,) in results], 1)
+
+    def go_away(self) -> None:
+        self._gate.turn(Mood.REFUSE)
+
+    def come_back(self) -> None:
+        self._gate.turn(Mood.THROUGH)
+
+    def lock_out(self, locked: bool) -> None:
+        self._do(f'ALTER ROLE "energy_{SITE}" {"NOLOGIN" if locked else "LOGIN"}')
+        if locked:
+            self._do(
+                f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'energy_{SITE}'"
+            )
+
+    def never_take(self, number: str) -> None:
+        self._do(f"INSERT INTO energy.never VALUES ({number})")
+
+    def take_all(self) -> None:
+        self._do("DELETE FROM energy.never")
+
+    def lose(self) -> None:
+        self._do("TRUNCATE energy.intervals, energy.results")
+
+
+@contextmanager
+def city() -> Iterator[FarEnd]:
+    with tempfile.TemporaryDirectory() as folder, postgres() as server, gate(server) as before:
+        yield City(server, before, Path(folder))
+
+
+FAR_ENDS: list[Callable[[], Any]] = [influx, drained, web_hook, city]

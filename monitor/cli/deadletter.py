@@ -79,7 +79,8 @@ def run_retry(path: Path, numbers: tuple[int, ...], sink: str | None, wait_s: fl
     if not numbers:
         sinks = [sink] if sink is not None else [one.id for one in loaded.site.sinks]
         by_sink = {one: [] for one in sinks}
-    now_ms, ids, count = SystemClock().now_ms(), [], 0
+    now_ms, count = SystemClock().now_ms(), 0
+    ids: list[int] = []
     for one, wanted in by_sink.items():
         try:
             outcome = asked(loaded, RetryRequest(one, tuple(wanted), who(), now_ms))

@@ -12,7 +12,7 @@ import typer
 
 from config.words import LANGUAGES, say
 from monitor.cli.delivery_commands import deadletters, influx
-from monitor.cli.delivery_commands import deadletters, influx
+from monitor.cli.fleet_commands import fleet
 from monitor.cli.meter_commands import meters
 from monitor.cli.options import SITE, JsonOption, LanguageOption, SiteOption
 from monitor.cli.profile_commands import profiles
@@ -158,8 +158,7 @@ app.add_typer(profiles, name="profiles")
 app.add_typer(meters, name="meter")
 app.add_typer(deadletters, name="deadletter")
 app.add_typer(influx, name="influx")
-app.add_typer(deadletters, name="deadletter")
-app.add_typer(influx, name="influx")
+app.add_typer(fleet, name="fleet")
 app.add_typer(stores, name="store")
 app.command("export", cls=Command, help=say("export.help", LANGUAGE))(export)
 

@@ -1,13 +1,13 @@
 """From an entry of the site file's ``sinks`` to its far end."""
 
 from config.loading import LoadedSite
-from config.sinks import InfluxSink
+from config.sinks import InfluxSink, PostgresSink
 from monitor.clock import Clock
 from monitor.sinks.delivery import MakeFarEnd
 from monitor.sinks.secrets import Token
 
 
-def maker_of(settings: InfluxSink, loaded: LoadedSite, clock: Clock) -> MakeFarEnd:
+def maker_of(settings: InfluxSink | PostgresSink, loaded: LoadedSite, clock: Clock) -> MakeFarEnd:
     """What makes the far end of a sink; its library is loaded only where a site has one.
 
     Raises
@@ -15,6 +15,11 @@ def maker_of(settings: InfluxSink, loaded: LoadedSite, clock: Clock) -> MakeFarE
     ConfigurationError : a secret that it needs is not there.
     """
     site = loaded.site
+    if isinstance(settings, PostgresSink):
+        from monitor.sinks.postgres import PostgresFarEnd
+
+        password = Token(settings.password, loaded.folder)
+        return lambda: PostgresFarEnd(settings, site.site.id, password, loaded.folder)
     from monitor.sinks.influx import InfluxFarEnd
 
     token = Token(settings.token, loaded.folder)

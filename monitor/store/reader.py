@@ -49,6 +49,7 @@ class ChangedInterval:
     register_end: float | None = None
     epoch: int = 0
     factor: float = 1.0
+    import_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
