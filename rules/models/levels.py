@@ -73,9 +73,7 @@ class LevelFit:
         return total
 
 
-def fit_levels(
-    use: Floats, cell: Ints, columns: Floats, group: Ints | None = None, cells: int = 0
-) -> LevelFit:
+def fit_levels(use: Floats, cell: Ints, columns: Floats, group: Ints | None = None) -> LevelFit:
     """Fit levels and slopes by ordinary least squares.
 
     Parameters
@@ -84,9 +82,8 @@ def fit_levels(
     cell : (n,) from 0 on.
     columns : (n, q) finite.
     group : (k,) which slopes each cell has; all the same by default.
-    cells : at least so many cells are told of.
     """
-    total = max(cells, int(cell.max()) + 1, 0 if group is None else len(group))
+    total = max(int(cell.max()) + 1, 0 if group is None else len(group))
     group = np.zeros(total, dtype=np.int64) if group is None else group
     count = np.bincount(cell, minlength=total)
     divisor = np.maximum(count, 1)
@@ -105,7 +102,7 @@ def fit_levels(
         rows = slice(None) if groups == 1 else row_group == number
         slopes[number], spread[number], found = _slopes(centred[rows], use_left[rows], columns[rows])
         rank += found
-    level = use_mean - np.einsum("kq,kq->k", column_mean, slopes[group])
+    level = use_mean - (column_mean * slopes[group]).sum(axis=1)
     return LevelFit(count, np.where(count > 0, level, np.nan), column_mean, group, slopes, spread, rank)
 
 

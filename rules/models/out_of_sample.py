@@ -9,7 +9,9 @@ from rules.models.levels import fit_levels
 from rules.models.observations import BaselineSeries, Floats, Ints
 
 FOLDS = 5
-WORST_CONDITION = 1e10
+TINY = 1e-300
+APART = 1e-10
+"""Columns of length 1 whose determinant is below this cannot be told apart."""
 WEEK_S = 7 * 86400
 
 
@@ -52,19 +54,22 @@ def _one_level(model: FittedModel, series: BaselineSeries, fold: Ints) -> Floats
     """The same for models of one level, all folds at once from sums of products; None where a fold leaves
     no fit.
     """
-    columns = model.basis.columns(series.conditions)
-    spread = columns.std(axis=0)
-    scaled = (columns - columns.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-    design = np.concatenate([np.ones((len(series), 1)), scaled], axis=1)
-    width = design.shape[1]
-    both = np.concatenate([design, (series.use - model.quality.mean)[:, None]], axis=1)
-    if len(series) - np.bincount(fold).max() <= width:
+    n = len(series)
+    if n - np.bincount(fold).max() <= model.basis.width + 1:
         return None
-    of_fold = np.stack([both[rows].T @ both[rows] for rows in (fold == number for number in range(FOLDS))])
-    rest = of_fold.sum(axis=0) - of_fold
-    normal, with_use = rest[:, :width, :width], rest[:, :width, width:]
-    if np.linalg.cond(normal).max() > WORST_CONDITION:
+    columns = model.basis.columns(series.conditions)
+    columns -= columns.mean(axis=0)
+    size = np.sqrt(np.einsum("nq,nq->q", columns, columns) / n)
+    columns /= np.where(size > 0, size, 1.0)
+    use = series.use - model.quality.mean
+    both = np.concatenate([np.ones((n, 1)), columns, use[:, None]], axis=1)
+    products = (both[:, :, None] * both[:, None, :]).reshape(n, -1)
+    of_fold = (fold[None, :] == np.arange(FOLDS)[:, None]).astype(np.float64) @ products
+    rest = (of_fold.sum(axis=0) - of_fold).reshape(FOLDS, both.shape[1], both.shape[1])
+    normal, with_use = rest[:, :-1, :-1], rest[:, :-1, -1:]
+    scale = np.sqrt(np.maximum(np.einsum("fqq->fq", normal), TINY))
+    if np.linalg.det(normal / (scale[:, :, None] * scale[:, None, :])).min() < APART:
         return None
     coefficients = np.linalg.solve(normal, with_use)[:, :, 0]
-    told: Floats = np.einsum("nq,nq->n", design, coefficients[fold]) + model.quality.mean
+    told: Floats = np.einsum("nq,nq->n", both[:, :-1], coefficients[fold]) + model.quality.mean
     return told
