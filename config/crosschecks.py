@@ -18,6 +18,7 @@ from config.hosts import host_fault
 from config.meter_checks import check_meters
 from config.positions import Node, Scalar, Source
 from config.problems import LOGIN, Hint, Problem, did_you_mean
+from config.secrets import is_open_to_all
 from config.shapes import Shape, visit
 from config.site import COMMODITY_UNITS, Commodity, Site
 from drivers.modbus_profile import ModbusProfile
@@ -137,6 +138,8 @@ class _SiteChecks(Checks):
                 yield self.warn("config.secret_env_missing", node.mapping["env"], name=env)
             elif file is not None and "\0" not in file and not (self.base / file).is_file():
                 yield self.warn("config.secret_file_missing", node.mapping["file"], path=file)
+            elif file is not None and "\0" not in file and is_open_to_all(self.base / file):
+                yield self.warn("config.secret_open_to_all", node.mapping["file"], path=file)
 
     def meter_points(self) -> Iterator[Problem]:
         for meter in self.meters:

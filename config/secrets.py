@@ -1,6 +1,7 @@
 """Secrets are named in the site file and kept elsewhere; they are fetched when they are needed."""
 
 import os
+import stat
 from pathlib import Path
 
 from config.problems import ConfigurationError, Place, Problem
@@ -45,6 +46,14 @@ def reveal(secret: Secret, base: Path) -> str:
     if not text:
         raise _error("config.secret_file_empty", path, path=path)
     return text
+
+
+def is_open_to_all(path: Path) -> bool:
+    """Whether everybody on this machine may read a file."""
+    try:
+        return bool(path.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False
 
 
 def _error(code: str, where: str | Path, **data: object) -> ConfigurationError:

@@ -1,6 +1,7 @@
 """An HTTP server in threads that hangs up on everybody when it stops, so that nothing is left behind."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -51,6 +52,13 @@ class Listening:
         self._server = _Server(("127.0.0.1", self.port), self._handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name=self.url)
         self._thread.start()
+
+    def secure(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from now on; the handshake is the reading thread's."""
+        assert self._server is not None, "it does not run"
+        self._server.socket = context.wrap_socket(
+            self._server.socket, server_side=True, do_handshake_on_connect=False
+        )
 
     def stop(self) -> None:
         """Refuse connections and hang up on those that are open. Safe to call twice."""
