@@ -110,6 +110,27 @@ def test_live_intervals_go_in_between_a_backlog_of_scans(world: World, picky):
     asyncio.run(story())
 
 
+def test_a_live_reading_waits_for_no_backlog(world: World, picky):
+    async def story() -> None:
+        def read_a_meter(lines: list[str]) -> None:
+            if len(picky.batches) == 2:
+                world.scans([[999.0, 0.0]])
+
+        picky.on_request = read_a_meter
+        world.scans([[float(n), 0.0] for n in range(200)])
+        async with running(world.influx(picky.url, split_rows=10, max_lines=5)) as sink:
+            health = await settled(sink)
+        assert (health.dead_letters, sum(health.pending.values())) == (0, 0)
+        assert len(picky.lines()) == 201
+        place = next(n for n, lines in enumerate(picky.batches) if "=999.0," in lines[0])
+        assert place < 10 < len(picky.batches)
+        backlog = [line for lines in picky.batches for line in lines if "=999.0," not in line]
+        assert backlog == sorted(backlog, key=lambda line: int(line.split(" ")[2]))
+        assert world.reader.cursors("city")["scans/live_from"] == 0
+
+    asyncio.run(story())
+
+
 def test_an_interval_that_changed_is_sent_again_with_its_revision(world: World, picky):
     async def story() -> None:
         start_s = START_S
