@@ -131,7 +131,7 @@ def test_parquet_holds_the_same_as_csv(site, tmp_path):
         found = read_parquet(file).read_all()
         assert found.num_rows == len(rows)
         for name in rows[0]:
-            values = [value.as_py() for value in found[name]]
+            values = [found[name][at].as_py() for at in range(len(rows))]
             for row, value in zip(rows, values, strict=True):
                 if isinstance(value, datetime):
                     assert value == datetime.fromisoformat(row[name])

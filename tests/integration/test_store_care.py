@@ -8,6 +8,7 @@ import sys
 import threading
 from contextlib import closing
 
+import numpy as np
 import pytest
 
 from monitor.clock import SteadyClock
@@ -17,6 +18,8 @@ from monitor.store.retention import Steps, delete_old_scans, give_up_oldest_scan
 from monitor.store.rows import Commit
 from monitor.store.writer import submit_and_wait
 from monitor.storekeeping import StoreKeeper
+from rules.scan import Scan
+from tests.one_meter import LAYOUT
 from tests.rework_world import House
 from tests.servers import run_program
 from tests.servers.processes import wait_until
@@ -120,25 +123,29 @@ def test_without_a_cap_nothing_is_given_up(tmp_path):
     house.leave()
 
 
+class RecordedSteps(Steps):
+    """Steps that keep how many rows each was allowed."""
+
+    def __init__(self, writer):
+        super().__init__(writer)
+        self.sizes = []
+
+    def do(self, work):
+        self.sizes.append(self.rows)
+        return super().do(work)
+
+
 def test_deleting_goes_in_steps_that_fit_the_disk(tmp_path):
     """However many rows go, each step is a transaction of its own, as large as the last one was quick."""
     house = House(tmp_path / "energy.db")
     house.feed(straight(0, 120_000, step=10))
     assert submit_and_wait(house.writer, Commit(snapshot=house.pipeline.snapshot()))
-    steps = Steps(house.writer)
+    steps = RecordedSteps(house.writer)
     steps.rows = 100
-    sizes = []
-    do = steps.do
-
-    def recorded(work):
-        sizes.append(steps.rows)
-        return do(work)
-
-    steps.do = recorded
     gone = delete_old_scans(house.reader, house.writer, (T0 + 100_000) * 1000, [], steps)
     assert gone == 10_000
-    assert len(sizes) > 1
-    assert max(sizes) <= 5_000
+    assert len(steps.sizes) > 1
+    assert max(steps.sizes) <= 5_000
     assert steps.slowest_s > 0
     steps._learn(1.0)  # a slow disk: half as many
     assert steps.rows < 5_000
@@ -153,11 +160,6 @@ def test_scenario_5_a_full_disk_with_a_cap_gives_up_raw_scans_and_recovers_by_it
     intervals = one.house.ask("SELECT count(*) FROM intervals").scalar_one()
     scans = one.scans()
     for t in range(150_000, 180_000, 30):
-        import numpy as np
-
-        from rules.scan import Scan
-        from tests.rework_world import LAYOUT
-
         one.house.clock.ms = (T0 + t) * 1000
         values = np.array([100.0 * t / 3600, 100.0])
         one.house.pipeline.accept(Scan(LAYOUT, (T0 + t) * 1000, values, np.zeros(2, dtype=np.uint8)))

@@ -76,7 +76,9 @@ def test_scenario_6_a_damaged_store_is_set_aside_and_a_new_one_begun(site, store
     with running(site) as daemon:
         daemon.wait_for_line("reading 0 devices")
         assert "nothing of the old one was deleted" in daemon.output
-        kept = Path(re.search(r"set aside as (\S+),", daemon.output)[1])
+        named = re.search(r"set aside as (\S+),", daemon.output)
+        assert named is not None
+        kept = Path(named[1])
         assert re.fullmatch(r"energy\.db\.damaged-\d{8}T\d{6}Z", kept.name)
         assert kept.read_bytes() == damaged
         assert verify_store(store) == []

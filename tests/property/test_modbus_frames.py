@@ -13,7 +13,7 @@ from pymodbus.transport.transport import CommType
 from drivers.contract import DriverError, Where
 from drivers.modbus_link import question
 from drivers.modbus_link.debts import Debts
-from drivers.modbus_link.link import LineCounts, Link
+from drivers.modbus_link.link import LineCounts
 from drivers.modbus_link.rtu import RtuLink
 from drivers.modbus_link.tcp import TcpLink
 from drivers.modbus_profile import Table
@@ -39,7 +39,7 @@ bodies = st.one_of(
 class Wire:
     """The far end of a link's transport: after each question it says the next bytes of its script."""
 
-    def __init__(self, link: Link, script: list[list[bytes]]) -> None:
+    def __init__(self, link: RtuLink | TcpLink, script: list[list[bytes]]) -> None:
         self.link, self.script = link, script
         self.asked: list[bytes] = []
 

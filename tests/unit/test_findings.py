@@ -21,7 +21,8 @@ from monitor.store.records import RecordRequest, write_record
 from rules.doubts import Doubt
 from rules.quality import Quality
 from rules.scan import Scan
-from tests.rework_world import LAYOUT, House, meter
+from tests.one_meter import LAYOUT
+from tests.rework_world import House, meter
 
 T0 = 1_800_000_000
 MINUTE, HOUR = 60, 3600

@@ -58,6 +58,8 @@ def test_virtual_meters_go_on(house, monkeypatch, caplog):
 class Broker:
     """The far end of a driver, which stumbles over the first message."""
 
+    welcomes = 1
+
     def __init__(self):
         self.heard, self.stumbles = {}, True
 
