@@ -39,6 +39,7 @@ _ORDINARY: Mapping[str, tuple[float, float]] = {
     "degC": (-60.0, 250.0),
     "%": (-200.0, 200.0),
 }
+_TINY = 1e-9
 _NOTHING = 1e-3  # float registers read the wrong way round are tiny far more often than they are small
 
 
@@ -137,9 +138,23 @@ def _value(point: RegisterPoint, words: Words) -> float:
     return float(ScanDecoder(blocks).decode(payloads)[0][0])
 
 
+def unlikely(values: Values, specs: Sequence[PointSpec]) -> NDArray[np.bool_]:
+    """Which values no working meter shows: out of range, or so tiny that they were read the wrong way."""
+    low, high = _ordinary(specs)
+    with np.errstate(invalid="ignore"):
+        tiny = (values != 0) & (np.abs(values) < _TINY)
+        return np.isfinite(values) & ((values < low) | (values > high) | tiny)
+
+
 def _convincing(values: Values, specs: Sequence[PointSpec]) -> NDArray[np.bool_]:
+    low, high = _ordinary(specs)
+    with np.errstate(invalid="ignore"):
+        return np.isfinite(values) & (values >= low) & (values <= high) & (np.abs(values) > _NOTHING)
+
+
+def _ordinary(specs: Sequence[PointSpec]) -> tuple[Values, Values]:
+    """Least and most of each point."""
     ranges = [_ORDINARY.get(spec.unit, (-1e12, 1e12)) for spec in specs]
     low = np.array([max(spec.low, least) for spec, (least, _) in zip(specs, ranges, strict=True)])
     high = np.array([min(spec.high, most) for spec, (_, most) in zip(specs, ranges, strict=True)])
-    with np.errstate(invalid="ignore"):
-        return np.isfinite(values) & (values >= low) & (values <= high) & (np.abs(values) > _NOTHING)
+    return low, high

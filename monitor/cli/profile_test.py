@@ -14,7 +14,7 @@ from rich.text import Text
 from config.profiles import load_profile
 from config.words import say
 from drivers.contract import Refused
-from drivers.guesses import Guess, Way, Words, better_way, guesses
+from drivers.guesses import Guess, Way, Words, better_way, guesses, unlikely
 from drivers.modbus import ModbusDriver
 from drivers.modbus_profile import Limits, ModbusProfile, RegisterPoint, Table, register_points
 from drivers.planner import plan_reads
@@ -27,7 +27,7 @@ WIDE = 150
 
 
 def run_test(name: str, far_end: FarEnd, language: str, *, as_json: bool = False) -> int:
-    """Read and show. 1 when points are refused or another way fits better, 2 for an MQTT profile."""
+    """Read and show. 1 when anything speaks against the profile, 2 for one of messages."""
     profile = load_profile(name, Path())
     if not isinstance(profile, ModbusProfile):
         tell(say("profiles.test_wants_modbus", language, profile=name))
@@ -36,15 +36,17 @@ def run_test(name: str, far_end: FarEnd, language: str, *, as_json: bool = False
     words = asyncio.run(_words_of(profile, points, limits, far_end))
     specs = [profile.points[point.name].spec(point.name) for point in points]
     found = guesses(points, specs, words)
+    doubts = _doubts(profile, points, specs, words, found, language)
     if as_json:
-        sys.stdout.write(json.dumps(_as_json(points, words, found), ensure_ascii=False, indent=2) + "\n")
+        facts = _as_json(points, words, found, doubts)
+        sys.stdout.write(json.dumps(facts, ensure_ascii=False, indent=2) + "\n")
     else:
         console = Console()
         console.print(_table(points, specs, words, found, language, console.width))
-        for line in _verdict(points, specs, words, found, language):
+        for line in doubts or [say("profiles.test_fine", language, count=len(points))]:
             sys.stdout.write(line + "\n")
-    refused = any(None in _raw(point, words) for point in points)
-    return 1 if refused or better_way(found) is not None else 0
+        sys.stdout.write(say("profiles.test_compare", language) + "\n")
+    return 1 if doubts else 0
 
 
 async def _words_of(
@@ -52,7 +54,8 @@ async def _words_of(
 ) -> dict[tuple[Table, int], int]:
     """The registers of all points, and one more on either side of each block where the device gives it.
 
-    Each neighbour is asked for alone: one that the device does not have must not cost the other.
+    Each neighbour is asked for alone: one that the device does not have must not cost the other. A device
+    that gives whole values only is asked for the block one lower and one higher.
     """
     words: dict[tuple[Table, int], int] = {}
     async with dialled(far_end, profile) as driver:
@@ -62,10 +65,20 @@ async def _words_of(
                     first, end = point.span
                     await _ask(driver, point.table, first, end - first, words)
             count = 2 if limits.even_count else 1
-            for first in (block.start - count, block.start + block.count):
-                if 0 <= first <= 65536 - count and not _forbidden(first, count, limits):
-                    await _ask(driver, block.table, first, count, words)
+            for first, shifted in (
+                (block.start - count, block.start - 1),
+                (block.start + block.count, block.start + 1),
+            ):
+                for start, wanted in ((first, count), (shifted, block.count)):
+                    if _may_be_read(start, wanted, limits) and await _ask(
+                        driver, block.table, start, wanted, words
+                    ):
+                        break
     return words
+
+
+def _may_be_read(first: int, count: int, limits: Limits) -> bool:
+    return 0 <= first <= 65536 - count and not _forbidden(first, count, limits)
 
 
 def _forbidden(first: int, count: int, limits: Limits) -> bool:
@@ -93,10 +106,13 @@ def _hex(point: RegisterPoint, words: Words) -> str:
     return " ".join("----" if word is None else f"{word:04X}" for word in _raw(point, words))
 
 
-def _as_json(points: Sequence[RegisterPoint], words: Words, found: Sequence[Guess]) -> dict[str, object]:
+def _as_json(
+    points: Sequence[RegisterPoint], words: Words, found: Sequence[Guess], doubts: Sequence[str]
+) -> dict[str, object]:
     better = better_way(found)
     return {
         "better": None if better is None else better.way.value,
+        "doubts": list(doubts),
         "points": {
             point.name: {
                 "table": point.table.value,
@@ -130,7 +146,7 @@ def _table(
     for guess in found:
         grid.add_column(say(f"profiles.way_{guess.way.value}", language), justify="right", no_wrap=True)
         if guess.way is Way.AS_SAID:
-            grid.add_column(say("profiles.col_unit", language))
+            grid.add_column(say("profiles.col_unit", language), no_wrap=True, min_width=4)
     for place, (point, spec) in enumerate(zip(points, specs, strict=True)):
         own, *others = found
         cells = [_cell(own, place, spec), plain(spec.unit), *(_cell(guess, place, spec) for guess in others)]
@@ -152,24 +168,22 @@ def _cell(guess: Guess, place: int, spec: PointSpec) -> Text:
     return Text(text, style="red" if own and impossible else "dim")
 
 
-def _verdict(
+def _doubts(
+    profile: ModbusProfile,
     points: Sequence[RegisterPoint],
     specs: Sequence[PointSpec],
     words: Words,
     found: Sequence[Guess],
     language: str,
 ) -> list[str]:
-    """What to think of it, in sentences."""
+    """What speaks against the profile, in sentences; nothing where all is well."""
     own = found[0]
     refused = [point.name for point in points if None in _raw(point, words)]
-    odd = [
-        spec.name
-        for spec, value in zip(specs, own.values, strict=True)
-        if math.isfinite(value) and not spec.low <= value <= spec.high
-    ]
+    odd = [spec.name for spec, is_odd in zip(specs, unlikely(own.values, specs), strict=True) if is_odd]
     lines = []
     if refused:
         lines.append(say("profiles.test_refused", language, points=", ".join(refused)))
+    lines += _doubt_of_probe(profile, specs, own, language)
     if odd:
         lines.append(say("profiles.test_odd", language, points=", ".join(odd)))
     better = better_way(found)
@@ -180,6 +194,18 @@ def _verdict(
             "count": len(points),
         }
         lines.append(say(f"profiles.better_{better.way.value}", language, **data))
-    if not lines:
-        lines.append(say("profiles.test_fine", language, count=len(points)))
-    return [*lines, say("profiles.test_compare", language)]
+    return lines
+
+
+def _doubt_of_probe(
+    profile: ModbusProfile, specs: Sequence[PointSpec], own: Guess, language: str
+) -> list[str]:
+    """The probe was chosen because a wrong profile cannot pass it."""
+    if profile.probe is None:
+        return []
+    values = {spec.name: float(value) for spec, value in zip(specs, own.values, strict=True)}
+    value, (low, high) = values[profile.probe.point], profile.probe.between
+    if math.isnan(value) or low <= value <= high:  # what was not read is told as refused
+        return []
+    data = {"point": profile.probe.point, "value": f"{value:g}", "low": f"{low:g}", "high": f"{high:g}"}
+    return [say("profiles.test_probe", language, **data)]

@@ -114,6 +114,27 @@ def test_swapped_words_are_seen_at_once(made, meter):
     assert "word_order" in said
 
 
+@pytest.mark.parametrize("shift", [1, -1])
+def test_a_map_that_is_one_off_is_seen_at_once(made, meter, shift):
+    """Also on a meter that gives whole values only, where the register beside a value is refused."""
+    text = (
+        made.read_text("utf-8")
+        .replace("address: 0,", "address: 200,")
+        .replace("address: 2,", "address: 202,")
+    )
+    for address in (52, 70, 72, 200, 202):
+        text = text.replace(f"address: {address},", f"address: {address + shift},")
+    made.write_text(text, "utf-8")
+    code, said = profiles("test", made, "--host", "127.0.0.1", "--port", str(meter))
+    assert code == 1, said
+    assert "The probe does not fit: frequency is" in said
+    assert "Outside what is plausible" in said
+    assert ("One address lower" if shift > 0 else "One address higher") in said
+    code, said = profiles("test", made, "--host", "127.0.0.1", "--port", str(meter), "--json")
+    assert code == 1
+    assert len(json.loads(said)["doubts"]) == 3
+
+
 def test_nobody_answers(made):
     port = free_port()
     code, said = profiles("test", made, "--host", "127.0.0.1", "--port", str(port), "--timeout", "0.5")

@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 
-from drivers.guesses import Way, better_way, guesses
+from drivers.guesses import Way, better_way, guesses, unlikely
 from drivers.modbus_profile import ModbusProfile, Table, register_points
 
 
@@ -106,3 +106,10 @@ def test_parts_move_with_their_point_and_told_factors_stay():
     assert found[0].values[0] == pytest.approx(123456.78)
     one_higher = next(guess for guess in found if guess.way is Way.ONE_HIGHER)
     assert np.isnan(one_higher.values[0])  # nobody read register 15
+
+
+def test_what_no_working_meter_shows():
+    given = profile()
+    specs = [given.points[point.name].spec(point.name) for point in register_points(given)]
+    values = np.array([7.8e-35, 0.0, 900.0, float("nan")])
+    assert unlikely(values, specs).tolist() == [True, False, True, False]
