@@ -143,7 +143,8 @@ def unlikely(values: Values, specs: Sequence[PointSpec]) -> NDArray[np.bool_]:
     low, high = _ordinary(specs)
     with np.errstate(invalid="ignore"):
         tiny = (values != 0) & (np.abs(values) < _TINY)
-        return np.isfinite(values) & ((values < low) | (values > high) | tiny)
+        odd: NDArray[np.bool_] = np.isfinite(values) & ((values < low) | (values > high) | tiny)
+    return odd
 
 
 def _convincing(values: Values, specs: Sequence[PointSpec]) -> NDArray[np.bool_]:
