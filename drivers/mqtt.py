@@ -195,7 +195,13 @@ class MqttDriver:
 
     def _make_link(self, client_id: str, directory: Directory, *, lasting: bool) -> Link:
         return Link(
-            self._bus, client_id, self._password, directory.filters, lasting=lasting, folder=self._folder
+            self._bus,
+            client_id,
+            self._password,
+            directory.filters,
+            lasting=lasting,
+            is_5=self._bus.version == "5",
+            folder=self._folder,
         )
 
     async def _listen(self, device: str) -> "_Desk":

@@ -10,8 +10,6 @@ import errno
 import logging
 import os
 import random
-import re
-import ssl
 import struct
 from collections import deque
 from collections.abc import Sequence
@@ -28,9 +26,11 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from drivers.contract import Backoff
 from drivers.inbox import Arrival, Denied, Down, Event, Up
 from drivers.mqtt_frames import Frames
+from drivers.mqtt_loss import down_of, said_down
 from drivers.mqtt_wire import Wire
-from drivers.settings import MqttBus
-from drivers.tls import client_context, tls_reason, tls_trouble
+from drivers.promises import TOO_LARGE, Ack, LinkLostError, Promises
+from drivers.settings import Broker
+from drivers.tls import client_context
 
 CONNECT_TIMEOUT_S = 10.0  # names, connection, TLS; and as long again for the broker's welcome
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 60.0
@@ -48,9 +48,6 @@ MISC_S = 1.0
 
 # A connection shorter than this, so many times one after the other, is somebody else at work.
 SHORT_S, OFTEN = 10.0, 3
-
-_LOGIN_REFUSED = ("Bad user name or password", "Not authorized")
-_GOODBYES = {"Session taken over": "mqtt.session_taken", "Not authorized": "mqtt.login_refused"}
 
 _HUNG_UP = (ConnectionResetError, ConnectionAbortedError)
 _PUBACK = struct.Struct(">BBH")
@@ -73,24 +70,30 @@ class Link:
     Parameters
     ----------
     filters : what to subscribe to; wildcards are fine.
-    lasting : the daemon's own session, acknowledged by hand; otherwise one for a single look.
+    lasting : the daemon's own session, acknowledged by hand; otherwise one that ends with the connection.
+    is_5 : MQTT 5; else 3.1.1, whose brokers do not say whether they refused a message.
     folder : where relative paths of certificates count from.
+
+    Attributes
+    ----------
+    promises : the messages of ours that are to be answered for.
     """
 
     def __init__(
         self,
-        bus: MqttBus,
+        bus: Broker,
         client_id: str,
         password: str | None,
         filters: Sequence[str],
         *,
         lasting: bool,
+        is_5: bool = True,
         folder: Path = Path(),
     ) -> None:
         self._bus = bus
         self._folder = folder
         self._filters = tuple(dict.fromkeys(filters))
-        self._is_5 = bus.version == "5"
+        self._is_5 = is_5
         self._loop = asyncio.get_running_loop()
         self._dialling: asyncio.Task[None] | None = None
         self._lasting = lasting
@@ -102,6 +105,7 @@ class Link:
         self._is_told = False
         self._down: Down | None = None
         self._asked: dict[int | None, tuple[str, ...]] = {}
+        self.promises = Promises()
         self._outgoing: deque[tuple[str, bytes, int, bool]] = deque(maxlen=OUTGOING_MAX)
         self._write_is_due = False
         self._client = self._make_client(client_id, password, lasting)
@@ -123,6 +127,7 @@ class Link:
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
+        client.on_publish = self._on_publish
         client.on_socket_register_write = self._on_write_wanted
         client.connect_async(
             self._bus.host,
@@ -151,7 +156,8 @@ class Link:
         # The callbacks tie the client and this object into a ring; open, both go at once.
         client = self._client
         client.on_connect = client.on_disconnect = client.on_subscribe = client.on_message = None
-        client.on_socket_register_write = None
+        client.on_publish = client.on_socket_register_write = None
+        self.promises.broken(Down("mqtt.broker_lost", "hung up"))
 
     async def wait(self, timeout_s: float) -> None:
         """Sleep until something came, or for a while."""
@@ -198,6 +204,14 @@ class Link:
         else:
             self._client.publish(topic, payload, qos, retain)
 
+    async def deliver(self, topic: str, payload: bytes, *, retain: bool = False) -> Ack:
+        """Send a message at QoS 1; what the broker answers. Raises ``LinkLostError`` without an answer."""
+        if self._welcomed_s is None:
+            raise LinkLostError(Down("mqtt.broker_lost", "no connection"))
+        if not self.promises.fits(topic, payload):
+            return Ack(TOO_LARGE, "Packet too large")
+        return await self.promises.of(self._client.publish(topic, payload, 1, retain).mid)
+
     # -- the connection -----------------------------------------------------------------------------
 
     async def _stay_connected(self) -> None:
@@ -207,7 +221,7 @@ class Link:
             try:
                 await self._dial()
             except (OSError, UnicodeError) as error:  # a name may be no name at all
-                down = _down_of(error)
+                down = down_of(error)
                 if self._bus.tls is not None and isinstance(error, _HUNG_UP):
                     down = Down("mqtt.tls_not_spoken", down.reason)
                 self._put(down)
@@ -296,16 +310,15 @@ class Link:
     # -- what paho tells ----------------------------------------------------------------------------
 
     def _on_connect(
-        self, client: Client, _data: Any, _flags: ConnectFlags, reason: ReasonCode, _more: Properties | None
+        self, client: Client, _data: Any, _flags: ConnectFlags, reason: ReasonCode, more: Properties | None
     ) -> None:
         if reason.is_failure:
-            name = reason.getName()
-            code = "mqtt.login_refused" if name in _LOGIN_REFUSED else "mqtt.broker_lost"
-            self._down = Down(code, name)
+            self._down = said_down(reason.getName())
             return
         self._down = None
         self._asked.clear()
         self._welcomed_s = self._loop.time()
+        self.promises.welcomed(more)
         self._put(Up())
         # Always, even into a kept session: the site file may name other topics than it did.
         for start in range(0, len(self._filters), TOPICS_A_REQUEST):
@@ -340,14 +353,15 @@ class Link:
         said = reason.getName() if flags.is_disconnect_packet_from_server else None
         down, self._down = self._down or self._reason_of_loss(said, reason.getName()), None
         self._welcomed_s = None
+        self.promises.broken(down)
         self._put(down)
 
     def _reason_of_loss(self, said: str | None, otherwise: str) -> Down:
         """Why a connection ended. ``said`` is the broker's own word, which MQTT 5 alone has."""
         if said is not None:
-            return Down(_GOODBYES.get(said, "mqtt.broker_lost"), said)
+            return said_down(said)
         if self._wire.error is not None:
-            down = _down_of(self._wire.error)
+            down = down_of(self._wire.error)
         else:
             down = Down("mqtt.broker_lost", "connection closed" if self._wire.is_over else otherwise)
         if down.code != "mqtt.broker_lost":
@@ -358,6 +372,11 @@ class Link:
         is_short = self._loop.time() - self._welcomed_s < SHORT_S
         self._short_lived = self._short_lived + 1 if is_short else 0
         return Down("mqtt.thrown_out", down.reason) if self._short_lived >= OFTEN else down
+
+    def _on_publish(
+        self, _client: Client, _data: Any, mid: int, reason: ReasonCode, _more: Properties | None
+    ) -> None:
+        self.promises.kept(mid, Ack(reason.value, reason.getName()))
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         try:
@@ -376,19 +395,3 @@ def _connect_properties(lasting: bool) -> Properties:
         properties.SessionExpiryInterval = SESSION_EXPIRY_S
         properties.ReceiveMaximum = RECEIVE_MAXIMUM
     return properties
-
-
-def _down_of(error: Exception) -> Down:
-    """Why there is no connection, as the operating system or OpenSSL tells it."""
-    trouble = tls_trouble(error)
-    if trouble is not None:
-        return Down(f"mqtt.{trouble}", tls_reason(error) if isinstance(error, ssl.SSLError) else str(error))
-    number = error.errno if isinstance(error, OSError) else None
-    # With many addresses the loop strings their errors together.
-    found = re.search(r"\[Errno (\d+)\]", str(error))
-    if number is None and found:
-        number = int(found[1])
-    if isinstance(error, TimeoutError):
-        number = errno.ETIMEDOUT
-    words = os.strerror(number) if number is not None and number > 0 else getattr(error, "strerror", None)
-    return Down("mqtt.broker_lost", words or str(error) or type(error).__name__)

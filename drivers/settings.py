@@ -171,19 +171,24 @@ class MqttDevice(DeviceBase):
     )
 
 
-class MqttBus(Settings):
-    """A broker and the devices that publish to it."""
+class Broker(Settings):
+    """How to reach a broker."""
 
-    kind: Literal["mqtt"]
-    id: Identifier
     host: str
     port: Port = 1883
-    version: Literal["3.1.1", "5"] = "5"
-    client_id: str | None = Field(default=None, description="Stable; made from site and bus when left out.")
     username: str | None = None
     password: Secret | None = None
     tls: Tls | None = Field(default=None, description="Port 8883 then, as a rule.")
     keepalive_s: int = Field(default=30, ge=5, le=3600)
+
+
+class MqttBus(Broker):
+    """A broker and the devices that publish to it."""
+
+    kind: Literal["mqtt"]
+    id: Identifier
+    version: Literal["3.1.1", "5"] = "5"
+    client_id: str | None = Field(default=None, description="Stable; made from site and bus when left out.")
     discovery_prefix: str | None = Field(
         default=None,
         description="Emit Home Assistant discovery for every meter under this prefix, as homeassistant.",

@@ -274,9 +274,16 @@ def test_more_open_files_than_select_can_count(mosquitto: servers.Mosquitto, ver
 def test_our_own_messages_go_out_when_there_is_a_broker(mosquitto: servers.Mosquitto, version: str):
     async def story() -> None:
         mosquitto.stop()
-        link = Link(make_bus(mosquitto, version), "monitor-test", None, [], lasting=True)
+        link = Link(make_bus(mosquitto, version), "monitor-test", None, [], lasting=True, is_5=version == "5")
         link.start()
-        listener = Link(make_bus(mosquitto, version), "listener", None, ["site/+/told"], lasting=False)
+        listener = Link(
+            make_bus(mosquitto, version),
+            "listener",
+            None,
+            ["site/+/told"],
+            lasting=False,
+            is_5=version == "5",
+        )
         listener.start()
         for number in range(OUTGOING_MAX + 1):
             link.publish("site/1/told", str(number).encode(), retain=number == OUTGOING_MAX)
@@ -292,7 +299,9 @@ def test_our_own_messages_go_out_when_there_is_a_broker(mosquitto: servers.Mosqu
         await link.stop()
         await listener.stop()
         # Too many waited: the oldest had to go, and the last is retained.
-        late = Link(make_bus(mosquitto, version), "late", None, ["site/#"], lasting=False)
+        late = Link(
+            make_bus(mosquitto, version), "late", None, ["site/#"], lasting=False, is_5=version == "5"
+        )
         late.start()
         assert await told(late, bool) == {"site/1/told": [str(OUTGOING_MAX).encode()]}
         await late.stop()
