@@ -45,6 +45,16 @@ _CLASSES = {
 }
 _RIGHTS = "42501"
 
+# libpq tells these in words only. In this order: the first that fits.
+_TLS_SIGNS = (
+    (("does not match host name",), "sink.tls_wrong_name"),
+    (("server does not support SSL",), "sink.tls_not_spoken"),
+    (("certificate file", "private key file", "could not load"), "sink.tls_files"),
+    (("requires a valid client certificate", "alert certificate required", "alert unknown ca"),
+     "sink.tls_ours_refused"),
+    (("certificate", "SSL error"), "sink.tls_failed"),
+)  # fmt: skip
+
 
 def field(value: Any) -> str:
     """One value as COPY's text format has it."""
@@ -217,13 +227,13 @@ class PostgresFarEnd(FarEnd):
         words = self._clean(str(error))
         if not state:
             await self._abandon()
+            if tls := _about_tls(words):
+                return Answer(Verdict.RETRY, tls, self._data(reason=words))
             asks_person = any(sign in words for sign in ("authentication failed", "no pg_hba.conf entry",
                                                          "does not exist", "not permitted to log in",
                                                          "no password supplied"))  # fmt: skip
             if asks_person:
                 return Answer(Verdict.HOLD, "sink.pg_login", self._data(words=words))
-            if "certificate" in words or "SSL" in words:
-                return Answer(Verdict.RETRY, "sink.tls_failed", self._data(reason=words))
             return Answer(Verdict.RETRY, "sink.unreachable", self._data(reason=words))
         verdict, code = _CLASSES.get(state[:2], (Verdict.HOLD, "sink.pg_unexpected"))
         if state == _RIGHTS:
@@ -245,6 +255,11 @@ class PostgresFarEnd(FarEnd):
 
     def _clean(self, words: str) -> str:
         return one_line(words, self._password.text)
+
+
+def _about_tls(words: str) -> str | None:
+    """The text for what libpq says of TLS; None when it speaks of something else."""
+    return next((code for signs, code in _TLS_SIGNS if any(sign in words for sign in signs)), None)
 
 
 def _utc(seconds: int) -> datetime:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.servers.certificates import Certificate
 from tests.servers.processes import Program, accepts, free_port, wait_until
 from tests.servers.programs import require_program
 
@@ -26,12 +27,16 @@ lc_messages = 'C'
 _WHO = "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
 
 
+# Sites come in with TLS only, the owner as before.
+_WHO_TLS = "host all postgres 127.0.0.1/32 trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n"
+
+
 class Postgres:
     """A cluster that keeps its port and its data over stop and start; ``postgres`` needs no password."""
 
     host = "127.0.0.1"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tls: Certificate | None = None, settings: str = "") -> None:
         self._postgres = str(Path(require_program("postgres", "postgresql")).resolve())
         self.port = free_port()
         self.url = f"postgresql://postgres@{self.host}:{self.port}/postgres"
@@ -50,10 +55,22 @@ class Postgres:
             capture_output=True, text=True, cwd="/",
         )  # fmt: skip
         assert made.returncode == 0, made.stderr
-        with (self._data / "postgresql.conf").open("a") as settings:
-            settings.write(f"{_SETTINGS}port = {self.port}\n")
-        (self._data / "pg_hba.conf").write_text(_WHO)
+        with (self._data / "postgresql.conf").open("a") as file:
+            file.write(f"{_SETTINGS}port = {self.port}\n{settings}\n")
+        (self._data / "pg_hba.conf").write_text(_WHO if tls is None else _WHO_TLS)
+        if tls is not None:
+            self._show(tls)
         self._program: Program | None = None
+
+    def _show(self, tls: Certificate) -> None:
+        """Have the server show this certificate; it uses a key that only its own user reads."""
+        for source, name in ((tls.file, "server.crt"), (tls.key, "server.key")):
+            shutil.copy(source, self._data / name)
+            (self._data / name).chmod(0o600)
+            if self._as:
+                shutil.chown(self._data / name, "postgres")
+        with (self._data / "postgresql.conf").open("a") as file:
+            file.write("ssl = on\n")
 
     def start(self) -> None:
         """Start it; returns once it accepts."""
@@ -78,12 +95,18 @@ class Postgres:
 
 
 @contextmanager
-def postgres() -> Iterator[Postgres]:
-    """Run PostgreSQL on loopback, in a temporary folder that its user may enter."""
+def postgres(tls: Certificate | None = None, settings: str = "") -> Iterator[Postgres]:
+    """Run PostgreSQL on loopback, in a temporary folder that its user may enter.
+
+    Parameters
+    ----------
+    tls : what the server shows; sites must then use TLS.
+    settings : more lines of its configuration.
+    """
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     server = None
     try:
-        server = Postgres(folder)
+        server = Postgres(folder, tls, settings)
         server.start()
         yield server
     finally:
