@@ -6,14 +6,14 @@ common timer of all servers forgets it.
 """
 
 import asyncio
-import ssl
 import struct
 from collections.abc import Mapping
 from typing import cast
 
 from simulators.devices import SimulatedDevice
+from simulators.listening import ListeningUnits
 from simulators.standing import FaultBook
-from simulators.units import TABLES, Instant, Units
+from simulators.units import TABLES, Instant
 from simulators.wire_faults import FaultyAnswers, Question, frame
 
 _MBAP = struct.Struct(">HHHB")
@@ -117,7 +117,7 @@ class _Connection(asyncio.Protocol):
             self._transport.write(b"".join(answers))
 
 
-class ModbusServer(Units):
+class ModbusServer(ListeningUnits):
     """The devices behind one address.
 
     Parameters
@@ -136,29 +136,12 @@ class ModbusServer(Units):
         kept: KeptAnswers | None = None,
     ) -> None:
         super().__init__(devices, now_s, faults)
-        self.connections: set[asyncio.Transport] = set()
         self._holds = kept is not None and kept.hold_s > 0
         self.kept = {} if kept is None else kept.of_one_server()
-        self._server: asyncio.Server | None = None
 
-    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
-        """Listen, on a free port when ``port`` is 0; returns the port. OSError when it is taken."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._connection, host, port, backlog=1024, ssl=tls)
-        return int(self._server.sockets[0].getsockname()[1])
-
-    def _connection(self) -> asyncio.Protocol:
+    def client(self) -> asyncio.Protocol:
+        """What speaks with a client that has just come."""
         return _Connection(self)
-
-    async def close(self) -> None:
-        """Stop listening and hang up on everyone. Safe to call twice."""
-        if self._server is not None:
-            self._server.close()
-        for transport in tuple(self.connections):
-            transport.abort()
-        if self._server is not None:
-            await self._server.wait_closed()
-        await asyncio.sleep(0)  # lets the transports close their sockets
 
     def whole_answer(self, question: Question, key: bytes) -> bytes:
         """The frame that answers a question; kept under ``key`` where answers are given again."""

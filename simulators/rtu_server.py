@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import cast
 
 from simulators.devices import SimulatedDevice
+from simulators.listening import ListeningUnits
 from simulators.serial_ends import SerialEnd
 from simulators.standing import FaultBook
 from simulators.units import Instant, Units
@@ -112,33 +113,12 @@ def _size(data: bytes) -> int:
     return next((size for size in sizes if check_sum(data[: size - 2]) == data[size - 2 : size]), 0)
 
 
-class RtuGateway(Units):
+class RtuGateway(ListeningUnits):
     """A serial gateway that passes bytes on as they are: RTU frames through a socket."""
 
-    def __init__(
-        self, devices: Mapping[int, SimulatedDevice], now_s: Instant, faults: FaultBook | None = None
-    ) -> None:
-        super().__init__(devices, now_s, faults)
-        self.connections: set[asyncio.Transport] = set()
-        self._server: asyncio.Server | None = None
-
-    async def start(self, host: str, port: int) -> int:
-        """Listen, on a free port when ``port`` is 0; returns the port. OSError when it is taken."""
-        self._server = await asyncio.get_running_loop().create_server(self._client, host, port)
-        return int(self._server.sockets[0].getsockname()[1])
-
-    def _client(self) -> asyncio.Protocol:
+    def client(self) -> asyncio.Protocol:
+        """What speaks with a client that has just come."""
         return _Client(self)
-
-    async def close(self) -> None:
-        """Stop listening and hang up on everyone. Safe to call twice."""
-        if self._server is not None:
-            self._server.close()
-        for transport in tuple(self.connections):
-            transport.abort()
-        if self._server is not None:
-            await self._server.wait_closed()
-        await asyncio.sleep(0)  # lets the transports close their sockets
 
 
 class _Client(asyncio.Protocol):

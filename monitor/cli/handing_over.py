@@ -1,15 +1,44 @@
 """Leaving what is to be written to the process that writes to the store."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from threading import Event
 from time import monotonic
+from typing import TypeVar, cast
 
 from config.loading import LoadedSite
 from monitor.store.database import StoreError, WriterLock
 from monitor.store.deliveries import AskedOutcome
-from monitor.store.ledgers import ImportOutcome, writing
+from monitor.store.ledgers import ImportOutcome, WriterEngine, writing
 from monitor.store.records import RecordOutcome
 from monitor.store.requests import Request, RequestBox
+from monitor.store.sites import check_site
+
+Outcome = TypeVar("Outcome", RecordOutcome, AskedOutcome)
+
+
+def carried_out(
+    loaded: LoadedSite,
+    request: Request,
+    here: Callable[[WriterEngine, str], Outcome],
+    answer_within_s: float,
+) -> Outcome:
+    """Do it here, by ``here(engine, site id)``; where a daemon has the store, have it do it.
+
+    Raises
+    ------
+    StoreError : it was refused, or nobody answered in time.
+    """
+    site = loaded.site.site.id
+    try:
+        with writing(loaded.store_path) as engine:
+            check_site(engine, loaded.store_path, site)
+            return here(engine, site)
+    except StoreError as error:
+        if error.code != "store.in_use":
+            raise
+    # The answer is of the request's own kind.
+    return cast(Outcome, carried_out_elsewhere(loaded, request, answer_within_s))
 
 
 def carried_out_elsewhere(

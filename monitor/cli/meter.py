@@ -11,13 +11,12 @@ from config.loading import LoadedSite, load_site
 from config.problems import did_you_mean
 from config.site import MeterSettings
 from config.words import say
+from monitor.cli.handing_over import carried_out
 from monitor.cli.words import tell
 from monitor.clock import SystemClock
 from monitor.store.database import StoreError
-from monitor.store.ledgers import writing
 from monitor.store.past import RecordKind
 from monitor.store.records import RecordOutcome, RecordRequest, write_record
-from monitor.store.sites import check_site
 from monitor.timestamps import local_text
 
 FINE, PROBLEM, WRONG_USE = 0, 1, 2
@@ -51,7 +50,9 @@ def run_record(path: Path, said: Said, language: str, answer_within_s: float = A
         return WRONG_USE
     request = _request(said, settings, at_ms)
     try:
-        outcome = _carried_out(loaded, request, answer_within_s)
+        outcome = carried_out(
+            loaded, request, lambda engine, site: write_record(engine, site, request), answer_within_s
+        )
     except StoreError as error:
         data = {k: local_text(instant_ms(v, zone) or 0, zone) if k in _INSTANTS else v
                 for k, v in error.data.items()}  # fmt: skip
@@ -101,21 +102,6 @@ def _request(said: Said, settings: MeterSettings, at_ms: int) -> RecordRequest:
         recorded_ms=SystemClock().now_ms(),
         max_rate=limits.max_rate / limits.factors.at(at_ms),
     )
-
-
-def _carried_out(loaded: LoadedSite, request: RecordRequest, answer_within_s: float) -> RecordOutcome:
-    try:
-        with writing(loaded.store_path) as engine:
-            check_site(engine, loaded.store_path, loaded.site.site.id)
-            return write_record(engine, loaded.site.site.id, request)
-    except StoreError as error:
-        if error.code != "store.in_use":
-            raise
-    from monitor.cli.handing_over import carried_out_elsewhere
-
-    outcome = carried_out_elsewhere(loaded, request, answer_within_s)
-    assert isinstance(outcome, RecordOutcome)  # noqa: S101  as it was asked
-    return outcome
 
 
 def _told(outcome: RecordOutcome, request: RecordRequest, zone: tzinfo, language: str) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from config.words import say
+from monitor.cli.options import SITE, JsonOption, SiteOption
 from monitor.cli.usage import LANGUAGE, Command, Group
 
 
@@ -14,15 +15,6 @@ def _help(key: str) -> str:
 
 
 stores = typer.Typer(cls=Group, help=_help("help_store"), no_args_is_help=True)
-
-SITE = Path("site.yaml")
-SiteOption = Annotated[
-    Path,
-    typer.Option(
-        "--site", "-s", envvar="ENERGY_MONITOR_SITE", metavar="FILE", help=say("cli.opt_site", LANGUAGE)
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help=say("cli.opt_json", LANGUAGE))]
 
 
 @stores.command("backup", cls=Command, help=_help("help_backup"))
