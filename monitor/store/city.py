@@ -12,8 +12,8 @@ from sqlalchemy import Column, Table
 from sqlalchemy.dialects import postgresql
 
 from monitor.store import schema
+from monitor.store.city_days import SCHEMA, ZONE, days_tables
 
-SCHEMA = "energy"
 GROUP, READER = "energy_site", "energy_reader"
 ROLE_PREFIX = "energy_"
 
@@ -56,7 +56,9 @@ def tables() -> list[str]:
     return [
         f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}",
         f"CREATE TABLE IF NOT EXISTS {SCHEMA}.sites (site text PRIMARY KEY, role text NOT NULL UNIQUE)",
+        f"ALTER TABLE {SCHEMA}.sites ADD COLUMN IF NOT EXISTS zone text NOT NULL DEFAULT '{ZONE}'",
         *(_table(name) for name in _TABLES),
+        *days_tables(),
         _OWN_SITE,
         _AHEAD.format(choices=_choices()),
         *_rights(),
@@ -122,15 +124,16 @@ def _rights() -> list[str]:
         f"GRANT SELECT ON {SCHEMA}.sites TO {READER}",
     ]
     mine = f"site = (SELECT {SCHEMA}.own_site())"
-    for name in _TABLES:
+    for name in (*_TABLES, "days"):
         table = f"{SCHEMA}.{name}"
+        writes = "" if name == "days" else ", INSERT, UPDATE"
         statements += [
             f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
             f"DROP POLICY IF EXISTS own_rows ON {table}",
             f"CREATE POLICY own_rows ON {table} TO {GROUP} USING ({mine}) WITH CHECK ({mine})",
             f"DROP POLICY IF EXISTS every_row ON {table}",
             f"CREATE POLICY every_row ON {table} FOR SELECT TO {READER} USING (true)",
-            f"GRANT SELECT, INSERT, UPDATE ON {table} TO {GROUP}",
+            f"GRANT SELECT{writes} ON {table} TO {GROUP}",
             f"GRANT SELECT ON {table} TO {READER}",
         ]
     return statements
@@ -165,11 +168,11 @@ def staging(table: str, staged: str) -> str:
     )
 
 
-def admit(site: str) -> Sequence[tuple[str, tuple[str, ...]]]:
+def admit(site: str, zone: str = ZONE) -> Sequence[tuple[str, tuple[str, ...]]]:
     """SQL that lets a site's role in, with its parameters; the role itself is the caller's."""
     return [
-        (f"INSERT INTO {SCHEMA}.sites (site, role) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-         (site, role_of(site))),
+        (f"INSERT INTO {SCHEMA}.sites (site, role, zone) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+         (site, role_of(site), zone)),
     ]  # fmt: skip
 
 

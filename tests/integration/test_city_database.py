@@ -76,6 +76,9 @@ def test_rows_arrive_in_their_months_and_never_grow_older(world, city, tmp_path)
             await settled(delivery)
             assert asked(city, "SELECT quantity, rev FROM energy.intervals ORDER BY start_s") == [
                 (99.0, 1), (11.0, 0), (12.0, 0)]  # fmt: skip
+            # Days are the sums of their rows, corrections included.
+            told = asked(city, "SELECT quantity, rows FROM energy.days ORDER BY day")
+            assert told == [(99.0, 1), (11.0, 1), (12.0, 1)]
             # What an older building's backup says does not come back.
             with as_site(city, SITE, tmp_path) as site:
                 site.execute("UPDATE energy.intervals SET rev = 5, quantity = 50 WHERE rev = 1")
@@ -111,6 +114,7 @@ def test_a_site_can_neither_read_nor_write_anothers_rows(world, city, tmp_path):
     columns = "site, meter, start_s, duration_s, quantity, coverage, quality, caught_up, epoch, rev, seq"
     with as_site(city, OTHER, tmp_path) as thief:
         assert thief.execute("SELECT count(*) FROM energy.intervals").fetchone() == (0,)
+        assert thief.execute("SELECT count(*) FROM energy.days").fetchone() == (0,)
         assert thief.execute("UPDATE energy.intervals SET quantity = 0").rowcount == 0
         figures = f"'main', {START_S}, 900, 0, 1, 0, 0, 0, 9, 9"
         forged = f"INSERT INTO energy.intervals ({columns}) VALUES ('{SITE}', {figures})"
@@ -119,6 +123,7 @@ def test_a_site_can_neither_read_nor_write_anothers_rows(world, city, tmp_path):
             f"{forged} ON CONFLICT (site, meter, start_s) DO UPDATE SET quantity = 0",
             "SELECT * FROM energy.intervals_y2025m06",
             "DELETE FROM energy.intervals",
+            "UPDATE energy.days SET quantity = 0",
             "TRUNCATE energy.intervals",
             "SELECT * FROM energy.sites",
             f"UPDATE energy.sites SET site = '{SITE}'",
