@@ -68,7 +68,7 @@ class Client:
 
     def question(self, address: int, count: int = 2, unit: int = 1, function: int = 4) -> int:
         """Send a question; returns its transaction id."""
-        self._next += 1
+        self._next = self._next + 1 & 0xFFFF
         self._socket.sendall(struct.pack(">HHHBBHH", self._next, 0, 6, unit, function, address, count))
         return self._next
 
