@@ -12,7 +12,8 @@ from psycopg import sql
 from config.words import say
 from monitor.cli.words import tell
 from monitor.sinks.http import one_line
-from monitor.store.city import GROUP, SCHEMA, admit, role_of, tables
+from monitor.store.city import GROUP, admit, role_of, tables
+from monitor.store.city_days import SCHEMA
 
 FINE, PROBLEM, WRONG_USE = 0, 1, 2
 _SITE = re.compile(r"[a-z0-9][a-z0-9_-]{0,55}")

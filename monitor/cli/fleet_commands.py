@@ -23,11 +23,15 @@ DatabaseOption = Annotated[
     ),
 ]
 
+StoreOption = Annotated[str | None, typer.Option("--store", metavar="URL", help=_help("opt_store"))]
+SiteIdOption = Annotated[str | None, typer.Option("--site-id", metavar="SITE", help=_help("opt_site_id"))]
+AllSitesOption = Annotated[bool, typer.Option("--all-sites", help=_help("opt_all_sites"))]
+
 
 @fleet.command("init", cls=Command, help=_help("help_init"))
 def init(database: DatabaseOption) -> None:
     """Make the tables."""
-    _needs_psycopg()
+    needs_psycopg()
     from monitor.cli.fleet import run_init
 
     raise typer.Exit(run_init(database, LANGUAGE))
@@ -43,13 +47,14 @@ def add_site(
     renew: Annotated[bool, typer.Option("--renew", help=_help("opt_renew"))] = False,
 ) -> None:
     """Let a site in."""
-    _needs_psycopg()
+    needs_psycopg()
     from monitor.cli.fleet import run_add_site
 
     raise typer.Exit(run_add_site(database, site, password_file, LANGUAGE, renew=renew))
 
 
-def _needs_psycopg() -> None:
+def needs_psycopg() -> None:
+    """Say which extra is missing. Raises ``typer.Exit``."""
     try:
         import psycopg  # noqa: F401
     except ImportError as error:

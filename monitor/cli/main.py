@@ -12,7 +12,7 @@ import typer
 
 from config.words import LANGUAGES, say
 from monitor.cli.delivery_commands import deadletters, influx
-from monitor.cli.fleet_commands import fleet
+from monitor.cli.fleet_commands import AllSitesOption, SiteIdOption, StoreOption, fleet, needs_psycopg
 from monitor.cli.meter_commands import meters
 from monitor.cli.options import SITE, JsonOption, LanguageOption, SiteOption
 from monitor.cli.profile_commands import profiles
@@ -105,7 +105,17 @@ def read(
 
 
 @app.command(cls=Command, help=_help("status"))
-def status(site: SiteOption = SITE, as_json: JsonOption = False) -> None:
+def status(
+    site: SiteOption = SITE,
+    as_json: JsonOption = False,
+    store: StoreOption = None,
+    site_id: SiteIdOption = None,
+    all_sites: AllSitesOption = False,
+) -> None:
+    if _of_a_city(store, site_id, all_sites):
+        from monitor.cli.fleet_reading import run_city_status
+
+        raise typer.Exit(run_city_status(str(store), site_id, LANGUAGE, as_json=as_json))
     from monitor.cli.status import run_status
 
     raise typer.Exit(run_status(site, LANGUAGE, as_json=as_json))
@@ -145,12 +155,20 @@ def report(
     language: LanguageOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help=_help("opt_out"))] = None,
     as_json: JsonOption = False,
+    store: StoreOption = None,
+    site_id: SiteIdOption = None,
+    all_sites: AllSitesOption = False,
 ) -> None:
     from monitor.cli.report import FORMATS, run_report
 
     if format_ not in FORMATS:
         raise typer.BadParameter(_help("bad_format", format=format_))
     wanted = "json" if as_json else format_
+    if _of_a_city(store, site_id, all_sites):
+        from monitor.cli.fleet_reading import run_city_report
+
+        words, machine = _language(language) or LANGUAGE, wanted == "json"
+        raise typer.Exit(run_city_report(str(store), site_id, period, words, as_json=machine, out=out))
     raise typer.Exit(run_report(site, period, wanted, _language(language), out))
 
 
@@ -173,6 +191,15 @@ def schema(
         sys.stdout.write(site_schema_text())
     else:
         out.write_text(site_schema_text(), encoding="utf-8")
+
+
+def _of_a_city(store: str | None, site_id: str | None, all_sites: bool) -> bool:
+    """Whether a city's database is asked for; who is meant has to be said exactly once."""
+    if (store is not None) != ((site_id is not None) != all_sites) or (site_id is not None and all_sites):
+        raise typer.BadParameter(say("fleet.which_sites", LANGUAGE))
+    if store is not None:
+        needs_psycopg()
+    return store is not None
 
 
 def _missing_extra(extra: str, error: ImportError) -> typer.Exit:

@@ -18,7 +18,8 @@ from config.sinks import PostgresSink
 from monitor.sinks.contract import Answer, FarEnd, Verdict
 from monitor.sinks.http import one_line
 from monitor.sinks.secrets import Token
-from monitor.store.city import NAME_LAYOUT, PARTITIONED, SCHEMA, columns, role_of, staging, taking
+from monitor.store.city import NAME_LAYOUT, PARTITIONED, columns, role_of, staging, taking
+from monitor.store.city_days import SCHEMA
 from monitor.store.rows import layout_to_json, pack_scan
 from rules.scan import Layout
 

@@ -1,6 +1,7 @@
 """``energy-monitor fleet`` as a person types it, and TLS to the city with the right authority and without."""
 
 import asyncio
+import json
 import stat
 import sys
 from collections.abc import Iterator
@@ -140,3 +141,49 @@ def test_a_server_without_tls_is_named_so(world: World, password_file: Path, tmp
                 await troubled(sink, "sink.tls_not_spoken")
 
         asyncio.run(story())
+
+
+def test_a_city_is_reported_and_watched_over_by_who_may_only_read(
+    world: World, city: City, password_file: Path, tmp_path: Path
+):
+    """What a building delivered is what the city's people read, of one site and of all."""
+    add = ("fleet", "add-site", "town-hall", "--database", city.server.url, "--password-file")
+    assert energy_monitor(*add, tmp_path / "town-hall")[0] in (0, 1)
+    with psycopg.connect(city.server.url, autocommit=True) as owner:
+        owner.execute("DROP ROLE IF EXISTS anna")
+        owner.execute("DROP ROLE IF EXISTS nobody")
+        owner.execute("CREATE ROLE anna LOGIN PASSWORD 'a' IN ROLE energy_reader")
+        owner.execute("CREATE ROLE nobody LOGIN PASSWORD 'n'")
+        owner.execute("DELETE FROM energy.intervals")
+        owner.execute("DELETE FROM energy.days")
+
+    async def story() -> None:
+        # 2017-07-01 00:00 in Taipei, the quarter before it, and one in December.
+        world.intervals(*(interval(at_s, 10.0) for at_s in (1498838400, 1498838400 - 900, 1514700000)))
+        trusted = {"ca": str(city.authority.own.file)}
+        async with running(far_end(world, city, password_file, tmp_path, tls=trusted)) as sink:
+            await settled(sink)
+
+    asyncio.run(story())
+    base = f"@127.0.0.1:{city.server.port}/postgres?sslmode=require"
+    anna = ("--store", f"postgresql://anna:a{base}")
+    code, said = energy_monitor("report", "2017H2", *anna, "--all-sites", "--json")
+    assert code == 0, said
+    (meter,) = json.loads(said)["meters"]
+    assert (meter["site"], meter["meter"], meter["quantity"], meter["intervals"]) == (SITE, "main", 20.0, 2)
+    code, said = energy_monitor("report", "2017H2", *anna, "--site-id", SITE)
+    assert (code, "20.00" in said) == (0, True), said
+    code, said = energy_monitor("status", *anna, "--all-sites", "--json")
+    assert code == 1  # nobody has delivered for years
+    assert {one["site"]: one["silent"] for one in json.loads(said)["sites"]} == {
+        SITE: True,
+        "town-hall": True,
+    }
+    code, said = energy_monitor("status", *anna, "--site-id", "nowhere")
+    assert (code, "knows no site 'nowhere'" in said) == (1, True), said
+    code, said = energy_monitor("status", *anna)
+    assert (code, "--all-sites" in said) == (2, True), said
+    code, said = energy_monitor("status", "--store", f"postgresql://nobody:n{base}", "--all-sites")
+    assert (code, "energy_reader" in said) == (1, True), said
+    code, said = energy_monitor("report", "2017H2", "--store", "postgresql://x@127.0.0.1:1/x", "--all-sites")
+    assert (code, "cannot be read" in said) == (1, True), said

@@ -1,0 +1,96 @@
+"""Reading a city's database, as a role that was granted ``energy_reader``; nothing is ever written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from monitor.store.city_days import KNOWN, NEWEST, TOTALS
+from monitor.store.database import StoreError
+
+_PREFIXES = ("postgresql://", "postgres://")
+_TIMEOUT_S, _LONGEST_MS = 10, 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class MeterTotal:
+    """What a site's meter used over some days: ``quantity`` in its own unit, ``covered_s`` of seen time."""
+
+    site: str
+    meter: str
+    quantity: float
+    rows: int
+    unsure: int
+    covered_s: float
+    days: int
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, slots=True)
+class SiteNews:
+    """How a site is doing: meters that were heard lately, and the end of the newest interval, seconds UTC."""
+
+    site: str
+    meters: int
+    end_s: int | None
+
+
+class CityReader:
+    """Every site's rows, or one's. Each call is one short transaction that can only read.
+
+    Raises
+    ------
+    StoreError : the database cannot be reached, is not made ready, or this role may not read it.
+    """
+
+    def __init__(self, url: str) -> None:
+        for prefix in _PREFIXES:
+            if url.startswith(prefix):
+                url = "postgresql+psycopg://" + url.removeprefix(prefix)
+        options = f"-c default_transaction_read_only=on -c statement_timeout={_LONGEST_MS}"
+        try:
+            self._engine: Engine = create_engine(
+                url, poolclass=NullPool, connect_args={"connect_timeout": _TIMEOUT_S, "options": options}
+            )
+        except (SQLAlchemyError, ValueError) as error:
+            raise StoreError("fleet.bad_url") from error
+
+    def totals(self, first: date, last: date, site: str | None) -> list[MeterTotal]:
+        """What each meter used over [first, last], by site and meter; ``site`` None = every one."""
+        rows = self._asked(TOTALS, {"first": first, "last": last, **_of(site)})
+        return [MeterTotal(**{**row, "rows": int(row["rows"]), "unsure": int(row["unsure"])}) for row in rows]
+
+    def news(self, since: date, site: str | None) -> list[SiteNews]:
+        """Each site with what was heard since a day."""
+        return [SiteNews(**row) for row in self._asked(NEWEST, {"since": since, **_of(site)})]
+
+    def check_site(self, site: str) -> None:
+        """Refuse a site that the city does not know. Raises ``StoreError``."""
+        if not self._asked(KNOWN, {"site": site}):
+            raise StoreError("fleet.no_such_site", site=site)
+
+    def _asked(self, query: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+        try:
+            with self._engine.connect() as connection:
+                return [dict(row) for row in connection.execute(text(query), values).mappings()]
+        except DBAPIError as error:
+            raise _told(error) from error
+
+
+def _of(site: str | None) -> dict[str, Any]:
+    return {"every": site is None, "site": site or ""}
+
+
+def _told(error: DBAPIError) -> StoreError:
+    state = getattr(error.orig, "sqlstate", None)
+    reason = " ".join(str(error.orig).split())
+    if state == "42501":
+        return StoreError("fleet.may_not_read", reason=reason)
+    if state in ("42P01", "3F000", "42703"):
+        return StoreError("fleet.not_ready", reason=reason)
+    return StoreError("fleet.read_failed", reason=reason)
