@@ -243,7 +243,15 @@ class _SiteChecks(Checks):
                 seen.add(meter.text)
 
     def sinks(self) -> Iterator[Problem]:
+        for bus in self.buses:
+            moved = bus.get("discovery_prefix")
+            if moved is not None:
+                moved.broken = True  # said here: it is no unknown key
+                yield Problem("config.discovery_moved", self.source.place(moved.label), moved.path)
         for sink in self.root.entries("sinks"):
+            host = sink.get("host")
+            if host is not None and host.text is not None and (code := host_fault(host.text)):
+                yield self.at(code, host, host=host.text)
             url = sink.get("url")
             if url is None or url.text is None:
                 continue

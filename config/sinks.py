@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from drivers.settings import Identifier, Port, Seconds, Secret, Settings, Tls
+from drivers.settings import Broker, Identifier, Port, Seconds, Secret, Settings, Tls
 
 
 class SinkSettings(Settings):
@@ -58,3 +58,18 @@ class PostgresSink(SinkSettings):
     def streams(self) -> tuple[str, ...]:
         """Raw readings only where they are wanted."""
         return ("intervals", "results", "scans") if self.scans else ("intervals", "results")
+
+
+class MqttSink(Broker, SinkSettings):
+    """A broker that speaks MQTT 5, and Home Assistant behind it."""
+
+    kind: Literal["mqtt"]
+    discovery_prefix: str | None = Field(
+        default=None,
+        pattern=r"^[^+#\s/]+(/[^+#\s/]+)*$",
+        description="Tell Home Assistant about every meter under this prefix, as homeassistant.",
+    )
+
+    def streams(self) -> tuple[str, ...]:
+        """Raw readings are for the devices' own topics."""
+        return ("intervals", "results")

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from config.sinks import InfluxSink, PostgresSink
+from config.sinks import InfluxSink, MqttSink, PostgresSink
 from drivers.settings import Bus, Identifier, Port, Seconds, Settings
 
 Language = Literal["zh-TW", "en"]
@@ -145,5 +145,5 @@ class Site(Settings):
     commodities: dict[Commodity, CommoditySettings] = Field(default_factory=dict)
     buses: tuple[Bus, ...] = ()
     meters: tuple[MeterSettings, ...] = ()
-    sinks: tuple[Annotated[InfluxSink | PostgresSink, Field(discriminator="kind")], ...] = ()
+    sinks: tuple[Annotated[InfluxSink | PostgresSink | MqttSink, Field(discriminator="kind")], ...] = ()
     page: PageSettings = PageSettings()

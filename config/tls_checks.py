@@ -25,7 +25,7 @@ _FAULTS = {
 
 
 def check_tls(root: Node, source: Source, base: Path, now_s: float | None) -> list[Problem]:
-    """Everything about the buses' TLS.
+    """Everything about the TLS of buses, and of brokers that results go to.
 
     Parameters
     ----------
@@ -34,7 +34,8 @@ def check_tls(root: Node, source: Source, base: Path, now_s: float | None) -> li
         a file that is no certificate is a warning.
     """
     checks = _TlsChecks(root, source, base, now_s)
-    return [problem for bus in root.entries("buses") for problem in checks.bus(bus)]
+    brokers = [sink for sink in root.entries("sinks") if sink.word("kind") == "mqtt"]
+    return [problem for one in (*root.entries("buses"), *brokers) for problem in checks.bus(one)]
 
 
 class _TlsChecks(Checks):

@@ -92,11 +92,6 @@ class MqttDriver:
         """What this bus's scans look like, a layout for each part of each device."""
         return tuple(stream.layout for stream in self._streams)
 
-    @property
-    def welcomes(self) -> int:
-        """How often the broker has taken us in."""
-        return self._dials
-
     def device_counts(self) -> dict[str, DeviceCounts]:
         """What was seen of each device, over all connections."""
         return {device: tally.counts(self._dials) for device, tally in self._tallies.items()}

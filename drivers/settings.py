@@ -189,10 +189,6 @@ class MqttBus(Broker):
     id: Identifier
     version: Literal["3.1.1", "5"] = "5"
     client_id: str | None = Field(default=None, description="Stable; made from site and bus when left out.")
-    discovery_prefix: str | None = Field(
-        default=None,
-        description="Emit Home Assistant discovery for every meter under this prefix, as homeassistant.",
-    )
     devices: tuple[MqttDevice, ...] = Field(min_length=1)
 
 

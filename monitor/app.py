@@ -14,7 +14,6 @@ from config.words import Spoken
 from monitor.clock import Clock, SteadyClock
 from monitor.collector import Collector
 from monitor.counting import CountKeeper
-from monitor.discovery import Announcer
 from monitor.pipeline import Pipeline
 from monitor.reports.results import SiteResults
 from monitor.rework import Reworker
@@ -38,7 +37,7 @@ from monitor.storekeeping import StoreKeeper
 from monitor.timekeeping import HeldScans, Timekeeper, newest_reading_ms
 from monitor.turns import spare_the_collector, take_short_turns
 from monitor.virtual import VirtualMeters
-from monitor.wiring import brokers_that_announce, build_drivers, build_meters
+from monitor.wiring import build_drivers, build_meters
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +95,7 @@ class Daemon:
     def _build_sinks(self) -> Sequence[Sink]:
         return [
             Delivery(
-                maker_of(settings, self._loaded, self._clock),
+                maker_of(settings, self._loaded, self._clock, self._reader),
                 self._reader,
                 self._writer,
                 self._clock,
@@ -131,10 +130,6 @@ class Daemon:
         reworker = Reworker(self._pipeline, self._reader, self._clock)
         tasks.append(asyncio.create_task(reworker.run(), name="rework"))
         tasks.append(asyncio.create_task(self._keep_virtual_meters(), name="virtual meters"))
-        announcer = Announcer(
-            self._loaded.site, self._reader, brokers_that_announce(self._loaded, self._drivers)
-        )
-        tasks.append(asyncio.create_task(announcer.run(), name="announcer"))
         keeper = CountKeeper(self._drivers, self._writer.call, self._site, self._clock)
         tasks.append(asyncio.create_task(keeper.run(), name="counts"))
         stopping = asyncio.create_task(stop.wait(), name="stop")

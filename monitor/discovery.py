@@ -1,37 +1,19 @@
-"""Meters told to Home Assistant: what there is, once, and each meter's total whenever an interval closes.
+"""Meters told to Home Assistant: what there is, and each meter's total, which follows every correction.
 
 References
 ----------
 .. [1] Home Assistant, "MQTT", section MQTT Discovery, and "MQTT Sensor", configuration variables.
 """
 
-import asyncio
-import json
-import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
+from pydantic_core import to_json
 
 from config.site import COMMODITY_UNITS, Commodity, MeterSettings, Site
-from config.words import Spoken
-from monitor.store.reader import UNREADABLE, ChangedInterval, StoreReader
-from rules.quality import Quality
-
-log = logging.getLogger(__name__)
-
-PERIOD_S = 1.0
-TROUBLE_REST_S = 60.0
-"""After a trouble that nobody thought of, before it is tried again."""
-
-ANNOUNCE_AGAIN_S = 3600.0
-"""A broker that lost what it kept without hanging up is told again after so long at the latest."""
-
-BATCH = 200
-CHANGES = 5_000
-"""Rows that are taken up at once: a period that was made again costs one new total, not dozens."""
+from monitor.store.reader import ChangedInterval, StoreReader
 
 SETTLED_S = 2 * 86400
 """What is older changes rarely: it is summed up once."""
@@ -55,25 +37,9 @@ class Announcement:
     payload: bytes
 
 
-class Announces(Protocol):
-    """A broker's driver, as far as it can tell the world something."""
-
-    @property
-    def welcomes(self) -> int:
-        """How often the broker has taken us in: after each, it may have lost what it kept."""
-
-    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> bool:
-        """Send a message; False when there is no broker now."""
-
-
-def state_topic(site: str, meter: str) -> str:
-    """Where a meter's total stands."""
-    return f"energy-monitor/{site}/{meter}/state"
-
-
-def attributes_topic(site: str, meter: str) -> str:
-    """Where a meter's newest interval stands."""
-    return f"energy-monitor/{site}/{meter}/attributes"
+def meter_topic(site: str, meter: str, what: str) -> str:
+    """Where ``interval`` or ``total`` of a meter stands."""
+    return f"energy-monitor/{site}/meters/{meter}/{what}"
 
 
 def configurations(site: Site, prefix: str) -> list[Announcement]:
@@ -88,8 +54,8 @@ def _configuration(site: Site, meter: MeterSettings, prefix: str) -> Announcemen
         "name": meter.name.in_language(facts.language),
         "unique_id": name,
         "object_id": name,
-        "state_topic": state_topic(facts.id, meter.id),
-        "json_attributes_topic": attributes_topic(facts.id, meter.id),
+        "state_topic": meter_topic(facts.id, meter.id, "total"),
+        "json_attributes_topic": meter_topic(facts.id, meter.id, "interval"),
         "device_class": _CLASSES[meter.commodity],
         "state_class": "total_increasing",
         "unit_of_measurement": _UNITS.get(unit, unit),
@@ -100,11 +66,12 @@ def _configuration(site: Site, meter: MeterSettings, prefix: str) -> Announcemen
         },
         "origin": {"name": "facility-energy-monitor"},
     }
-    return Announcement(f"{prefix}/sensor/{name}/config", _json(config))
+    return Announcement(f"{prefix}/sensor/{name}/config", json_of(config))
 
 
-def _json(content: object) -> bytes:
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+def json_of(content: dict[str, Any]) -> bytes:
+    """A payload; what is no finite number is null. Raises ValueError for a text that is none."""
+    return to_json(content, inf_nan_mode="null")
 
 
 class Totals:
@@ -142,116 +109,49 @@ class Totals:
         return float(np.nansum(self._reader.intervals(meter, start_s, end_s).quantity))
 
 
-class Announcer:
-    """Tells every broker that wants to know.
+class Standings:
+    """The meters' totals as messages, each when it has changed.
 
-    Parameters
-    ----------
-    brokers : driver and discovery prefix of each.
+    Rows are noted as they come; what the store held already when a meter was summed up is not summed again.
     """
 
-    def __init__(self, site: Site, reader: StoreReader, brokers: Sequence[tuple[Announces, str]]) -> None:
-        self._site = site
-        self._brokers = [_Broker(driver, configurations(site, prefix)) for driver, prefix in brokers]
+    def __init__(self, site: Site, reader: StoreReader) -> None:
+        self._site = site.site.id
+        self._meters = tuple(meter.id for meter in site.meters)
         self._reader = reader
         self._totals = Totals(reader)
-        self._seq = 0
+        self._summed_seq: dict[str, int] = {}
+        self._since_s: dict[str, int] = {}
+        self._told: dict[str, bytes] = {}
+        self._due: set[str] = set()
 
-    async def run(self) -> None:
-        """Follow the store until cancelled."""
-        if not self._brokers:
-            await asyncio.Event().wait()
-        loop = asyncio.get_running_loop()
-        look = self._all
-        while True:
-            try:
-                self._put(await asyncio.to_thread(look))
-                look = self._changed
-            except UNREADABLE as error:
-                log.warning(Spoken("log.discovery_waits", reason=error.__cause__ or error))
-            except Exception:
-                log.exception("discovery: meters' states cannot be told now; everything else goes on")
-                await asyncio.sleep(TROUBLE_REST_S)
-            self._tell(loop.time())
-            await asyncio.sleep(PERIOD_S)
+    def note(self, row: ChangedInterval) -> None:
+        """A meter's interval was closed or corrected."""
+        if row.meter not in self._meters:
+            return
+        self._due.add(row.meter)
+        if row.seq > self._summed_seq.get(row.meter, 0):
+            self._since_s[row.meter] = min(row.start_s, self._since_s.get(row.meter, row.start_s))
 
-    def _tell(self, now_s: float) -> None:
-        for broker in self._brokers:
-            try:
-                broker.tell(now_s)
-            except Exception:
-                log.exception("discovery: a broker cannot be told now; everything else goes on")
+    def forget_told(self) -> None:
+        """The far side may have lost what it kept: all is news again."""
+        self._told.clear()
+        self._due.update(self._meters)
 
-    def _put(self, states: Iterable[Announcement]) -> None:
-        for state in states:
-            for broker in self._brokers:
-                broker.states[state.topic] = state
-                broker.waiting[state.topic] = state
+    def due(self) -> list[Announcement]:
+        """Totals that the far side does not have yet; they stay so until ``told``. Blocks on the store."""
+        messages = []
+        for meter in sorted(self._due):
+            # Before the sum: what is committed in between is summed again, never forgotten.
+            seq = self._reader.newest_seqs()["intervals"]
+            total = self._totals.of(meter, self._since_s.get(meter))
+            self._since_s.pop(meter, None)
+            self._summed_seq[meter] = seq
+            if total is not None:
+                messages.append(Announcement(meter_topic(self._site, meter, "total"), b"%.6f" % total))
+        return [one for one in messages if self._told.get(one.topic) != one.payload]
 
-    def _all(self) -> list[Announcement]:
-        """Every meter's state, and from where to follow."""
-        self._seq = self._reader.newest_seqs()["intervals"]
-        return self._states({meter.id: None for meter in self._site.meters}, {})
-
-    def _changed(self) -> list[Announcement]:
-        """The states of the meters that had an interval closed or corrected."""
-        rows = self._reader.changed_intervals(self._seq, CHANGES)
-        if not rows:
-            return []
-        since: dict[str, int | None] = {}
-        newest: dict[str, ChangedInterval] = {}
-        for row in rows:
-            since[row.meter] = min(row.start_s, since.get(row.meter) or row.start_s)
-            if row.meter not in newest or row.start_s >= newest[row.meter].start_s:
-                newest[row.meter] = row
-        states = self._states(since, newest)
-        # Only now: a disk in trouble in between would leave a total wrong that nobody looks at again.
-        self._seq = rows[-1].seq
-        return states
-
-    def _states(self, since: dict[str, int | None], newest: dict[str, ChangedInterval]) -> list[Announcement]:
-        site, known = self._site.site.id, {meter.id for meter in self._site.meters}
-        states = []
-        for meter in since.keys() & known:
-            total = self._totals.of(meter, since[meter])
-            if total is None:
-                continue
-            states.append(Announcement(state_topic(site, meter), f"{total:.6f}".encode()))
-            if meter in newest:
-                states.append(Announcement(attributes_topic(site, meter), _json(_attributes(newest[meter]))))
-        return states
-
-
-def _attributes(row: ChangedInterval) -> dict[str, Any]:
-    """The interval behind a total: a doubt travels with it."""
-    return {
-        "interval_start": datetime.fromtimestamp(row.start_s, UTC).isoformat(),
-        "interval_s": row.duration_s,
-        "interval_quantity": round(row.quantity, 6),
-        "coverage": round(row.coverage, 4),
-        "quality": Quality(row.quality).name.lower(),
-    }
-
-
-class _Broker:
-    """What one broker was told, and what waits to be."""
-
-    def __init__(self, driver: Announces, configs: Sequence[Announcement]) -> None:
-        self.states: dict[str, Announcement] = {}
-        self.waiting: dict[str, Announcement] = {}
-        self._driver = driver
-        self._configs = configs
-        self._told_s: float | None = None
-        self._welcomes = 0
-
-    def tell(self, now_s: float) -> None:
-        """Say what waits; after an outage, everything."""
-        welcomes = self._driver.welcomes
-        if self._told_s is None or self._welcomes != welcomes or now_s - self._told_s >= ANNOUNCE_AGAIN_S:
-            self.waiting = {one.topic: one for one in (*self._configs, *self.states.values())}
-            self._told_s, self._welcomes = now_s, welcomes
-        for announcement in list(self.waiting.values())[:BATCH]:
-            if not self._driver.publish(announcement.topic, announcement.payload, retain=True):
-                self._told_s = None
-                return
-            del self.waiting[announcement.topic]
+    def told(self, messages: Iterable[Announcement]) -> None:
+        """The far side has these."""
+        self._told |= {one.topic: one.payload for one in messages}
+        self._due.clear()

@@ -1,7 +1,6 @@
 """From what the operator wrote to the objects that run: drivers, meters and sinks of a site."""
 
 from collections.abc import Iterable, Mapping
-from typing import cast
 
 from config.counters import counter_limits
 from config.loading import LoadedSite, PlacedDevice, every_s
@@ -10,9 +9,8 @@ from config.site import MeterSettings
 from drivers.contract import Driver
 from drivers.modbus_profile import ModbusProfile
 from drivers.mqtt_profile import MqttProfile
-from drivers.settings import Bus, ModbusBus, MqttBus, MqttDevice, Secret
+from drivers.settings import Bus, ModbusBus, MqttDevice, Secret
 from monitor.clock import Clock
-from monitor.discovery import Announces
 from monitor.pipeline import Meter
 from rules.metering import STUCK_AFTER_MS, MeterRules
 from rules.scan import Layout
@@ -53,15 +51,6 @@ def build_driver(loaded: LoadedSite, bus: Bus, clock: Clock) -> Driver:
         folder=loaded.folder,
         zone=loaded.site.site.timezone,
     )
-
-
-def brokers_that_announce(loaded: LoadedSite, drivers: Mapping[str, Driver]) -> list[tuple[Announces, str]]:
-    """The brokers that want Home Assistant's discovery, each with its prefix."""
-    return [
-        (cast("Announces", drivers[bus.id]), bus.discovery_prefix)
-        for bus in loaded.site.buses
-        if isinstance(bus, MqttBus) and bus.discovery_prefix is not None
-    ]
 
 
 def revealed(loaded: LoadedSite, secret: Secret | None) -> str | None:

@@ -19,6 +19,7 @@ from monitor.sinks.postgres import PostgresFarEnd
 from monitor.sinks.secrets import Token
 from simulators.proxy import Mood
 from tests.broker_world import Gate, gate
+from tests.mqtt_far_end import broker
 from tests.servers.postgres import Postgres, postgres
 from tests.sink_world import SITE, PickyServer, World, picky_server
 
@@ -239,4 +240,4 @@ def city() -> Iterator[FarEnd]:
         yield City(server, before, Path(folder))
 
 
-FAR_ENDS: list[Callable[[], Any]] = [influx, drained, web_hook, city]
+FAR_ENDS: list[Callable[[], Any]] = [influx, drained, web_hook, city, broker]

@@ -37,7 +37,7 @@ _FAMILIES = {
 _ENERGY_FIELDS = ("kwh", "kw_avg", "kw_max", None)
 _VOLUME_FIELDS = ("m3", "avg_flow_m3h", "max_flow_m3h", "min_flow_m3h")
 # commodity -> measurement, and the fields of quantity, average, maximum and minimum rate
-_INTERVALS: dict[Commodity | None, tuple[str, tuple[str, str, str, str | None]]] = {
+INTERVALS: dict[Commodity | None, tuple[str, tuple[str, str, str, str | None]]] = {
     Commodity.ELECTRICITY: ("energy_interval", _ENERGY_FIELDS),
     Commodity.CHILLED_WATER: ("chilled_water_interval", _ENERGY_FIELDS),
     Commodity.WATER: ("water_interval", _VOLUME_FIELDS),
@@ -136,7 +136,7 @@ def _field(name: str) -> str:
 
 def interval_line(site: str, commodity: Commodity | None, row: ChangedInterval) -> bytes:
     """The line of a closed interval, at its START; ``commodity`` is None for a meter nobody knows now."""
-    measurement, (quantity, average, maximum, minimum) = _INTERVALS[commodity]
+    measurement, (quantity, average, maximum, minimum) = INTERVALS[commodity]
     figures = [(quantity, row.quantity), (average, row.rate_avg), (maximum, row.rate_max)]
     if minimum is not None:
         figures.append((minimum, row.rate_min))

@@ -10,20 +10,25 @@ import pytest
 from paho.mqtt.client import Client
 
 from config.site import Site
-from monitor.discovery import SETTLED_S, Announcer
+from monitor.clock import SystemClock
+from monitor.discovery import SETTLED_S
+from monitor.sinks.delivery import Delivery
+from monitor.sinks.mqtt import MqttFarEnd
+from monitor.sinks.secrets import Token
 from monitor.store.database import open_reader, open_writer
 from monitor.store.reader import StoreReader
 from monitor.store.rows import Commit, IntervalRow
 from monitor.store.writer import Writer, submit_and_wait
 from rules.intervals import Interval
 from tests import servers
-from tests.convention_world import Desk, bus_of, client_of, driver_of, running, until
+from tests.convention_world import client_of, running, until
+from tests.mqtt_far_end import settings_of
+from tests.sink_world import QUICK
 
 STEP_S = 900
 FIRST_S = 1_790_000_100 // STEP_S * STEP_S
 STEPS = 6 * 86_400 // STEP_S
-TOPIC = "energy-monitor/hall/main/state"
-DEVICE = {"id": "water-main", "profile": "json_water_meter", "topic": "hall/water", "stale_after_s": 60}
+TOPIC = "energy-monitor/hall/meters/main/total"
 SITE = Site.model_validate(
     {
         "site": {"id": "hall", "name": {"zh-TW": "市政大樓", "en": "City Hall"}},
@@ -93,11 +98,12 @@ def subscribe(home: Client) -> None:
 
 @asynccontextmanager
 async def announced(broker: servers.Mosquitto, house: House) -> Any:
-    """The announcer at work; what the broker passed on of the total, newest last."""
-    driver = driver_of(bus_of(broker, DEVICE))
-    announcer = Announcer(SITE, house.reader, [(driver, "homeassistant")])
+    """The sink at work; what the broker passed on of the total, newest last."""
+    settings = settings_of(broker.port, discovery_prefix="homeassistant")
+    far_end = MqttFarEnd(settings, SITE, Token(None, Path()), Path(), house.reader)
+    sink = Delivery(lambda: far_end, house.reader, house.writer, SystemClock(), pace=QUICK)
     heard: list[float] = []
-    async with running(driver.run(Desk()), announcer.run()):
+    async with running(sink.run()):
         with client_of(broker, "home-assistant") as home:
             home.on_message = lambda _, __, message: heard.append(float(message.payload))
             home.on_connect = lambda *_: subscribe(home)
@@ -140,6 +146,7 @@ def test_a_broker_that_forgets_is_told_again_when_it_is_back(tmp_path: Path, hou
             heard.clear()
             await asyncio.to_thread(broker.stop)
             broker.start()
+            house.write(0)  # at the latest with the next interval, even where it changes nothing
             await until("the total once more", lambda: heard and heard[-1] == STEPS)
 
     with servers.mosquitto(tmp_path / "forgetful", persistent=False) as broker:

@@ -19,7 +19,6 @@ buses:
     kind: mqtt
     host: 127.0.0.1
     port: {port}
-    discovery_prefix: homeassistant
     devices:
       - {{id: water-main, profile: json_water_meter, topic: hall/water, stale_after_s: 3}}
       - {{id: floors-low, profile: plain_power, topic: hall/floors, stale_after_s: 3}}
@@ -29,6 +28,8 @@ meters:
   - {{id: floors, name: {{zh-TW: 低樓層, en: Low floors}}, commodity: electricity,
       counter: floors-low.energy_import, max_rate: 5000}}
   - {{id: all, name: {{zh-TW: 合計, en: All}}, commodity: electricity, formula: floors}}
+sinks:
+  - {{id: home, kind: mqtt, host: 127.0.0.1, port: {port}, discovery_prefix: homeassistant}}
 """
 
 
@@ -48,7 +49,7 @@ def test_home_assistant_is_told_of_every_meter(mosquitto: servers.Mosquitto, tmp
         home.subscribe([("homeassistant/#", 1), ("energy-monitor/#", 1)])
         simulators.wait_for_line("ready")
         for meter in ("water-main", "floors", "all"):
-            topic = f"energy-monitor/hall/{meter}/state"
+            topic = f"energy-monitor/hall/meters/{meter}/total"
             wait_until(
                 f"two totals of {meter}",
                 lambda topic=topic: len({payload for payload, _ in heard.get(topic, ())}) >= 2,
@@ -61,8 +62,8 @@ def test_home_assistant_is_told_of_every_meter(mosquitto: servers.Mosquitto, tmp
         "name": "總水表",
         "unique_id": "hall_water-main",
         "object_id": "hall_water-main",
-        "state_topic": "energy-monitor/hall/water-main/state",
-        "json_attributes_topic": "energy-monitor/hall/water-main/attributes",
+        "state_topic": "energy-monitor/hall/meters/water-main/total",
+        "json_attributes_topic": "energy-monitor/hall/meters/water-main/interval",
         "device_class": "water",
         "state_class": "total_increasing",
         "unit_of_measurement": "m³",
@@ -76,11 +77,11 @@ def test_home_assistant_is_told_of_every_meter(mosquitto: servers.Mosquitto, tmp
     power = json.loads(heard["homeassistant/sensor/hall_all/config"][-1][0])
     assert (power["device_class"], power["unit_of_measurement"]) == ("energy", "kWh")
     for meter in ("water-main", "floors"):
-        totals = [float(payload) for payload, _ in heard[f"energy-monitor/hall/{meter}/state"]]
+        totals = [float(payload) for payload, _ in heard[f"energy-monitor/hall/meters/{meter}/total"]]
         assert totals == sorted(totals)
-        attributes = json.loads(heard[f"energy-monitor/hall/{meter}/attributes"][-1][0])
+        attributes = json.loads(heard[f"energy-monitor/hall/meters/{meter}/interval"][-1][0])
         assert attributes["quality"] in {"good", "estimated", "suspect"}
-        assert attributes["interval_s"] == 5
+        assert attributes["duration_s"] == 5
     # All of it is kept by the broker for whoever comes later.
     kept: set[str] = set()
     with client_of(mosquitto, "home-assistant-again") as home:

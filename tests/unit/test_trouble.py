@@ -5,14 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from config.loading import load_site
-from monitor import app, discovery
+from monitor import app
 from monitor.app import Daemon
-from monitor.discovery import Announcer, state_topic
-from monitor.store.rows import Commit, IntervalRow
-from monitor.store.writer import submit_and_wait
-from tests.site_example import example_text
-from tests.unit.test_virtual import House, interval
+from tests.unit.test_virtual import House
 
 
 def once(monkeypatch, owner, name):
@@ -53,37 +48,3 @@ def test_virtual_meters_go_on(house, monkeypatch, caplog):
     daemon = SimpleNamespace(_clock=clock, _virtual=house.virtual)
     asyncio.run(run_until(Daemon._keep_virtual_meters(daemon), lambda: house.rows("v")))
     assert "nobody thought of this" in caplog.text
-
-
-class Broker:
-    """The far end of a driver, which stumbles over the first message."""
-
-    welcomes = 1
-
-    def __init__(self):
-        self.heard, self.stumbles = {}, True
-
-    def publish(self, topic, payload, *, qos=1, retain=False):
-        if self.stumbles:
-            self.stumbles = False
-            raise ValueError("nobody thought of that")
-        self.heard[topic] = payload
-        return True
-
-
-def test_the_announcer_goes_on(house, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(discovery, "PERIOD_S", 0.01)
-    monkeypatch.setattr(discovery, "TROUBLE_REST_S", 0.01)
-    path = tmp_path / "site.yaml"
-    path.write_text(example_text(), encoding="utf-8")
-    site = load_site(path).site
-    meter = site.meters[0].id
-    assert submit_and_wait(house.writer, Commit(intervals=[IntervalRow(meter, interval(0, 5))]))
-    once(monkeypatch, house.reader, "newest_seqs")
-    broker = Broker()
-    announcer = Announcer(site, house.reader, [(broker, "homeassistant")])
-    topic = state_topic(site.site.id, meter)
-    asyncio.run(run_until(announcer.run(), lambda: topic in broker.heard))
-    assert broker.heard[topic] == b"5.000000"
-    assert "nobody thought of this" in caplog.text
-    assert "nobody thought of that" in caplog.text
