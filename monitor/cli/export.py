@@ -45,7 +45,7 @@ def run_export(site_path: Path, wanted: Wanted, language: str) -> int:
     0 fine; 1 the file cannot be written; 2 wrong use.
     """
     loaded = load_site(site_path)
-    format_ = wanted.format or ("parquet" if _ends(wanted.out, ".parquet") else "csv")
+    format_ = format_of(wanted)
     if format_ == "parquet" and wanted.out is None:
         return _failed(say("export.needs_out", language), WRONG_USE)
     zone = ZoneInfo(loaded.site.site.timezone)
@@ -57,13 +57,15 @@ def run_export(site_path: Path, wanted: Wanted, language: str) -> int:
     try:
         if (unknown := _unknown(streams, loaded, wanted, language)) is not None:
             return _failed(unknown, WRONG_USE)
-        return _write(_sheet(streams, loaded, wanted, span), wanted, format_, zone, language)
+        return write_sheet(_sheet(streams, loaded, wanted, span), wanted, format_, zone, language)
     finally:
         streams.close()
 
 
-def _ends(path: Path | None, suffix: str) -> bool:
-    return path is not None and path.suffix.lower() == suffix
+def format_of(wanted: Wanted) -> str:
+    """The format that was asked for, or that the file's name says."""
+    by_name = wanted.out is not None and wanted.out.suffix.lower() == ".parquet"
+    return wanted.format or ("parquet" if by_name else "csv")
 
 
 def _unknown(streams: RowStreams, loaded: LoadedSite, wanted: Wanted, language: str) -> str | None:
@@ -89,7 +91,8 @@ def _sheet(streams: RowStreams, loaded: LoadedSite, wanted: Wanted, span: Span) 
     return interval_sheet(streams, site, commodities, span, wanted.only)
 
 
-def _write(sheet: Sheet, wanted: Wanted, format_: str, zone: ZoneInfo, language: str) -> int:
+def write_sheet(sheet: Sheet, wanted: Wanted, format_: str, zone: ZoneInfo, language: str) -> int:
+    """Write a sheet where it was wanted, with a bar; exit code."""
     with _bar(sheet.total, say(f"export.{wanted.what}", language)) as done:
         if wanted.out is None:
             write_csv(sheet, sys.stdout, zone, done)

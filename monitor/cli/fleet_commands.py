@@ -61,3 +61,12 @@ def needs_psycopg() -> None:
         text = say("cli.missing_extra", LANGUAGE, extra="postgres", module=error.name or "psycopg")
         sys.stderr.write(text + "\n")
         raise typer.Exit(2) from error
+
+
+def of_a_city(store: str | None, site_id: str | None, all_sites: bool) -> bool:
+    """Whether a city's database is asked for; who is meant has to be said exactly once."""
+    if (store is not None) != ((site_id is not None) != all_sites) or (site_id is not None and all_sites):
+        raise typer.BadParameter(say("fleet.which_sites", LANGUAGE))
+    if store is not None:
+        needs_psycopg()
+    return store is not None

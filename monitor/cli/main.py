@@ -12,7 +12,7 @@ import typer
 
 from config.words import LANGUAGES, say
 from monitor.cli.delivery_commands import deadletters, influx
-from monitor.cli.fleet_commands import AllSitesOption, SiteIdOption, StoreOption, fleet, needs_psycopg
+from monitor.cli.fleet_commands import AllSitesOption, SiteIdOption, StoreOption, fleet, of_a_city
 from monitor.cli.meter_commands import meters
 from monitor.cli.options import SITE, JsonOption, LanguageOption, SiteOption
 from monitor.cli.profile_commands import profiles
@@ -112,7 +112,7 @@ def status(
     site_id: SiteIdOption = None,
     all_sites: AllSitesOption = False,
 ) -> None:
-    if _of_a_city(store, site_id, all_sites):
+    if of_a_city(store, site_id, all_sites):
         from monitor.cli.fleet_reading import run_city_status
 
         raise typer.Exit(run_city_status(str(store), site_id, LANGUAGE, as_json=as_json))
@@ -164,7 +164,7 @@ def report(
     if format_ not in FORMATS:
         raise typer.BadParameter(_help("bad_format", format=format_))
     wanted = "json" if as_json else format_
-    if _of_a_city(store, site_id, all_sites):
+    if of_a_city(store, site_id, all_sites):
         from monitor.cli.fleet_reading import run_city_report
 
         words, machine = _language(language) or LANGUAGE, wanted == "json"
@@ -191,15 +191,6 @@ def schema(
         sys.stdout.write(site_schema_text())
     else:
         out.write_text(site_schema_text(), encoding="utf-8")
-
-
-def _of_a_city(store: str | None, site_id: str | None, all_sites: bool) -> bool:
-    """Whether a city's database is asked for; who is meant has to be said exactly once."""
-    if (store is not None) != ((site_id is not None) != all_sites) or (site_id is not None and all_sites):
-        raise typer.BadParameter(say("fleet.which_sites", LANGUAGE))
-    if store is not None:
-        needs_psycopg()
-    return store is not None
 
 
 def _missing_extra(extra: str, error: ImportError) -> typer.Exit:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from config.words import say
+from monitor.cli.fleet_commands import AllSitesOption, SiteIdOption, StoreOption, of_a_city
 from monitor.cli.options import SITE, JsonOption, SiteOption
 from monitor.cli.usage import LANGUAGE, Command, Group
 
@@ -65,6 +66,9 @@ def export(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help=say("export.opt_out", LANGUAGE))
     ] = None,
+    store: StoreOption = None,
+    site_id: SiteIdOption = None,
+    all_sites: AllSitesOption = False,
 ) -> None:
     """Write rows of a period to a file."""
     from monitor.cli.export import FORMATS, WHAT, Wanted, chosen, run_export
@@ -75,7 +79,12 @@ def export(
         raise typer.BadParameter(say("export.bad_format", LANGUAGE, format=format_))
     wanted = Wanted(what, period, chosen(only), format_, out)
     try:
-        code = run_export(site, wanted, LANGUAGE)
+        if of_a_city(store, site_id, all_sites):
+            from monitor.cli.fleet_export import run_city_export
+
+            code = run_city_export(str(store), site_id, wanted, LANGUAGE)
+        else:
+            code = run_export(site, wanted, LANGUAGE)
     except ImportError as error:
         from monitor.cli.words import tell
 

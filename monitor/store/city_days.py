@@ -71,6 +71,7 @@ SELECT s.site, count(DISTINCT d.meter) AS meters, max(d.end_s) AS end_s
 FROM {SCHEMA}.sites s LEFT JOIN {SCHEMA}.days d ON d.site = s.site AND d.day >= :since
 WHERE (:every OR s.site = :site) GROUP BY s.site ORDER BY s.site
 """
+ZONES = f"SELECT site, zone FROM {SCHEMA}.sites WHERE (:every OR site = :site) ORDER BY site"
 KNOWN = f"SELECT site FROM {SCHEMA}.sites WHERE site = :site"
 
 

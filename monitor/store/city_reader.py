@@ -1,6 +1,7 @@
 """Reading a city's database, as a role that was granted ``energy_reader``; nothing is ever written."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -9,8 +10,9 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from monitor.store.city_days import KNOWN, NEWEST, TOTALS
+from monitor.store.city_days import KNOWN, NEWEST, SCHEMA, TOTALS, ZONES
 from monitor.store.database import StoreError
+from monitor.store.streams import RowStreams
 
 _PREFIXES = ("postgresql://", "postgres://")
 _TIMEOUT_S, _LONGEST_MS = 10, 60_000
@@ -69,17 +71,31 @@ class CityReader:
         """Each site with what was heard since a day."""
         return [SiteNews(**row) for row in self._asked(NEWEST, {"since": since, **_of(site)})]
 
+    def zones(self, site: str | None) -> dict[str, str]:
+        """Each site with its time zone, by name; ``site`` None = every one."""
+        return {row["site"]: row["zone"] for row in self._asked(ZONES, _of(site))}
+
+    def streams(self, site: str) -> RowStreams:
+        """A site's intervals in blocks, as a building's own store gives them; see ``in_words``."""
+        return RowStreams(self._engine.execution_options(schema_translate_map={None: SCHEMA}), site)
+
     def check_site(self, site: str) -> None:
         """Refuse a site that the city does not know. Raises ``StoreError``."""
         if not self._asked(KNOWN, {"site": site}):
             raise StoreError("fleet.no_such_site", site=site)
 
     def _asked(self, query: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
-        try:
-            with self._engine.connect() as connection:
-                return [dict(row) for row in connection.execute(text(query), values).mappings()]
-        except DBAPIError as error:
-            raise _told(error) from error
+        with in_words(), self._engine.connect() as connection:
+            return [dict(row) for row in connection.execute(text(query), values).mappings()]
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """Turn what the database says into ``StoreError``."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise _told(error) from error
 
 
 def _of(site: str | None) -> dict[str, Any]:

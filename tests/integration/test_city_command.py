@@ -1,6 +1,7 @@
 """``energy-monitor fleet`` as a person types it, and TLS to the city with the right authority and without."""
 
 import asyncio
+import csv
 import json
 import stat
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from arro3.io import read_parquet
 
 from config.sinks import PostgresSink
 from drivers.settings import Secret
@@ -173,6 +175,19 @@ def test_a_city_is_reported_and_watched_over_by_who_may_only_read(
     assert (meter["site"], meter["meter"], meter["quantity"], meter["intervals"]) == (SITE, "main", 20.0, 2)
     code, said = energy_monitor("report", "2017H2", *anna, "--site-id", SITE)
     assert (code, "20.00" in said) == (0, True), said
+    for whose in (("--all-sites",), ("--site-id", SITE)):
+        code, said = energy_monitor("export", "intervals", "2017H2", *anna, *whose)
+        assert code == 0, said
+        rows = list(csv.DictReader(said.lstrip("\ufeff").splitlines()))
+        assert [(row["site"], row["meter"], float(row["quantity"])) for row in rows] == [
+            (SITE, "main", 10.0)] * 2  # fmt: skip
+        assert rows[0]["start"].startswith("2017-07-01")
+        assert "00:00" in rows[0]["start"]
+    code, said = energy_monitor("export", "scans", "2017H2", *anna, "--all-sites")
+    assert (code, "export intervals" in said) == (2, True), said
+    file = tmp_path / "city.parquet"
+    assert energy_monitor("export", "intervals", "2017", *anna, "--all-sites", "--out", file)[0] == 0
+    assert read_parquet(file).read_all().num_rows == 3
     code, said = energy_monitor("status", *anna, "--all-sites", "--json")
     assert code == 1  # nobody has delivered for years
     assert {one["site"]: one["silent"] for one in json.loads(said)["sites"]} == {
