@@ -105,6 +105,10 @@ class Totals:
         self._settled[meter] = (until_s, total)
         return total + self._sum(meter, until_s, _ALL_TIME_S)
 
+    def is_settled(self, meter: str, start_s: int) -> bool:
+        """Whether the interval at this start was summed up once and for all."""
+        return meter in self._settled and start_s < self._settled[meter][0]
+
     def _sum(self, meter: str, start_s: int, end_s: int) -> float:
         return float(np.nansum(self._reader.intervals(meter, start_s, end_s).quantity))
 
@@ -142,11 +146,15 @@ class Standings:
         """Totals that the far side does not have yet; they stay so until ``told``. Blocks on the store."""
         messages = []
         for meter in sorted(self._due):
+            is_first = meter not in self._summed_seq
+            since_s = 0 if is_first else self._since_s.get(meter)
+            is_anew = is_first or (since_s is not None and self._totals.is_settled(meter, since_s))
             # Before the sum: what is committed in between is summed again, never forgotten.
             seq = self._reader.newest_seqs()["intervals"]
-            total = self._totals.of(meter, self._since_s.get(meter))
+            total = self._totals.of(meter, since_s)
             self._since_s.pop(meter, None)
-            self._summed_seq[meter] = seq
+            if is_anew:  # otherwise what is settled may lack a change that was not noted yet
+                self._summed_seq[meter] = seq
             if total is not None:
                 messages.append(Announcement(meter_topic(self._site, meter, "total"), b"%.6f" % total))
         return [one for one in messages if self._told.get(one.topic) != one.payload]

@@ -11,7 +11,7 @@ from paho.mqtt.client import Client
 
 from config.site import Site
 from monitor.clock import SystemClock
-from monitor.discovery import SETTLED_S
+from monitor.discovery import SETTLED_S, Standings
 from monitor.sinks.delivery import Delivery
 from monitor.sinks.mqtt import MqttFarEnd
 from monitor.sinks.secrets import Token
@@ -151,3 +151,22 @@ def test_a_broker_that_forgets_is_told_again_when_it_is_back(tmp_path: Path, hou
 
     with servers.mosquitto(tmp_path / "forgetful", persistent=False) as broker:
         asyncio.run(scene(broker))
+
+
+def test_a_correction_between_reading_rows_and_summing_them_up_is_not_forgotten(house: House):
+    standings = Standings(SITE, house.reader)
+
+    def total() -> bytes:
+        due = standings.due()
+        standings.told(due)
+        return due[-1].payload if due else b"as before"
+
+    rows = list(house.reader.changed_intervals(0, STEPS))
+    standings.note(rows[0])
+    assert total() == b"%.6f" % STEPS
+    standings.note(rows[-1])
+    house.write(5, quantity=0.25)  # committed now, and noted with the next batch
+    total()
+    [changed] = house.reader.changed_intervals(STEPS, STEPS)
+    standings.note(changed)
+    assert total() == b"%.6f" % (STEPS - 0.75)
