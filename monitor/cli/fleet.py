@@ -13,7 +13,7 @@ from config.words import say
 from monitor.cli.words import tell
 from monitor.sinks.http import one_line
 from monitor.store.city import GROUP, admit, role_of, tables
-from monitor.store.city_days import SCHEMA
+from monitor.store.city_days import SCHEMA, ZONE
 
 FINE, PROBLEM, WRONG_USE = 0, 1, 2
 _SITE = re.compile(r"[a-z0-9][a-z0-9_-]{0,55}")
@@ -31,7 +31,9 @@ def run_init(database: str, language: str) -> int:
     return FINE
 
 
-def run_add_site(database: str, site: str, password_file: Path, language: str, *, renew: bool) -> int:
+def run_add_site(
+    database: str, site: str, password_file: Path, language: str, *, renew: bool, zone: str = ZONE
+) -> int:
     """Make a site's role with a password of its own, kept in a file that only its owner reads."""
     if not _SITE.fullmatch(site):
         tell(say("fleet.bad_site", language, site=site))
@@ -49,7 +51,7 @@ def run_add_site(database: str, site: str, password_file: Path, language: str, *
             words = "ALTER ROLE {} LOGIN PASSWORD {}" if known else "CREATE ROLE {} LOGIN PASSWORD {}"
             connection.execute(sql.SQL(words).format(sql.Identifier(role), sql.Literal(password)))
             connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(GROUP), sql.Identifier(role)))
-            for statement, values in admit(site):
+            for statement, values in admit(site, zone):
                 connection.execute(statement.encode(), values)
             _keep(password_file, password)
     except psycopg.Error as error:

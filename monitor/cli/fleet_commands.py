@@ -45,12 +45,13 @@ def add_site(
         Path, typer.Option("--password-file", metavar="FILE", help=_help("opt_password_file"))
     ],
     renew: Annotated[bool, typer.Option("--renew", help=_help("opt_renew"))] = False,
+    zone: Annotated[str, typer.Option("--zone", metavar="ZONE", help=_help("opt_zone"))] = "Asia/Taipei",
 ) -> None:
     """Let a site in."""
     needs_psycopg()
     from monitor.cli.fleet import run_add_site
 
-    raise typer.Exit(run_add_site(database, site, password_file, LANGUAGE, renew=renew))
+    raise typer.Exit(run_add_site(database, site, password_file, LANGUAGE, renew=renew, zone=zone))
 
 
 def needs_psycopg() -> None:

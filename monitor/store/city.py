@@ -56,7 +56,7 @@ def tables() -> list[str]:
     return [
         f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}",
         f"CREATE TABLE IF NOT EXISTS {SCHEMA}.sites (site text PRIMARY KEY, role text NOT NULL UNIQUE)",
-        f"ALTER TABLE {SCHEMA}.sites ADD COLUMN IF NOT EXISTS zone text NOT NULL DEFAULT '{ZONE}'",
+        _ZONES,
         *(_table(name) for name in _TABLES),
         *days_tables(),
         _OWN_SITE,
@@ -76,6 +76,12 @@ def _column(column: Column[Any]) -> str:
     kind = column.type.dialect_impl(_DIALECT).compile(dialect=_DIALECT)
     return f"{column.name} {kind}{'' if column.nullable else ' NOT NULL'}"
 
+
+# A zone that the server does not know fails when it is set, and not with each delivery.
+_ZONES = f"""
+ALTER TABLE {SCHEMA}.sites ADD COLUMN IF NOT EXISTS zone text NOT NULL DEFAULT '{ZONE}'
+CHECK (timestamptz 'epoch' AT TIME ZONE zone IS NOT NULL)
+"""
 
 _OWN_SITE = f"""
 CREATE OR REPLACE FUNCTION {SCHEMA}.own_site() RETURNS text

@@ -80,6 +80,9 @@ def test_the_commands_may_be_run_again_and_say_what_is_wrong(city: City, passwor
     code, said = energy_monitor("fleet", "add-site", "Bad Name", "--database", city.server.url,
                                 "--password-file", tmp_path / "x")  # fmt: skip
     assert (code, "no id of a site" in said) == (2, True), said
+    code, said = energy_monitor("fleet", "add-site", "far-hall", "--database", city.server.url,
+                                "--password-file", tmp_path / "far", "--zone", "Mars/Olympus")  # fmt: skip
+    assert (code, "Mars/Olympus" in said, (tmp_path / "far").exists()) == (1, True, False), said
     own = f"postgresql://energy_{SITE}@127.0.0.1:{city.server.port}/postgres"
     code, said = energy_monitor("fleet", "init", "--database", own,
                                 PGPASSWORD=password_file.read_text().strip())  # fmt: skip
