@@ -54,7 +54,11 @@ def test_secrets_that_are_not_there_are_warnings(tmp_path, monkeypatch):
         ("config.secret_file_missing", ("sinks", 0, "token", "file")),
     ]
     monkeypatch.setenv("BROKER_PASSWORD", "x")
-    (tmp_path / "influx.token").write_text("x\n", encoding="utf-8")
+    token = tmp_path / "influx.token"
+    token.write_text("x\n", encoding="utf-8")
+    token.chmod(0o644)
+    assert [one.code for one in load(tmp_path, example_text()).warnings] == ["config.secret_open_to_all"]
+    token.chmod(0o600)
     assert load(tmp_path, example_text()).warnings == ()
 
 
