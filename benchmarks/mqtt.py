@@ -3,8 +3,8 @@
 ``backlog``: what the broker kept for us while we were away. ``live``: what is being published meanwhile.
 Each candidate has a session of its own; the messages are 150 bytes of JSON from 100 devices. Time runs
 to the last acknowledgement; for us each message has been decoded, validated, counted and committed
-(synchronous FULL) before. ``python benchmarks/mqtt.py`` prints all of them, taken in turn in one run, with
-the processor's time a message, which a busy machine changes less than the rate.
+(synchronous FULL) before. ``python benchmarks/mqtt.py`` prints all of them, each in a process of its own, in
+turn in one run, with the processor's time a message, which a busy machine changes less than the rate.
 """
 
 import asyncio
@@ -46,22 +46,20 @@ from rules.counters import CounterLimits
 from rules.metering import MeterRules
 from tests import servers
 
-MESSAGES, DEVICES, WINDOW, ROUNDS = 20_000, 100, 1000, 3
+MESSAGES, DEVICES, WINDOW, ROUNDS = 20_000, 100, 1000, 5
 PATIENCE_S = 60.0
 HERE = Path(__file__).parent
-_brokers: list[servers.Mosquitto] = []
+HOST = servers.Mosquitto.host
 
 
 @contextmanager
-def broker() -> Iterator[None]:
-    """A broker that keeps all it gets, in memory, for the time of the measurements."""
+def broker() -> Iterator[int]:
+    """A broker that keeps all it gets, in memory, for the time of the measurements; its port."""
     with (
         tempfile.TemporaryDirectory() as folder,
         servers.mosquitto(Path(folder), "max_queued_messages 0", persistent=False) as one,
     ):
-        _brokers.append(one)
-        yield
-        _brokers.clear()
+        yield one.port
 
 
 # -- what is waiting ------------------------------------------------------------------------------------
@@ -84,7 +82,7 @@ def _messages(began_ms: int) -> bytes:
 def publish(port: int) -> None:
     """Publish all as fast as the broker takes it, when told to on standard input: a program of its own."""
     packets = _messages(time.time_ns() // 1_000_000 - 3_600_000)
-    with socket.create_connection((servers.Mosquitto.host, port)) as wire:
+    with socket.create_connection((HOST, port)) as wire:
         wire.settimeout(PATIENCE_S)
         wire.sendall(b"\x10\x10\x00\x04MQTT\x04\x02\x00\x00\x00\x04load")
         print("ready", flush=True)
@@ -98,8 +96,8 @@ def publish(port: int) -> None:
 
 
 @contextmanager
-def _publisher() -> Iterator[Callable[[], None]]:
-    command = [sys.executable, __file__, "publish", str(_brokers[0].port)]
+def _publisher(port: int) -> Iterator[Callable[[], None]]:
+    command = [sys.executable, __file__, "publish", str(port)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -112,7 +110,7 @@ def _publisher() -> Iterator[Callable[[], None]]:
         yield go
 
 
-def _keep_session(client_id: str, version: str) -> None:
+def _keep_session(port: int, client_id: str, version: str) -> None:
     """Let the broker know of a session, empty, with its subscription."""
     for start_anew in (True, False):
         is_5 = version == "5"
@@ -125,20 +123,20 @@ def _keep_session(client_id: str, version: str) -> None:
         ready = threading.Event()
         client.on_connect = lambda c, *_: c.subscribe("bench/+", 1)
         client.on_subscribe = lambda *_: ready.set()  # noqa: B023  used in this round only
-        _connect(client, is_5, start_anew)
+        _connect(client, port, is_5, start_anew)
         client.loop_start()
         assert ready.wait(PATIENCE_S)
         client.disconnect()
         client.loop_stop()
 
 
-def _connect(client: Client, is_5: bool, start_anew: bool) -> None:
+def _connect(client: Client, port: int, is_5: bool, start_anew: bool) -> None:
     options: dict[str, Any] = {}
     if is_5:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval, properties.ReceiveMaximum = 3600, WINDOW
         options = {"clean_start": start_anew, "properties": properties}
-    client.connect(_brokers[0].host, _brokers[0].port, **options)
+    client.connect(HOST, port, **options)
 
 
 # -- who takes it in ------------------------------------------------------------------------------------
@@ -166,10 +164,12 @@ def _cpu_s() -> float:
     return times.user + times.system + times.children_user + times.children_system
 
 
-def _taken(client_id: str, version: str, take: Callable[[list[Taken]], None], is_live: bool) -> Taken:
-    _keep_session(client_id, version)
+def _taken(
+    port: int, client_id: str, version: str, take: Callable[[list[Taken]], None], is_live: bool
+) -> Taken:
+    _keep_session(port, client_id, version)
     taken: list[Taken] = []
-    with _publisher() as go:
+    with _publisher(port) as go:
         go()
         if is_live:
             take(taken)
@@ -178,23 +178,23 @@ def _taken(client_id: str, version: str, take: Callable[[list[Taken]], None], is
     return taken[0]
 
 
-def mosquitto_sub(version: str = "5", is_live: bool = False) -> Taken:
+def mosquitto_sub(port: int, version: str, is_live: bool) -> Taken:
     """The C client: it acknowledges at once and prints to nowhere."""
     if servers.find_program("mosquitto_sub") is None:
         raise SystemExit("mosquitto_sub is not here: apt-get install mosquitto-clients")
     more = (
         ["-V", "5", "-x", "3600", "-D", "connect", "receive-maximum", str(WINDOW)] if version == "5" else []
     )
-    command = ["mosquitto_sub", "-p", str(_brokers[0].port), "-i", "c", "-c", "-q", "1", "-t", "bench/+"]
+    command = ["mosquitto_sub", "-p", str(port), "-i", "c", "-c", "-q", "1", "-t", "bench/+"]
 
     def take(taken: list[Taken]) -> None:
         with _clocked(taken):
             subprocess.run([*command, *more, "-C", str(MESSAGES)], stdout=subprocess.DEVNULL, check=True)
 
-    return _taken("c", version, take, is_live)
+    return _taken(port, "c", version, take, is_live)
 
 
-def bare_paho(version: str = "5", is_live: bool = False) -> Taken:
+def bare_paho(port: int, version: str, is_live: bool) -> Taken:
     """paho's own thread, a callback that counts, acknowledged at once."""
 
     def take(taken: list[Taken]) -> None:
@@ -207,25 +207,25 @@ def bare_paho(version: str = "5", is_live: bool = False) -> Taken:
         )
         client.on_message = lambda *_: done.set() if next(count) == MESSAGES else None
         with _clocked(taken):
-            _connect(client, is_5, start_anew=False)
+            _connect(client, port, is_5, start_anew=False)
             client.loop_start()
             assert done.wait(PATIENCE_S)
         client.disconnect()
         client.loop_stop()
 
-    return _taken("paho", version, take, is_live)
+    return _taken(port, "paho", version, take, is_live)
 
 
-def ours(version: str = "5", is_live: bool = False) -> Taken:
+def ours(port: int, version: str, is_live: bool) -> Taken:
     """The daemon's whole way: driver, pipeline, a meter a device, the store."""
-    return _taken("ours", version, lambda taken: uvloop.run(_take_in(version, taken)), is_live)
+    return _taken(port, "ours", version, lambda taken: uvloop.run(_take_in(port, version, taken)), is_live)
 
 
-async def _take_in(version: str, taken: list[Taken]) -> None:
+async def _take_in(port: int, version: str, taken: list[Taken]) -> None:
     profile = load_profile("json_water_meter")
     assert isinstance(profile, MqttProfile)
     devices = [{"id": f"w{n}", "profile": "json_water_meter", "topic": f"bench/{n}"} for n in range(DEVICES)]
-    where = {"host": _brokers[0].host, "port": _brokers[0].port, "version": version}
+    where = {"host": HOST, "port": port, "version": version}
     bus = MqttBus.model_validate({"kind": "mqtt", "id": "b", "devices": devices, **where})
     driver = MqttDriver(
         bus, {"json_water_meter": profile}, client_id="ours", password=None, clock_ms=SystemClock().now_ms
@@ -258,19 +258,30 @@ async def _take_in(version: str, taken: list[Taken]) -> None:
         engine.dispose()
 
 
+CANDIDATES = {"mosquitto_sub": mosquitto_sub, "bare paho": bare_paho, "ours": ours}
+
+
+def _once(who: str, port: int, version: str, is_live: bool) -> Taken:
+    """One round of one candidate, in a process that nobody has used before."""
+    command = [sys.executable, __file__, who, str(port), version, str(int(is_live))]
+    said = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
+    return Taken(*map(float, said.split()))
+
+
 def main() -> int:
     """Print all of them, in turn."""
     if sys.argv[1:2] == ["publish"]:
         publish(int(sys.argv[2]))
         return 0
+    if sys.argv[1:2]:
+        who, port, version, is_live = sys.argv[1:]
+        print(*CANDIDATES[who](int(port), version, is_live == "1"))
+        return 0
     print("| what | who | messages/s | of mosquitto_sub | CPU us each |\n| --- | --- | --- | --- | --- |")
-    candidates = {"mosquitto_sub": mosquitto_sub, "bare paho": bare_paho, "ours": ours}
     for is_live, version in itertools.product((False, True), ("5", "3.1.1")):
-        with broker():
-            rounds = [
-                {who: take(version, is_live) for who, take in candidates.items()} for _ in range(ROUNDS)
-            ]
-        for name in candidates:
+        with broker() as port:
+            rounds = [{who: _once(who, port, version, is_live) for who in CANDIDATES} for _ in range(ROUNDS)]
+        for name in CANDIDATES:
             rate = statistics.median(one[name].rate for one in rounds)
             ratio = statistics.median(one[name].rate / one["mosquitto_sub"].rate for one in rounds)
             cpu_us = statistics.median(one[name].cpu_us for one in rounds)
