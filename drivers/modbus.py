@@ -24,7 +24,7 @@ from rules.scan import Layout, Scan
 
 _log = logging.getLogger(__name__)
 
-PHASE_STEP_MS = 10
+PHASE_STEP_MS = 20
 """A few devices wake together: at a thousand polls a second, waking for each alone costs twice as much."""
 
 
