@@ -4,22 +4,20 @@ from collections.abc import Callable
 from contextlib import suppress
 from threading import Event
 from time import monotonic
-from typing import TypeVar, cast
+from typing import Any, TypeVar
 
 from config.loading import LoadedSite
 from monitor.store.database import StoreError, WriterLock
-from monitor.store.deliveries import AskedOutcome
-from monitor.store.ledgers import ImportOutcome, WriterEngine, writing
-from monitor.store.records import RecordOutcome
-from monitor.store.requests import Request, RequestBox
+from monitor.store.ledgers import WriterEngine, writing
+from monitor.store.requests import RequestBox
 from monitor.store.sites import check_site
 
-Outcome = TypeVar("Outcome", RecordOutcome, AskedOutcome)
+Outcome = TypeVar("Outcome")
 
 
 def carried_out(
     loaded: LoadedSite,
-    request: Request,
+    request: Any,
     here: Callable[[WriterEngine, str], Outcome],
     answer_within_s: float,
 ) -> Outcome:
@@ -38,12 +36,11 @@ def carried_out(
         if error.code != "store.in_use":
             raise
     # The answer is of the request's own kind.
-    return cast(Outcome, carried_out_elsewhere(loaded, request, answer_within_s))
+    outcome: Outcome = carried_out_elsewhere(loaded, request, answer_within_s)
+    return outcome
 
 
-def carried_out_elsewhere(
-    loaded: LoadedSite, request: Request, answer_within_s: float
-) -> ImportOutcome | RecordOutcome | AskedOutcome:
+def carried_out_elsewhere(loaded: LoadedSite, request: Any, answer_within_s: float) -> Any:
     """Put a request into the box, and wait for what became of it.
 
     Where the other process ends without an answer (it was a daemon that stops, or another import), it is

@@ -16,7 +16,7 @@ from sqlalchemy import Column, Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool, StaticPool
 
 from config.words import preferred_language, say
-from monitor.store import history_tables, schema
+from monitor.store import answer_tables, event_tables, history_tables, schema
 from monitor.store.schema import metadata
 
 log = logging.getLogger(__name__)
@@ -78,6 +78,12 @@ def _add_history(connection: Connection) -> None:
     history_tables.metadata.create_all(connection)
 
 
+def _add_answers_and_events(connection: Connection) -> None:
+    """Version 5: what answers for a saving, and curtailment."""
+    for tables in (answer_tables, event_tables):
+        tables.metadata.create_all(connection)
+
+
 def _add_column(connection: Connection, column: Column[Any], type_: str) -> None:
     """Add a column to a table of an older version; a table that was made just now has it."""
     found = connection.exec_driver_sql(f"PRAGMA table_info({column.table.name})").all()
@@ -91,6 +97,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _add_meter_life,
     _add_deliveries,
     _add_history,
+    _add_answers_and_events,
 )
 VERSION = len(MIGRATIONS)
 

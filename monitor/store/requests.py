@@ -6,12 +6,12 @@ carries it out in its writer's thread and leaves the answer. A request survives 
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 from zipfile import BadZipFile
 
 from pydantic import TypeAdapter
@@ -71,8 +71,7 @@ _requests = Table(
 
 
 ImportKind = Literal["base", "actuals", "readings", "reasons"]
-RECORD = "record"
-ASKED = "asked"
+IMPORT = "import"
 HISTORY = "history"
 LONGEST_REASON = 120
 
@@ -93,8 +92,25 @@ class ImportRequest:
     declared: str = ""
 
 
-Request = ImportRequest | HistoryRequest | RecordRequest | RetryRequest | BackfillRequest
-Written = TypeVar("Written")
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A request that is a row or a few: what it says, who carries it out, and what the answer says.
+
+    ``request`` and ``outcome`` are dataclasses of what JSON can hold.
+    """
+
+    request: type[Any]
+    carry_out: Callable[[Engine, str, Any], Any]
+    outcome: type[Any]
+
+
+# A new kind of request is one line here. A name never changes: it stands in boxes.
+KINDS: Mapping[str, Kind] = {
+    "record": Kind(RecordRequest, write_record, RecordOutcome),
+    "RetryRequest": Kind(RetryRequest, ask_retry, AskedOutcome),
+    "BackfillRequest": Kind(BackfillRequest, ask_backfill, AskedOutcome),
+}
+_NAMES = {kind.request: name for name, kind in KINDS.items()}
 
 
 def carry_out(
@@ -136,38 +152,34 @@ class RequestBox:
             connection.execute(CreateTable(_requests, if_not_exists=True))
             yield connection
 
-    def put(self, request: Request) -> int:
-        """Put a request in; returns its number."""
-        if isinstance(request, RetryRequest | BackfillRequest):
-            kind, data = type(request).__name__, asdict(request)
-        elif isinstance(request, RecordRequest):
-            kind, data = RECORD, asdict(request)
-        elif isinstance(request, HistoryRequest):
+    def put(self, request: Any) -> int:
+        """Put a request in: an import, a history, or one of ``KINDS``; returns its number."""
+        if isinstance(request, HistoryRequest):
             kind, data = HISTORY, stage(self.path, request)
+        elif isinstance(request, ImportRequest):
+            kind, data = IMPORT, _as_data(request)
         else:
-            kind, data = "import", _as_data(request)
+            kind, data = _NAMES[type(request)], asdict(request)
         values = {"kind": kind, "payload": json.dumps(data, ensure_ascii=False)}
         with self._begin() as connection:
             return int(connection.execute(insert_into(_requests).values(**values)).inserted_primary_key[0])  # type: ignore[index]
 
-    def answer_to(self, number: int) -> ImportOutcome | RecordOutcome | AskedOutcome | None:
-        """What became of a request; None while nobody has dealt with it.
+    def answer_to(self, number: int) -> Any:
+        """What became of a request, of its own kind; None while nobody has dealt with it.
 
         Raises
         ------
         StoreError : it was refused, with everything that speaks against it.
         """
         with self._begin() as connection:
-            text = connection.scalar(select(_requests.c.answer).where(_requests.c.id == number))
+            query = select(_requests.c.kind, _requests.c.answer).where(_requests.c.id == number)
+            kind, text = connection.execute(query).one()
         if text is None:
             return None
         answer = json.loads(text)
         if "outcome" in answer:
-            return ImportOutcome(**answer["outcome"])
-        if RECORD in answer:
-            return RecordOutcome(**answer[RECORD])
-        if ASKED in answer:
-            return AskedOutcome(answer[ASKED]["count"], tuple(answer[ASKED]["ids"]))
+            outcome = KINDS[kind].outcome if kind in KINDS else ImportOutcome
+            return TypeAdapter(outcome).validate_python(answer["outcome"])
         raise LedgerRefused([StoreError(one["code"], **one["data"]) for one in answer["problems"]])
 
     def take_up(self, store: Engine, site: str) -> int:
@@ -200,18 +212,15 @@ class RequestBox:
 
 def _answer(store: Engine, site: str, kind: str, payload: str, box: Path) -> dict[str, Any]:
     try:
-        if kind == RECORD:
-            return {RECORD: asdict(write_record(store, site, _record(payload)))}
-        if kind == RetryRequest.__name__:
-            return {ASKED: asdict(ask_retry(store, site, _as_written(RetryRequest, payload)))}
-        if kind == BackfillRequest.__name__:
-            return {ASKED: asdict(ask_backfill(store, site, _as_written(BackfillRequest, payload)))}
+        if kind in KINDS:
+            asked = _as_written(KINDS[kind].request, payload)
+            return {"outcome": asdict(KINDS[kind].carry_out(store, site, asked))}
         request = _history(payload, box) if kind == HISTORY else _request(payload)
         outcome = carry_out(store, site, request)
     except StoreError as error:
         problems = error.problems if isinstance(error, LedgerRefused) else (error,)
         return {"problems": [{"code": one.code, "data": one.data} for one in problems]}
-    return {"outcome": {"added": outcome.added, "unchanged": outcome.unchanged, "replaced": outcome.replaced}}
+    return {"outcome": asdict(outcome)}
 
 
 def _request(payload: str) -> ImportRequest:
@@ -227,12 +236,7 @@ def _history(payload: str, box: Path) -> HistoryRequest:
         return unstage(box, payload)
 
 
-def _record(payload: str) -> RecordRequest:
-    """Read a record. Raises ``StoreError`` as ``_request`` does."""
-    return _as_written(RecordRequest, payload)
-
-
-def _as_written(kind: type[Written], payload: str) -> Written:
+def _as_written(kind: type[Any], payload: str) -> Any:
     with _readable():
         return TypeAdapter(kind).validate_python(json.loads(payload))
 
