@@ -62,7 +62,7 @@ _PATTERN_CODES = {
 }
 _BOOL_TYPES = ("bool_type", "bool_parsing")
 _INT_TYPES = ("int_type", "int_parsing", "int_from_float", "int_parsing_size")
-_FLOAT_TYPES = ("float_type", "float_parsing", "finite_number")
+_FLOAT_TYPES = ("float_type", "float_parsing", "finite_number", "decimal_type", "decimal_parsing")
 _MAPPING_TYPES = ("model_type", "model_attributes_type", "dict_type", "mapping_type", "dataclass_type")
 _INSTANT_TYPES = (
     "datetime_type",
@@ -107,6 +107,7 @@ class _Explanation:
             "too_long": lambda: self._length("config.list_too_long", "max_length"),
             "value_error": lambda: self._at_value("config.rule", reason=str(self.context.get("error", ""))),
             "timezone_aware": lambda: self._wanted("config.zone_missing", example=self._with_zone()),
+            "day_wanted": lambda: self._wanted("config.day_wanted"),
             **dict.fromkeys(_INSTANT_TYPES, lambda: self._wanted("config.instant_wanted")),
             **dict.fromkeys(_BOOL_TYPES, lambda: self._wanted("config.bool_wanted")),
             **dict.fromkeys(_INT_TYPES, lambda: self._wanted("config.integer_wanted")),
@@ -216,6 +217,8 @@ class _Explanation:
 
     def _value(self) -> str:
         node = self.spot.node
+        if self.spot.on_key:
+            return str(self.spot.path[-1])
         return node.raw if node.is_scalar else "[…]" if node.sequence is not None else "{…}"
 
 
