@@ -27,9 +27,9 @@ from monitor.cli.fleet import run_add_site, run_init
 from monitor.sinks.contract import Verdict
 from monitor.sinks.postgres import PostgresFarEnd
 from monitor.sinks.secrets import Token
+from monitor.store.changed import ChangedInterval
 from monitor.store.city import columns
 from monitor.store.city_days import TOTALS
-from monitor.store.reader import ChangedInterval
 from tests.servers.postgres import Postgres, postgres
 
 QUARTER_S, START_S = 900, 1_750_000_500  # so that quarters lie on the hour's quarters

@@ -13,7 +13,8 @@ import numpy as np
 from pydantic_core import to_json
 
 from config.site import COMMODITY_UNITS, Commodity, MeterSettings, Site
-from monitor.store.reader import ChangedInterval, StoreReader
+from monitor.store.changed import ChangedInterval
+from monitor.store.reader import StoreReader
 
 SETTLED_S = 2 * 86400
 """What is older changes rarely: it is summed up once."""

@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from config.site import Commodity
 from monitor.sinks.contract import UnsendableError
-from monitor.store.reader import ChangedInterval, ChangedResult
+from monitor.store.changed import ChangedInterval, ChangedResult
 from rules.quantities import QUANTITIES
 from rules.scan import Layout, Scan
 

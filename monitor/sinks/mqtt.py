@@ -22,7 +22,8 @@ from monitor.sinks.contract import Answer, FarEnd, UnsendableError, Verdict
 from monitor.sinks.http import one_line
 from monitor.sinks.lines import INTERVALS
 from monitor.sinks.secrets import Token
-from monitor.store.reader import UNREADABLE, ChangedInterval, ChangedResult, StoreReader
+from monitor.store.changed import ChangedInterval, ChangedResult
+from monitor.store.reader import UNREADABLE, StoreReader
 from rules.quality import Quality
 
 ANNOUNCE_AGAIN_S = 3600.0

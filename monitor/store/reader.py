@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,9 @@ from sqlalchemy import Connection, Engine, Select, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from monitor.store import schema
+from monitor.store.answers import Answers
 from monitor.store.booked import LedgerEntry, booked_days
+from monitor.store.changed import ChangedInterval, ChangedResult
 from monitor.store.counts import CountsRow, read_counts
 from monitor.store.database import open_reader
 from monitor.store.deliveries import UNSETTLED, Deliveries, position_of, span_of
@@ -27,41 +28,6 @@ FOLLOW_LIMIT = 20_000
 
 UNREADABLE: tuple[type[Exception], ...] = (SQLAlchemyError, OSError)
 """What a call raises when the disk or the file is in trouble: it may pass, and trying again is right."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChangedInterval:
-    """An interval row as sinks get it."""
-
-    seq: int
-    meter: str
-    start_s: int
-    duration_s: int
-    quantity: float
-    coverage: float
-    quality: int
-    rate_avg: float | None
-    rate_max: float | None
-    rate_min: float | None
-    rev: int
-    caught_up: int = 0
-    register_start: float | None = None
-    register_end: float | None = None
-    epoch: int = 0
-    factor: float = 1.0
-    import_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ChangedResult:
-    """A result row as sinks get it."""
-
-    seq: int
-    kind: str
-    subject: str
-    at_s: int
-    data: dict[str, Any]
-    rev: int
 
 
 class StoreReader:
@@ -100,6 +66,11 @@ class StoreReader:
     def deliveries(self) -> Deliveries:
         """What sinks could not deliver, and what is to be delivered again."""
         return Deliveries(self._engine, self._site)
+
+    @property
+    def answers(self) -> Answers:
+        """What answers for a saving: adjustments of the base year and of a period's use."""
+        return Answers(self._engine, self._site)
 
     # -- scans ------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import pytest
 from config.site import Commodity
 from monitor.sinks.contract import UnsendableError
 from monitor.sinks.lines import ScanLine, interval_line, line, result_line
-from monitor.store.reader import ChangedInterval, ChangedResult
+from monitor.store.changed import ChangedInterval, ChangedResult
 from rules.quality import Quality
 from rules.quantities import QUANTITIES
 from rules.scan import Layout, PointSpec, Scan

@@ -1,0 +1,88 @@
+"""Reading what answers for a saving: adjustments of the base year and of a period's use."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Protocol
+
+from sqlalchemy import Engine, select
+
+from monitor.store.answer_tables import adjustments
+from rules.adjustments import AdjustmentShare, Book, NonRoutineAdjustment, Per, shares_within
+
+
+class DaysOf(Protocol):
+    """A period: a ``ReportingPeriod`` or a ``BaselinePeriod``."""
+
+    @property
+    def start(self) -> date:
+        """First day."""
+
+    @property
+    def end(self) -> date:
+        """Last day, inclusive."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAdjustment:
+    """An adjustment as it stands in the store.
+
+    ``withdrawn`` is the reason for which it no longer counts; None while it does.
+    """
+
+    adjustment: NonRoutineAdjustment
+    recorded_ms: int
+    who: str
+    withdrawn: str | None
+
+
+class Answers:
+    """A site's ledgers of adjustments. Every call is one short read transaction."""
+
+    def __init__(self, engine: Engine, site: str) -> None:
+        self._engine = engine
+        self._site = site
+
+    def adjustments(
+        self, commodity: str, period: DaysOf, book: Book = Book.NON_ROUTINE
+    ) -> tuple[AdjustmentShare, ...]:
+        """Those that count on days of a period, by their first day.
+
+        A quantity of a whole event that lies only partly in the period is apportioned by the number of days,
+        and marked; one per day counts for each of its days in the period.
+        """
+        counting = [one.adjustment for one in self.kept(book, commodity) if one.withdrawn is None]
+        return shares_within(counting, period.start, period.end)
+
+    def kept(self, book: Book, commodity: str | None = None) -> tuple[KeptAdjustment, ...]:
+        """All of a ledger, the withdrawn ones too, by their first day."""
+        table = adjustments
+        query = select(table).where(table.c.site == self._site, table.c.book == book.value)
+        if commodity is not None:
+            query = query.where(table.c.commodity == commodity)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(table.c.start_day, table.c.id)).all()
+        withdrawn = {row.withdraws: row.reason for row in rows if row.withdraws is not None}
+        return tuple(
+            KeptAdjustment(_adjustment(row), row.recorded_ms, row.who, withdrawn.get(row.id))
+            for row in rows
+            if row.withdraws is None
+        )
+
+
+def _adjustment(row: Any) -> NonRoutineAdjustment:
+    return NonRoutineAdjustment(
+        id=row.id,
+        book=Book(row.book),
+        commodity=row.commodity,
+        start=date.fromisoformat(row.start_day),
+        end=None if row.end_day is None else date.fromisoformat(row.end_day),
+        quantity=row.quantity,
+        unit=row.unit,
+        uncertainty=row.uncertainty,
+        per=Per(row.per),
+        reason=row.reason,
+        evidence=row.evidence,
+        author=row.author,
+        text_zh_tw=row.text_zh_tw,
+        text_en=row.text_en,
+    )
