@@ -71,7 +71,7 @@ PLAIN = PROFILE.model_copy(
     }
 )
 PROFILES = {"test_water": PROFILE, "test_plain": PLAIN}
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 
 versions = pytest.mark.parametrize("version", ["3.1.1", "5"])
 

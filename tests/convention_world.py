@@ -18,7 +18,7 @@ from drivers.settings import MqttBus
 from rules.scan import Scan
 from tests import servers
 
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0
 PROFILES = {name: p for name in profile_names() if isinstance(p := load_profile(name), MqttProfile)}
 
 

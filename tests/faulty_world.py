@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from simulators.control import ask
-from tests.servers import Program, free_port, run_program
+from tests.servers import PATIENCE_S, Program, free_port, run_program
 
 INSTALLED = "2026-05-01T00:00:00+08:00"
 START = "2026-06-01T09:00:00+08:00"
@@ -21,8 +21,8 @@ class Served:
 
     def __init__(self, program: Program, port: int) -> None:
         self.port = port
-        self.control = int(program.wait_for_line(r"^control (\d+)$", timeout_s=60)[1])
-        program.wait_for_line("^ready$", timeout_s=60)
+        self.control = int(program.wait_for_line(r"^control (\d+)$")[1])
+        program.wait_for_line("^ready$")
 
     def ask(self, wish: dict) -> dict:
         return ask(self.control, wish)
@@ -57,7 +57,7 @@ class Client:
     """Raw Modbus TCP: what was sent, and every byte that came."""
 
     def __init__(self, served: Served) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", served.port), timeout=30)
+        self._socket = socket.create_connection(("127.0.0.1", served.port), timeout=PATIENCE_S)
         self._next = 0x1000
 
     def __enter__(self) -> Self:
@@ -98,7 +98,7 @@ class Client:
         except TimeoutError:
             return True
         finally:
-            self._socket.settimeout(30)
+            self._socket.settimeout(PATIENCE_S)
 
     def value(self, address: int, unit: int = 1) -> float:
         """The float32 there."""

@@ -69,7 +69,7 @@ class Door:
         self.open()
 
     def _do(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(90)
 
     def open(self) -> None:
         """Let everybody in; on the same port as before."""

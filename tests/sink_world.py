@@ -171,7 +171,7 @@ async def running(sink: Sink) -> AsyncIterator[Sink]:
             await task
 
 
-async def until(what: str, reached: Callable[[], Awaitable[bool]], timeout_s: float = 30.0) -> None:
+async def until(what: str, reached: Callable[[], Awaitable[bool]], timeout_s: float = 90.0) -> None:
     """Wait until it is so; fails with what was waited for."""
     try:
         async with asyncio.timeout(timeout_s):
@@ -191,8 +191,10 @@ async def settled(sink: Sink) -> SinkHealth:
         return not any(health.pending.values())
 
     await until("everything delivered", nothing_pending)
-    # The cursor is on disk an instant before the sink hears of it and counts what it delivered.
-    await asyncio.sleep(0.2)
+    # The cursor is on disk an instant before the sink hears of it and counts what it delivered: whoever has
+    # something written after that hears after it.
+    assert isinstance(sink, Delivery)
+    await sink._commit(Commit())
     return await sink.health()
 
 

@@ -16,7 +16,7 @@ from config.loading import load_site
 from monitor.clock import Clock
 from monitor.web.app import create_app
 
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 
 
 @dataclass

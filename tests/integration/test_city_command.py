@@ -36,7 +36,7 @@ def energy_monitor(*words: str | Path, language: str = "en", **env: str) -> tupl
     """Exit code and all that a command printed."""
     command = [sys.executable, "-m", "monitor.cli.main", *words]
     with run_program(command, name="fleet", env={"ENERGY_MONITOR_LANGUAGE": language, **env}) as program:
-        code = program.wait(60)
+        code = program.wait()
         program.wait_for_children()
         return code, program.output
 

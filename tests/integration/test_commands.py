@@ -55,7 +55,7 @@ def energy_monitor(*words, language="en"):
     """Exit code and all that a command printed."""
     command = [sys.executable, "-m", "monitor.cli.main", *words]
     with run_program(command, name=str(words[0]), env={"ENERGY_MONITOR_LANGUAGE": language}) as program:
-        code = program.wait(60)
+        code = program.wait()
         program.wait_for_children()
         return code, program.output
 

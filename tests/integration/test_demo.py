@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from monitor.store.database import WriterLock
-from tests.servers import free_port, run_program
+from tests.servers import PATIENCE_S, free_port, run_program
 
 pytest.importorskip("amqtt", reason="the demo's broker comes with the extra [demo]")
 
@@ -33,12 +33,12 @@ def demo(folder: Path, port: int, *options: str):
 
 
 def live(port: int) -> dict:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/live", timeout=5) as response:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/live", timeout=PATIENCE_S) as response:
         return json.load(response)
 
 
 def wait_for_power(port: int) -> dict:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         shown = live(port)
         power = shown["power"]
@@ -51,7 +51,7 @@ def wait_for_power(port: int) -> dict:
 def test_the_demo_shows_a_living_building_and_ends_whole(tmp_path):
     folder, port = tmp_path / "demo", free_port()
     with demo(folder, port) as running:
-        running.wait_for_line(rf"http://127\.0\.0\.1:{port}/", timeout_s=120)
+        running.wait_for_line(rf"http://127\.0\.0\.1:{port}/", timeout_s=300)
         shown = wait_for_power(port)
         assert 500 < shown["power"]["value"] < 6000
         half = shown["half_years"]["electricity"]
@@ -68,7 +68,7 @@ def test_the_demo_shows_a_living_building_and_ends_whole(tmp_path):
         assert "runs in" in second.output
         assert live(port)["power"]["value"] > 500  # and the first lives on
         running.interrupt()
-        assert running.wait(20.0) == 0
+        assert running.wait() == 0
     assert left_behind(folder) == []
 
     # A store that somebody else may want is never thrown away.
@@ -80,7 +80,7 @@ def test_the_demo_shows_a_living_building_and_ends_whole(tmp_path):
     # By itself after a while.
     (folder / "demo-store").touch()
     with demo(folder, port, "--for", "2s") as short:
-        assert short.wait(150.0) == 0
+        assert short.wait(300) == 0
     assert left_behind(folder) == []
 
 
@@ -93,12 +93,12 @@ def test_the_demo_says_what_is_wrong(tmp_path):
 def test_the_fill_ends_with_the_demo(tmp_path):
     folder = tmp_path / "demo"
     with demo(folder, free_port()) as running:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_S
         while not any("monitor.cli.past" in words for words in left_behind(folder)):
             assert time.monotonic() < deadline, running.output
             time.sleep(0.01)
         running.interrupt()
-        assert running.wait(20.0) == 0
+        assert running.wait() == 0
         running.wait_for_children()
     assert left_behind(folder) == []
     assert "is ready" not in running.output

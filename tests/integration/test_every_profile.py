@@ -19,6 +19,7 @@ from rules.scan import Scan
 from simulators.building import Building
 from simulators.devices import SimulatedDevice
 from simulators.modbus_server import ModbusServer
+from tests.modbus_world import PATIENT_S
 
 NOON_S = 1_499_832_000.5  # 2017-07-12 12:00 in Taipei
 MODEL = Building(installed_s=1_498_838_400)  # eleven days before: counters in every register's range
@@ -40,8 +41,8 @@ class Bench:
     def __init__(self, profile: ModbusProfile, port: int, device: SimulatedDevice) -> None:
         self.profile = profile
         self.device = device
-        self.peer = AsyncModbusTcpClient("127.0.0.1", port=port, timeout=5, retries=0)
-        bus = {"kind": "modbus_tcp", "id": "bus", "host": "127.0.0.1", "port": port, "timeout_s": 5}
+        self.peer = AsyncModbusTcpClient("127.0.0.1", port=port, timeout=PATIENT_S, retries=0)
+        bus = {"kind": "modbus_tcp", "id": "bus", "host": "127.0.0.1", "port": port, "timeout_s": PATIENT_S}
         devices = [{"id": "meter-1", "profile": profile.profile, "unit": UNIT}]
         self._driver = ModbusDriver(
             ModbusTcpBus.model_validate({**bus, "devices": devices}),

@@ -63,7 +63,7 @@ def exported(site, *command):
     """Exit code and output of an export."""
     words = [sys.executable, "-m", "monitor.cli.main", "export", *command, "--site", site]
     with run_program(words, name="export") as program:
-        return program.wait(60), program.output
+        return program.wait(), program.output
 
 
 def table(text):

@@ -62,7 +62,7 @@ def between(broker: Mosquitto) -> Iterator[Between]:
         finally:
             assert process.stdin is not None
             process.stdin.close()
-            process.wait(30)
+            process.wait(90)
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ def imported(site, text, *options, kind="base", head=HEAD):
     file.write_text(head + text, encoding="utf-8")
     command = [sys.executable, "-m", "monitor.cli.main", "import", kind, file, "--site", site, *options]
     with run_program(command, name="import") as program:
-        return program.wait(60), program.output
+        return program.wait(), program.output
 
 
 def test_an_import_beside_the_daemon_is_whole_or_not_at_all(site):

@@ -189,7 +189,7 @@ def test_a_store_that_cannot_be_read_for_a_while_is_waited_for(world: World, pic
         sink = world.influx(picky.url)
         task = asyncio.create_task(sink.run())
         try:
-            await asyncio.sleep(0.05)
+            await until("that it is told", lambda: asyncio.sleep(0, sink.standing()[2] is not None))
             assert not task.done()
             away.rename(world.path)
             after = await settled(sink)

@@ -11,8 +11,8 @@ import pytest
 
 from tests import servers
 from tests.broker_world import payload, publish
-from tests.servers import free_port, run_program
-from tests.servers.halls import PATIENCE_S, Hall, running_hall, wait_for
+from tests.servers import PATIENCE_S, free_port, run_program
+from tests.servers.halls import Hall, running_hall, wait_for
 
 INTERVAL_S = 5
 MODBUS = """
@@ -49,7 +49,7 @@ def energy_monitor(folder: Path, *words: object, language: str = "en") -> tuple[
         str(folder / "site.yaml"),
     ]
     with run_program(command, name=str(words[0]), env={"ENERGY_MONITOR_LANGUAGE": language}) as program:
-        code = program.wait(60)
+        code = program.wait()
         program.wait_for_children()
         return code, program.output
 

@@ -10,7 +10,7 @@ from tests.servers.modbus import good_answer, running, scripted, serial_line
 from tests.servers.rtu import answer_of, rtu_meter
 
 DEVICES = ("one", "two")
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0
 
 
 def all_are(condition):

@@ -41,7 +41,7 @@ def profiles(*words, language="en", cwd=None):
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
     with run_program(command, name="profiles", env=env) as program:
-        code = program.wait(60)
+        code = program.wait()
         program.wait_for_children()
         return code, program.output
 

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.faulty_world import ENERGY, FREQUENCY, POWER, START, Client, Served, running
-from tests.servers import Program, free_port, require_program
+from tests.servers import PATIENCE_S, Program, free_port, require_program
+
+# An event loop's timers count whole milliseconds, from the one in which it woke up: they may ring that early.
+TICK_S = 0.005
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +39,7 @@ def test_a_slow_device_answers_late_and_right(world: Served):
         with world.fault("slow", after_ms=400):
             began = time.monotonic()
             assert client.value(POWER) == pytest.approx(right, rel=1e-4)
-            assert time.monotonic() - began >= 0.4
+            assert time.monotonic() - began > 0.4 - TICK_S
 
 
 def test_a_dripping_device_answers_a_byte_at_a_time(world: Served):
@@ -44,7 +47,8 @@ def test_a_dripping_device_answers_a_byte_at_a_time(world: Served):
         began = time.monotonic()
         transaction = client.question(POWER)
         assert client.frame()[0] == transaction
-        assert time.monotonic() - began >= 12 * 0.02
+        # 13 bytes. Whoever stands still may find several together, but never the last one earlier.
+        assert time.monotonic() - began > 12 * 0.02 - TICK_S
 
 
 @pytest.mark.parametrize("code", [1, 2, 3, 4, 5, 6, 8, 10, 11])
@@ -189,7 +193,7 @@ def test_a_counter_rolls_over_and_goes_on(tmp_path: Path):
     ):
         seen = [client.value(ENERGY)]
         assert seen[0] > 900
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_S
         while seen[-1] >= seen[0] and time.monotonic() < deadline:
             seen.append(client.value(ENERGY))
         assert seen[-1] < 100
@@ -209,7 +213,7 @@ def test_a_script_begins_and_ends_by_the_worlds_clock(tmp_path: Path):
         Client(served) as client,
     ):
         codes: dict[int, list[int]] = {1: [], 2: []}
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_S
         while 5 not in codes[2] and time.monotonic() < deadline:
             for unit, seen in codes.items():
                 client.question(POWER, unit=unit)
@@ -268,7 +272,7 @@ def test_what_cannot_be_set_is_told_with_the_cure(world: Served, wish: dict, wor
 def test_the_command_line_sets_and_clears(world: Served):
     def said(*words: str) -> tuple[int, str]:
         command = [sys.executable, "-m", "simulators.control", str(world.control), *words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         return done.returncode, done.stdout + done.stderr
 
     assert said("set", "one", "slow", "after_ms=1", "for_s=60")[0] == 0
@@ -278,7 +282,7 @@ def test_the_command_line_sets_and_clears(world: Served):
     code, text = said("set", "one", "slw")
     assert (code, "slow" in text, "Traceback" in text) == (2, True, False)
     command = [sys.executable, "-m", "simulators.control", str(free_port()), "list"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert (done.returncode, "--control" in done.stderr) == (1, True)
 
 
@@ -296,7 +300,7 @@ def test_a_wrong_script_is_told_with_its_places(tmp_path: Path):
     command = [sys.executable, "-m", "simulators", "--world", world, "--faults", script]
     program = Program(command, env={"ENERGY_MONITOR_LANGUAGE": "en"})
     try:
-        assert program.wait(60) == 2
+        assert program.wait() == 2
     finally:
         program.end()
     assert "faults.yaml:2:" in program.output
@@ -311,7 +315,7 @@ def test_mbpoll_reads_the_same_from_both_servers(tmp_path: Path, server: str):
 
         def polled(*words: str) -> str:
             command = [mbpoll, "-m", "tcp", "-0", "-1", "-B", "-p", str(served.port), *words, "127.0.0.1"]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=300)
             return done.stdout + done.stderr
 
         said = polled("-a", "1", "-t", "3:float", "-r", "70")

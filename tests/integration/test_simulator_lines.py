@@ -49,7 +49,7 @@ def running(site: Path, *options: str | Path) -> Iterator[Program]:
     command = [sys.executable, "-m", "simulators", "--site", site, *world, *options]
     env = {"ENERGY_MONITOR_LANGUAGE": "en"}
     with run_program(command, name="simulators", env=env) as program:
-        program.wait_for_line("^ready$", timeout_s=60)
+        program.wait_for_line("^ready$")
         yield program
 
 
@@ -82,7 +82,7 @@ def refused(site: Path, *options: str | Path) -> str:
     command = [sys.executable, "-m", "simulators", "--site", site, "--installed", INSTALLED, *options]
     program = Program(command, env={"ENERGY_MONITOR_LANGUAGE": "en"})
     try:
-        assert program.wait(60) == 1, program.output
+        assert program.wait() == 1, program.output
     finally:
         program.end()
     assert "Traceback" not in program.output
@@ -129,7 +129,7 @@ def test_devices_on_a_serial_line_that_is_made_for_them(tmp_path: Path):
         assert f"line serial {line}" in program.lines
         assert_both_are_read(site)
         assert_both_are_read(site)  # the line outlives its clients
-        assert program.terminate(timeout_s=10) == 0
+        assert program.terminate() == 0
     assert not line.is_symlink()
 
 
@@ -155,7 +155,7 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
     folder = tmp_path_factory.mktemp("line")
     bus = f"  - kind: modbus_rtu\n    id: serial\n    line: {folder}/line\n    baud: 115200\n"
     with running(site_of(folder, bus), "--control", "0") as program:
-        yield bus, int(program.wait_for_line(r"^control (\d+)$", timeout_s=60)[1])
+        yield bus, int(program.wait_for_line(r"^control (\d+)$")[1])
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from drivers.modbus_profile import ModbusProfile
 from simulators.building import Building
 from simulators.devices import SimulatedDevice
 from simulators.modbus_server import ModbusServer
-from tests.servers import require_program
+from tests.servers import PATIENCE_S, require_program
 
 NOON_S = 1_499_832_000.5  # 2017-07-12 12:00 in Taipei
 MODEL = Building(installed_s=1_498_838_400)
@@ -73,7 +73,9 @@ async def mbpoll(port: int, *options: str) -> tuple[int, dict[int, str], str]:
     """Exit code, values by wire address, and all that it said."""
     program = require_program("mbpoll", "mbpoll")
     arguments = [program, "-m", "tcp", "-0", "-1", "-p", str(port), *options]
-    done = await asyncio.to_thread(subprocess.run, arguments, capture_output=True, text=True, timeout=30)
+    done = await asyncio.to_thread(
+        subprocess.run, arguments, capture_output=True, text=True, timeout=PATIENCE_S
+    )
     values = dict(re.findall(r"^\[(\d+)\]:\s+(\S+)", done.stdout, re.MULTILINE))
     return (
         done.returncode,
@@ -147,7 +149,7 @@ def test_mbpoll_writes_a_setpoint_and_reads_it_back():
 def test_pymodbus_reads_writes_and_hears_exceptions():
     async def scenario() -> None:
         async with served() as port:
-            client = AsyncModbusTcpClient("127.0.0.1", port=port, timeout=5, reconnect_delay=0)
+            client = AsyncModbusTcpClient("127.0.0.1", port=port, timeout=PATIENCE_S, reconnect_delay=0)
             assert await client.connect()
             try:
                 answer = await client.read_holding_registers(801, count=4, device_id=1)
@@ -178,12 +180,12 @@ def test_requests_in_pieces_and_several_at_once_are_answered_in_order():
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             try:
                 writer.write(requests)
-                at_once = await asyncio.wait_for(reader.readexactly(11 * 100), 10)
+                at_once = await asyncio.wait_for(reader.readexactly(11 * 100), PATIENCE_S)
                 for byte in range(len(requests)):
                     writer.write(requests[byte : byte + 1])
                     await writer.drain()
                     await asyncio.sleep(0)
-                in_pieces = await asyncio.wait_for(reader.readexactly(11 * 100), 10)
+                in_pieces = await asyncio.wait_for(reader.readexactly(11 * 100), PATIENCE_S)
             finally:
                 writer.close()
                 await writer.wait_closed()
@@ -202,7 +204,7 @@ def test_the_server_hangs_up_on_what_is_not_modbus(garbage: str):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(garbage.encode())
             with contextlib.suppress(ConnectionResetError):
-                assert await asyncio.wait_for(reader.read(), 10) == b""
+                assert await asyncio.wait_for(reader.read(), PATIENCE_S) == b""
             writer.close()
             with contextlib.suppress(ConnectionResetError):
                 await writer.wait_closed()
@@ -219,7 +221,7 @@ def test_closing_hangs_up_on_clients():
         await server.close()
         await server.close()
         with contextlib.suppress(ConnectionResetError):
-            assert await asyncio.wait_for(reader.read(), 10) == b""
+            assert await asyncio.wait_for(reader.read(), PATIENCE_S) == b""
         writer.close()
         with contextlib.suppress(ConnectionResetError):
             await writer.wait_closed()

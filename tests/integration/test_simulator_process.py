@@ -17,7 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from pymodbus.client import AsyncModbusTcpClient
 
 from simulators.building import Building
-from tests.servers import Mosquitto, Program, free_port, run_program
+from tests.servers import PATIENCE_S, Mosquitto, Program, free_port, run_program
 
 START = "2026-06-01T09:00:00+08:00"
 START_S = 1_780_275_600.0
@@ -57,13 +57,13 @@ def simulators(*options: str | Path) -> list[str | Path]:
 @contextmanager
 def running(*options: str | Path) -> Iterator[Program]:
     with run_program(simulators("--installed", INSTALLED, *options), name="simulators") as program:
-        program.wait_for_line("^ready$", timeout_s=60)
+        program.wait_for_line("^ready$")
         yield program
 
 
 def registers(port: int, address: int, count: int, unit: int = 1, kind: str = "holding") -> list[int]:
     async def ask() -> list[int]:
-        client = AsyncModbusTcpClient("127.0.0.1", port=port, timeout=5, reconnect_delay=0)
+        client = AsyncModbusTcpClient("127.0.0.1", port=port, timeout=PATIENCE_S, reconnect_delay=0)
         assert await client.connect()
         read = client.read_holding_registers if kind == "holding" else client.read_input_registers
         try:
@@ -96,7 +96,7 @@ def test_a_site_files_devices_answer_where_it_says(tmp_path: Path):
             float(MODEL.rate(MODEL.source("floors-high"), START_S)) * 1000, rel=1e-3
         )
         assert registers(gateway, 1, 1, unit=2, kind="input") == [520]
-        assert program.terminate(timeout_s=10) == 0
+        assert program.terminate() == 0
         assert program.lines == ["ready"]
         assert not program.children_left()
     for port in (gateway, alone):
@@ -113,7 +113,7 @@ def test_the_world_may_run_faster_than_the_clock(tmp_path: Path):
         after_wh = number(registers(gateway, 801, 4), "FLOAT64")
         assert after_wh > before_wh
         program.interrupt()
-        assert program.wait(10) == 0
+        assert program.wait() == 0
 
 
 @pytest.mark.parametrize("version", ["3.1.1", "5"])
@@ -135,7 +135,7 @@ def test_mqtt_devices_publish_and_come_back_after_the_broker(
             )
             mosquitto.stop()
             mosquitto.start()
-        assert program.terminate(timeout_s=10) == 0
+        assert program.terminate() == 0
 
 
 def test_it_ends_although_the_broker_is_away(tmp_path: Path):
@@ -143,7 +143,7 @@ def test_it_ends_although_the_broker_is_away(tmp_path: Path):
     text = SITE.format(gateway=free_port(), alone=free_port())
     site.write_text(text + BROKER.format(broker=free_port(), version="5"), encoding="utf-8")
     with running("--site", site) as program:
-        assert program.terminate(timeout_s=10) == 0
+        assert program.terminate() == 0
 
 
 def test_a_world_file_does_without_a_site(tmp_path: Path):
@@ -159,12 +159,12 @@ def test_a_world_file_does_without_a_site(tmp_path: Path):
     with run_program(
         simulators("--world", world, "--start", START, "--hold", "60"), name="simulators"
     ) as program:
-        program.wait_for_line("^ready$", timeout_s=60)
+        program.wait_for_line("^ready$")
         power_kw = {unit: number(registers(port, 3059, 2, unit=unit), "FLOAT32") for unit in (1, 50, 100)}
         assert len(set(power_kw.values())) == 3
         assert number(registers(port, 3059, 2, unit=50), "FLOAT32") == power_kw[50]
         program.signal(signal.SIGINT)
-        assert program.wait(10) == 0
+        assert program.wait() == 0
 
 
 def test_a_taken_port_is_told_with_the_cure(tmp_path: Path):
@@ -176,7 +176,7 @@ def test_a_taken_port_is_told_with_the_cure(tmp_path: Path):
             simulators("--installed", INSTALLED, "--site", site), env={"ENERGY_MONITOR_LANGUAGE": "en"}
         )
         try:
-            assert program.wait(60) == 1
+            assert program.wait() == 1
         finally:
             program.end()
     assert f"127.0.0.1:{port}: cannot listen here" in program.output
@@ -206,7 +206,7 @@ def test_a_wrong_world_is_told_in_words(
     world.write_text(text)
     program = Program(simulators("--world", world, *options), env={"ENERGY_MONITOR_LANGUAGE": "en"})
     try:
-        assert program.wait(60) == code, program.output
+        assert program.wait() == code, program.output
     finally:
         program.end()
     assert words in program.output
@@ -230,7 +230,7 @@ def heard(broker: Mosquitto, topic: str) -> dict:
     client.connect(broker.host, broker.port)
     client.loop_start()
     try:
-        found: dict = json.loads(messages.get(timeout=30))
+        found: dict = json.loads(messages.get(timeout=PATIENCE_S))
         return found
     finally:
         client.disconnect()

@@ -246,7 +246,7 @@ def test_a_backup_and_a_restore_beside_a_daemon(tmp_path):
 
     def told(*command):
         with run_program([*program, *command, "--site", site], name=command[1]) as one:
-            return one.wait(60), one.output
+            return one.wait(), one.output
 
     with run_program([*program, "run", "--site", site], name="daemon") as daemon:
         daemon.wait_for_line("reading 0 devices")

@@ -54,7 +54,7 @@ def running(site, *options, **more):
 def told(site, *command, **more):
     """Exit code and words of a command."""
     with run_program([*PROGRAM, *command, "--site", site], name=command[0], **more) as program:
-        return program.wait(60), program.output
+        return program.wait(), program.output
 
 
 def count(path, table="intervals"):
@@ -111,7 +111,7 @@ def test_what_can_be_read_is_salvaged(site, store, tmp_path):
     assert (code, "Damaged pages" in words) == (1, True), words
     command = [*PROGRAM, "store", "salvage", store, tmp_path / "saved.db"]
     with run_program(command, name="salvage") as salvage:
-        assert salvage.wait(60) == 1
+        assert salvage.wait() == 1
     assert re.search(r"scans: [\d,]+ rows, \d+ places could not be read", salvage.output)
     assert count(tmp_path / "saved.db") == before[0]
     assert before[1] - 3 * 130 <= count(tmp_path / "saved.db", "scans") < before[1]
@@ -187,7 +187,7 @@ def test_files_that_are_not_ours_are_left_untouched(site, store):
         before = path.read_bytes()
         site.write_text(SITE.replace("energy.db", name), encoding="utf-8")
         with running(site) as daemon:
-            assert daemon.wait(60) == 1
+            assert daemon.wait() == 1
         assert words in daemon.output
         assert words in told(site, "store", "verify")[1]
         assert path.read_bytes() == before
@@ -210,7 +210,7 @@ def test_who_may_not_write_is_told_whose_it_is(site, store, somebody):
     try:
         if not somebody:
             with running(site) as daemon:
-                assert daemon.wait(60) == 1
+                assert daemon.wait() == 1
             output = daemon.output
         else:
             output = as_nobody(site)
@@ -260,11 +260,11 @@ def test_scenario_14_the_second_daemon_hears_the_first_ones_number(site):
     with running(site) as first:
         first.wait_for_line("reading 0 devices")
         with running(site) as second:
-            assert second.wait(60) == 1
+            assert second.wait() == 1
         assert f"pid {first.pid})" in second.output
         first.signal(signal.SIGSTOP)  # asleep, it still has the store
         with running(site) as third:
-            assert third.wait(60) == 1
+            assert third.wait() == 1
         first.signal(signal.SIGCONT)
         first.kill()
         with running(site) as fourth:  # and dead it does not

@@ -120,7 +120,7 @@ class Hall:
         return self.model.energy(meter, start_s, end_s, family)
 
 
-def wait_until(what: str, condition, seconds: float = 60.0):
+def wait_until(what: str, condition, seconds: float = 120.0):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = condition()

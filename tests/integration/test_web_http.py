@@ -201,7 +201,7 @@ def test_every_text_of_the_page_is_used_and_there():
 
 def eventually(found, wanted):
     """Ask again until it is so; the page looks once a second."""
-    for _ in range(100):
+    for _ in range(900):
         if found() == wanted:
             return
         time.sleep(0.1)

@@ -29,7 +29,7 @@ def test_serve_says_where_and_ends_on_a_signal_with_a_stream_open(tmp_path):
         with Served(port, None).stream("/api/v1/stream") as answer:
             next(events(answer))
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
+            assert process.wait(90) == 0
             assert process.stderr.read() == ""
     finally:
         process.kill()

@@ -15,13 +15,11 @@ import numpy as np
 
 from simulators.building import Building
 from simulators.control import ask
-from tests.servers.processes import Program, run_program
+from tests.servers.processes import PATIENCE_S, Program, run_program
 
 Found = TypeVar("Found")
 ScanFacts = tuple[int, dict[str, float], dict[str, int]]
 """Instant in ms, values and qualities by point."""
-
-PATIENCE_S = 90.0
 
 
 def wait_for(what: str, condition: Callable[[], Found | None], seconds: float = PATIENCE_S) -> Found:
@@ -173,4 +171,4 @@ def running_hall(
             hall = Hall(store, Building(installed_s=installed_s), control, families or {}, daemon, command)
             wait_for(f"an interval of {meter}", lambda: len(hall.intervals(meter)) >= 1)
             yield hall
-            assert daemon.terminate(timeout_s=30) == 0
+            assert daemon.terminate() == 0

@@ -107,7 +107,7 @@ class InfluxDB1:
         query = urllib.parse.urlencode({"q": influxql, "db": bucket or self.bucket, "epoch": "ns"})
         url = f"http://127.0.0.1:{self.engine_port}/query"
         if method == "POST":
-            with urllib.request.urlopen(url, data=query.encode(), timeout=20) as response:
+            with urllib.request.urlopen(url, data=query.encode(), timeout=90) as response:
                 answer = json.loads(response.read())
         else:
             answer = json.loads(get(f"{url}?{query}"))
@@ -165,7 +165,7 @@ class _Front(BaseHTTPRequestHandler):
             for name in ("Content-Encoding", "Content-Type")
             if (value := self.headers.get(name)) is not None
         }
-        connection = HTTPConnection("127.0.0.1", self.influxdb.engine_port, timeout=20)
+        connection = HTTPConnection("127.0.0.1", self.influxdb.engine_port, timeout=90)
         try:
             connection.request("POST", target, body, passed_on)
             response = connection.getresponse()

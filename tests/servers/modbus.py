@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tests.servers.processes import free_port, run_program, wait_until
+from tests.servers.processes import PATIENCE_S, free_port, run_program, wait_until
 from tests.servers.programs import require_program
 
 LIBMODBUS_EXAMPLES = Path("/usr/share/doc/libmodbus-dev/examples")
@@ -46,7 +46,7 @@ class Inbox:
         """The latest of one device; None before the first."""
         return next((news for news in reversed(self.told) if news.device == device), None)
 
-    async def until(self, condition: Callable[["Inbox"], object], seconds: float = 30.0) -> None:
+    async def until(self, condition: Callable[["Inbox"], object], seconds: float = PATIENCE_S) -> None:
         """Wait for a condition. TimeoutError when it does not come."""
         async with asyncio.timeout(seconds):
             while not condition(self):
@@ -196,10 +196,10 @@ def libmodbus_server(folder: Path, line: Path | None = None) -> Iterator[int]:
     includes = ["-I", str(LIBMODBUS_EXAMPLES), "-I/usr/include/modbus"]
     build = [compiler, *includes, str(folder / "server.c"), "-o", str(program), "-lmodbus"]
     with run_program(build, name="gcc") as building:
-        assert building.wait(60) == 0, building.output
+        assert building.wait() == 0, building.output
     way = "tcp" if line is None else "rtu"
     loop = f"while :; do stdbuf -oL {shlex.quote(str(program))} {way}; sleep 0.02; done"
     with run_program(["/bin/sh", "-c", loop], name="libmodbus") as server:
         if line is not None:
-            server.wait_for_line("Opening", timeout_s=60)
+            server.wait_for_line("Opening")
         yield port

@@ -1,39 +1,67 @@
 """Programs run by tests: each in a process group of its own, read line by line, ended for certain."""
 
+import fcntl
 import os
 import random
 import re
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 # What a test started, oldest first, so that a failure can show the logs.
 started: list["Program"] = []
 
+# How long a test waits for what must come: a machine that others use, too, may stand still for many seconds.
+PATIENCE_S = 90.0
+
 TRACEBACK = "Traceback (most recent call last)"
-_handed_out: set[int] = set()
 # Below those that the system takes for outgoing connections: none of these can take a port found free.
 _PORTS = range(10_000, 32_000)
 _drawn = random.SystemRandom()
+_reserved: set[int] = set()
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody listens on, never the same twice in one run."""
+    """Return a loopback port that nobody listens on; no test run of this user gets it until this one ends.
+
+    Whoever asks binds it a moment later, or again after a restart: until then only the reservation keeps
+    it from the other workers.
+    """
     while True:
         # Drawn, not counted: several test runs share a machine.
         port = _drawn.choice(_PORTS)
-        if port in _handed_out:
+        if not _reserve(port):
             continue
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
-            _handed_out.add(port)
             return port
+
+
+def _reserve(port: int) -> bool:
+    """Whether nobody else has this port: one byte of a file that all runs share, locked until we end."""
+    if port in _reserved:
+        return False
+    _reserved.add(port)
+    try:
+        fcntl.lockf(_reservations(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@cache
+def _reservations() -> int:
+    """Opened once and never closed: closing any descriptor of the file would give back all its locks."""
+    path = Path(tempfile.gettempdir()) / f"facility-energy-monitor-ports-{os.getuid()}"
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def accepts(host: str, port: int) -> bool:
@@ -107,7 +135,7 @@ class Program:
         with self._news:
             return "\n".join(self.lines)
 
-    def wait_for_line(self, pattern: str, timeout_s: float = 60.0, *, after: int = 0) -> re.Match[str]:
+    def wait_for_line(self, pattern: str, timeout_s: float = PATIENCE_S, *, after: int = 0) -> re.Match[str]:
         """Wait until it prints a line that matches; looks at all lines since the ``after``-th.
 
         Raises AssertionError with the output when it ends, or the time passes, without one.
@@ -127,7 +155,7 @@ class Program:
                     raise AssertionError(f"{self.name} {why} without a line like {pattern!r}\n{self.tail()}")
                 self._news.wait(left_s)
 
-    def wait(self, timeout_s: float = 20.0) -> int:
+    def wait(self, timeout_s: float = PATIENCE_S) -> int:
         """Exit code, once it has ended. Raises AssertionError when it does not."""
         try:
             return self._process.wait(timeout_s)
@@ -142,7 +170,7 @@ class Program:
         """Ctrl-C: SIGINT to the program and all its children, as a terminal does."""
         self._signal_group(signal.SIGINT)
 
-    def terminate(self, timeout_s: float = 20.0) -> int:
+    def terminate(self, timeout_s: float = PATIENCE_S) -> int:
         """SIGTERM to the program alone, as a service manager does first; exit code once it has ended."""
         self._process.terminate()
         return self.wait(timeout_s)
@@ -161,7 +189,7 @@ class Program:
             return False
         return True
 
-    def wait_for_children(self, timeout_s: float = 5.0) -> bool:
+    def wait_for_children(self, timeout_s: float = PATIENCE_S) -> bool:
         """Whether its whole group has ended within the time."""
         deadline_s = time.monotonic() + timeout_s
         while self.children_left():
@@ -174,7 +202,7 @@ class Program:
         with suppress(ProcessLookupError):
             os.killpg(self.pid, number)
 
-    def end(self, patience_s: float = 10.0) -> None:
+    def end(self, patience_s: float = 30.0) -> None:
         """End it and its children whatever state they are in; safe to call twice."""
         if self.exit_code is None:
             self._process.terminate()
@@ -214,7 +242,7 @@ def run_program(
         raise AssertionError(f"{program.name} printed a traceback\n{program.tail(200)}")
 
 
-def wait_until(what: str, ready: Any, program: Program, timeout_s: float = 30.0) -> None:
+def wait_until(what: str, ready: Any, program: Program, timeout_s: float = PATIENCE_S) -> None:
     """Wait until ``ready()`` is true; fails when the program ends before, or the time passes."""
     deadline_s = time.monotonic() + timeout_s
     while not ready():

@@ -95,7 +95,7 @@ class ScriptedHttp(Listening):
             self.requests.append(request)
             self._news.notify_all()
 
-    def wait_for_requests(self, count: int, timeout_s: float = 20.0) -> list[Request]:
+    def wait_for_requests(self, count: int, timeout_s: float = 90.0) -> list[Request]:
         """All requests so far, once there are at least ``count``. Raises AssertionError when not."""
         with self._news:
             came = self._news.wait_for(lambda: len(self.requests) >= count, timeout_s)

@@ -13,7 +13,7 @@ from tests.servers.processes import Program, free_port, wait_until
 from tests.servers.programs import require_program
 
 
-def get(url: str, timeout_s: float = 20.0) -> bytes:
+def get(url: str, timeout_s: float = 90.0) -> bytes:
     """Body of a GET on loopback."""
     with urllib.request.urlopen(url, timeout=timeout_s) as response:
         body: bytes = response.read()
@@ -23,7 +23,7 @@ def get(url: str, timeout_s: float = 20.0) -> bytes:
 def answers(url: str) -> bool:
     """Whether a GET succeeds."""
     try:
-        get(url, timeout_s=2.0)
+        get(url, timeout_s=30.0)
     except (URLError, OSError):
         return False
     return True

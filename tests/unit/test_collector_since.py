@@ -60,7 +60,7 @@ def test_since_when_stays_while_only_the_error_changes():
         driver = Told(steps)
         collector = Collector({"b": driver}, None, rows.append, clock)  # type: ignore[arg-type, dict-item]
         task = asyncio.create_task(collector.run())
-        await asyncio.wait_for(driver.told.wait(), 30)
+        await asyncio.wait_for(driver.told.wait(), 90)
         task.cancel()
         await asyncio.wait([task])
 

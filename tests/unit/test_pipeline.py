@@ -269,7 +269,7 @@ def test_a_changed_profile_keeps_the_old_scans_readable(path):
     second.leave()
 
 
-def wait_for(condition, seconds=20.0):
+def wait_for(condition, seconds=90.0):
     for _ in range(int(seconds / 0.02)):
         if condition():
             return

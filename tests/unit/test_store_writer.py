@@ -59,7 +59,7 @@ def test_a_writer_that_sleeps_is_woken_by_a_scan_alone(store):
         one = commit(number, layout_id)
         one.done.append(safe.set)
         writer.submit(one)
-        assert safe.wait(30)
+        assert safe.wait(90)
 
 
 def test_a_snapshot_takes_the_place_of_the_one_before(store):
@@ -81,7 +81,7 @@ def test_what_nobody_waits_for_gathers_and_gets_to_disk_all_the_same(store):
     assert eventually(lambda: writer.waiting() == 0)
 
 
-def eventually(is_so, within_s=30.0):
+def eventually(is_so, within_s=90.0):
     """Whether a condition comes true."""
     deadline_s = time.monotonic() + within_s
     while not is_so() and time.monotonic() < deadline_s:
