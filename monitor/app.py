@@ -3,18 +3,20 @@
 import asyncio
 import contextlib
 import logging
-import signal
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from config.loading import LoadedSite
 from config.meter_checks import formulas_of
+from config.problems import ConfigurationError
 from config.words import Spoken
 from monitor.clock import Clock, SteadyClock
 from monitor.collector import Collector
 from monitor.counting import CountKeeper
 from monitor.pipeline import Pipeline
+from monitor.reloading import Asked, refuse, site_wanted, take
 from monitor.reports.results import SiteResults
 from monitor.rework import Reworker
 from monitor.sinks.contract import Sink, SinkState
@@ -28,6 +30,7 @@ from monitor.store.care.quarantine import (
     speaks_of_damage,
 )
 from monitor.store.database import StoreError, WriterLock, open_writer
+from monitor.store.deliveries import DAEMON, add_audit
 from monitor.store.ledgers import WriterEngine
 from monitor.store.reader import UNREADABLE, StoreReader
 from monitor.store.requests import RequestBox
@@ -58,20 +61,35 @@ class Daemon:
     """
 
     def __init__(self, loaded: LoadedSite, clock: Clock) -> None:
-        self._loaded = loaded
+        self.loaded = loaded
         self._site = loaded.site.site.id
-        self._lock = WriterLock(loaded.store_path)
+        with contextlib.ExitStack() as opened:
+            self._open(clock, opened)
+            self._wire(clock)
+            self._opened = opened.pop_all()
+
+    def _open(self, clock: Clock, opened: contextlib.ExitStack) -> None:
+        """The store, for the one that writes and for those that read. Opened last, closed first."""
+        path = self.loaded.store_path
+        self._lock = WriterLock(path)
         self._lock.acquire()
-        if damaged := quarantine_if_damaged(loaded.store_path, clock.now_ms()):
+        opened.callback(self._lock.release)
+        if damaged := quarantine_if_damaged(path, clock.now_ms()):
             log.error(Spoken("care.log_quarantined", kept=damaged.kept, reason=damaged.reason))
-        self._engine = open_writer(loaded.store_path)
-        self._reader = StoreReader.open(loaded.store_path, self._site)
+        self._engine = open_writer(path)
+        opened.callback(self._engine.dispose)
+        self._reader = StoreReader.open(path, self._site)
+        opened.callback(self._reader.close)
+        self._requests = RequestBox(path)
+        opened.callback(self._requests.close)
+
+    def _wire(self, clock: Clock) -> None:
+        loaded = self.loaded
         self._writer = Writer(self._engine, self._site)
         self._clock = SteadyClock(clock, newest_reading_ms(self._reader))
         self._held = HeldScans(self._clock)
         self._drivers = build_drivers(loaded, self._clock)
         self._pipeline = self._build_pipeline()
-        self._requests = RequestBox(loaded.store_path)
         self._virtual = VirtualMeters(
             formulas_of(loaded.site), self._reader, self._writer, loaded.site.interval_s
         )
@@ -85,36 +103,41 @@ class Daemon:
         ids = register_layouts(self._engine, self._site, layouts)
         return Pipeline(
             {layout.key: (ids[layout.key], layout) for layout in layouts},
-            build_meters(self._loaded, layouts),
+            build_meters(self.loaded, layouts),
             self._writer.submit,
             clock_ms=self._clock.now_ms,
-            interval_s=self._loaded.site.interval_s,
+            interval_s=self.loaded.site.interval_s,
             stamps=self._held,
         )
 
     def _build_sinks(self) -> Sequence[Sink]:
         return [
             Delivery(
-                maker_of(settings, self._loaded, self._clock, self._reader),
+                maker_of(settings, self.loaded, self._clock, self._reader),
                 self._reader,
                 self._writer,
                 self._clock,
                 committed=self._committed,
             )
-            for settings in self._loaded.site.sinks
+            for settings in self.loaded.site.sinks
         ]
 
-    async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
-        """Run until SIGTERM, SIGINT or cancellation; then commit what is waiting and end.
+    async def run(
+        self, on_ready: Callable[[LoadedSite], None] = lambda loaded: None, asked: Asked | None = None
+    ) -> LoadedSite | None:
+        """Run until it is asked to end or cancelled; then commit what is waiting and end.
+
+        Returns
+        -------
+        The site that it ended for, where a site file is to take the place of this one; else None.
 
         Raises
         ------
         StoreError : at the end, when the store did not take all that was read, or proved damaged.
         """
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+        if asked is None:
+            asked = Asked()
+            asked.listen()
         self._writer.start()
         replayed = self._pipeline.restore(self._reader)
         log.info(Spoken("log.replayed", site=self._site, count=replayed))
@@ -132,27 +155,36 @@ class Daemon:
         tasks.append(asyncio.create_task(self._keep_virtual_meters(), name="virtual meters"))
         keeper = CountKeeper(self._drivers, self._writer.call, self._site, self._clock)
         tasks.append(asyncio.create_task(keeper.run(), name="counts"))
-        stopping = asyncio.create_task(stop.wait(), name="stop")
-        on_ready()
+        stopping = asyncio.create_task(asked.stop.wait(), name="stop")
+        changing = asyncio.create_task(site_wanted(asked, self.loaded.path, self.note), name="reload")
+        on_ready(self.loaded)
         try:
             # A task that ends by itself is a defect: end as a whole, loudly, and be started again.
-            await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([stopping, changing, *tasks], return_when=asyncio.FIRST_COMPLETED)
             ended = [task for task in tasks if task.done()]
         finally:
             scheduler.shutdown(wait=False)
             for task in (stopping, *tasks):
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            wanted = changing.result() if changing.done() and not asked.stop.is_set() else None
+            changing.cancel()
             self._close()
         for task in ended:
             task.result()
             raise RuntimeError(f"{task.get_name()} ended by itself")
+        return wanted
+
+    def note(self, action: str, detail: dict[str, Any]) -> None:
+        """Write down in the audit what was done; at once where nothing runs, else soon."""
+        at_ms, site = self._clock.now_ms(), self._site
+        self._writer.call(lambda engine: add_audit(engine, site, at_ms, DAEMON, action, detail))
 
     def _scheduler(self) -> AsyncIOScheduler:
         """What belongs to the calendar. Each job asks the store what is due; a missed one harms nothing."""
-        scheduler = AsyncIOScheduler(timezone=self._loaded.site.site.timezone)
-        results = SiteResults(self._loaded.site, self._reader)
-        every_s = min(60, max(1, self._loaded.site.interval_s // 5))
+        scheduler = AsyncIOScheduler(timezone=self.loaded.site.site.timezone)
+        results = SiteResults(self.loaded.site, self._reader)
+        every_s = min(60, max(1, self.loaded.site.interval_s // 5))
         scheduler.add_job(
             self._update_results, "interval", seconds=every_s, args=[results], max_instances=1, coalesce=True
         )
@@ -213,37 +245,49 @@ class Daemon:
         # The last snapshot makes the next start quick; without it the scans would be taken again.
         self._writer.submit(Commit(snapshot=self._pipeline.snapshot()))
         whole = self._writer.close()
-        self._requests.close()
-        self._reader.close()
-        self._engine.dispose()
-        self._lock.release()
+        self._opened.close()
         if not whole and not speaks_of_damage(self._writer.last_error):
             facts = {"commits": self._writer.waiting(), "reason": self._writer.last_error or ""}
-            raise StoreError("store.not_all_written", path=str(self._loaded.store_path), **facts)
+            raise StoreError("store.not_all_written", path=str(self.loaded.store_path), **facts)
 
 
-def run_daemon(loaded: LoadedSite, clock: Clock, on_ready: Callable[[], None] = lambda: None) -> None:
+def make_daemon(loaded: LoadedSite, before: LoadedSite | None, clock: Clock) -> Daemon:
+    """A daemon of a site; of the one before, where this one turns out to be of no use at the last moment."""
+    if before is None:
+        return Daemon(loaded, clock)
+    try:
+        daemon = Daemon(loaded, clock)
+    except (ConfigurationError, StoreError) as error:
+        daemon = Daemon(before, clock)
+        refuse(error, loaded.path, daemon.note)
+    else:
+        take(loaded, before, daemon.note)
+    return daemon
+
+
+def run_daemon(
+    loaded: LoadedSite, clock: Clock, on_ready: Callable[[LoadedSite], None] = lambda loaded: None
+) -> None:
     """Run the daemon on uvloop where there is one, until a signal ends it."""
 
     async def main() -> None:
-        for left in reversed(range(NEW_STORES_AT_MOST + 1)):
+        asked, site, before, left = Asked(), loaded, None, NEW_STORES_AT_MOST
+        asked.listen()
+        while True:
             daemon = None
             try:
-                daemon = Daemon(loaded, clock)
+                daemon = make_daemon(site, before, clock)
                 spare_the_collector()
                 take_short_turns()
-                await daemon.run(on_ready)
+                wanted = await daemon.run(on_ready, asked)
             except DAMAGE_SHOWS_IN as error:
-                reason = damage_in(error)
-                if reason is None:
-                    raise
-                mark_damaged(loaded.store_path, reason)
-                data = {"path": str(loaded.store_path), "reason": reason}
-                if daemon is None or not left:  # it still has the lock; its next start sets the store aside
-                    raise StoreError("care.damaged_at_work", **data) from error
-                log.warning(Spoken("log.trouble", error={"code": "care.damaged_at_work", "data": data}))
+                site, before = daemon.loaded if daemon else site, None
+                _set_aside_next(error, site, last=daemon is None or not left)
+                left -= 1
             else:
-                return
+                if wanted is None:
+                    return
+                site, before = wanted, daemon.loaded
 
     try:
         import uvloop
@@ -251,3 +295,15 @@ def run_daemon(loaded: LoadedSite, clock: Clock, on_ready: Callable[[], None] = 
         asyncio.run(main())
     else:
         uvloop.run(main())
+
+
+def _set_aside_next(error: BaseException, loaded: LoadedSite, *, last: bool) -> None:
+    """Have the next start set a store aside that proved damaged; an error that is none goes on its way."""
+    reason = damage_in(error)
+    if reason is None:
+        raise error
+    mark_damaged(loaded.store_path, reason)
+    data = {"path": str(loaded.store_path), "reason": reason}
+    if last:  # it still has the lock; its next start sets the store aside
+        raise StoreError("care.damaged_at_work", **data) from error
+    log.warning(Spoken("log.trouble", error={"code": "care.damaged_at_work", "data": data}))

@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from config.loading import load_site
+from config.loading import LoadedSite, load_site
 from config.problems import render_all
 from config.words import say
 from monitor.app import run_daemon
@@ -20,10 +20,10 @@ def run_site(path: Path, language: str, *, quiet: bool = False) -> int:
     speak(language, quiet=quiet)
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
 
-    def ready() -> None:
-        devices = sum(len(bus.devices) for bus in loaded.site.buses)
-        name = loaded.site.site.name.in_language("en" if language == "en" else "zh-TW")
-        tell(say("cli.running", language, site=name, devices=devices, store=loaded.store_path))
+    def ready(now: LoadedSite) -> None:
+        devices = sum(len(bus.devices) for bus in now.site.buses)
+        name = now.site.site.name.in_language("en" if language == "en" else "zh-TW")
+        tell(say("cli.running", language, site=name, devices=devices, store=now.store_path))
 
     run_daemon(loaded, SystemClock(), ready)
     tell(say("cli.ended", language))

@@ -312,6 +312,18 @@ def span_of(stream: str, site: str, from_ms: int, to_ms: int) -> Select[Any]:
     return select(table).where(table.c.site == site, at_s >= -(-from_ms // 1000), at_s < -(-to_ms // 1000))
 
 
+DAEMON = "daemon"
+"""Who acts, where no person does."""
+
+
+def add_audit(
+    engine: Engine, site: str, at_ms: int, actor: str, action: str, detail: Mapping[str, Any]
+) -> None:
+    """Add a row of who had what done, in a transaction of its own. For the writer's engine."""
+    with engine.begin() as connection:
+        write_audit(connection, site, at_ms, actor, action, detail)
+
+
 def write_audit(
     connection: Connection, site: str, at_ms: int, actor: str, action: str, detail: Mapping[str, Any]
 ) -> None:

@@ -130,6 +130,7 @@ def registers(reader: StoreReader) -> list[tuple[int, float]]:
     return found
 
 
+@pytest.mark.scenario(3)
 def test_an_hour_back_loses_nothing_and_books_nothing_negative(tmp_path):
     house = House(tmp_path, Machine(START_S))
     asyncio.run(an_hour_back(house))
@@ -163,6 +164,7 @@ async def an_hour_back(house: House) -> None:
     assert set_in[0][1] * 4 > peak_kw  # it holds more than a quarter of an hour, and is none
 
 
+@pytest.mark.scenario(4)
 def test_a_boot_in_1970_books_nothing_until_the_clock_is_set(tmp_path):
     house = House(tmp_path, Machine(30.0))
     asyncio.run(a_boot_in_1970(house))

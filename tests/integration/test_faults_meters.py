@@ -130,6 +130,7 @@ def test_energy_is_right_in_the_end(story: Story, meter: str):
 
 
 @pytest.mark.parametrize(("meter", "code"), [("zero", "backward"), ("spike", "spike")])
+@pytest.mark.scenario(24)
 def test_what_is_not_believed_is_kept_and_has_a_reason(story: Story, meter: str, code: str):
     assert code in story.refusals(meter)
     values = [values["energy_import"] for _, values, _ in story.hall.scans(meter, story.before)]
@@ -140,12 +141,14 @@ def test_a_right_meter_has_nothing_refused(story: Story):
     assert story.refusals("right") == set()
 
 
+@pytest.mark.scenario(24)
 def test_a_replaced_register_is_a_new_epoch_without_a_negative_or_giant_interval(story: Story):
     booked, used = story.booked_and_used("replaced")
     assert 0.5 * used <= booked <= 1.02 * used + 0.02
     assert "new_epoch" in story.refusals("replaced")
 
 
+@pytest.mark.scenario(23)
 def test_a_rollover_goes_on_counting(story: Story):
     hall = story.hall
     rows = hall.intervals("rolls")
@@ -157,6 +160,7 @@ def test_a_rollover_goes_on_counting(story: Story):
 
 
 @pytest.mark.parametrize("meter", ["none", "pattern"])
+@pytest.mark.scenario(22)
 def test_no_value_is_missing_and_not_zero(story: Story, meter: str):
     marked = [
         (values["energy_import"], qualities["energy_import"])
@@ -169,6 +173,7 @@ def test_no_value_is_missing_and_not_zero(story: Story, meter: str):
     assert set(later[2].values()) == {Quality.GOOD}
 
 
+@pytest.mark.scenario(24)
 def test_a_register_that_caught_up_is_no_peak(story: Story):
     query = "SELECT max(rate_avg) FROM intervals WHERE meter = 'stuck'"
     ((most,),) = story.hall.rows(query)

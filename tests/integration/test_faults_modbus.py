@@ -97,6 +97,7 @@ REFUSED = {5: "busy", 6: "busy", 10: "nobody_behind", 11: "nobody_behind"}
 
 
 @pytest.mark.parametrize(("kind", "parameters", "told"), UNSPOKEN, ids=str)
+@pytest.mark.scenario(20, 21)
 def test_a_device_whose_answers_are_none(hall: Hall, kind: str, parameters: dict, told: str):
     hall.wait_for_condition("victim", "online")
     after = hall.last_scan()

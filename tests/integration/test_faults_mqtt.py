@@ -126,6 +126,7 @@ def test_garbage_is_told_and_never_booked(hall: Hall):
     assert_right_from(hall, began_s)
 
 
+@pytest.mark.scenario(15)
 def test_duplicates_count_once(hall: Hall):
     began_s = time.time()
     with hall.fault("victim", "duplicate"):
@@ -133,6 +134,7 @@ def test_duplicates_count_once(hall: Hall):
     assert_right_from(hall, began_s)
 
 
+@pytest.mark.scenario(17)
 def test_older_messages_between_newer_ones_change_nothing(hall: Hall):
     after, began_s = hall.last_scan(), time.time()
     with hall.fault("victim", "disordered", age_s=3):
@@ -183,6 +185,7 @@ def test_cut_off_connections_are_dialled_again(hall: Hall, proxy: Between):
     assert_right_from(hall, began_s)
 
 
+@pytest.mark.scenario(16)
 def test_an_old_message_that_the_broker_kept_is_not_booked_as_now(hall: Hall, proxy: Between):
     after, began_s = hall.last_scan(), time.time()
     with hall.fault("victim", "retained", age_s=300, times=2):

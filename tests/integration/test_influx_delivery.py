@@ -131,6 +131,7 @@ def test_a_live_reading_waits_for_no_backlog(world: World, picky):
     asyncio.run(story())
 
 
+@pytest.mark.scenario(17)
 def test_an_interval_that_changed_is_sent_again_with_its_revision(world: World, picky):
     async def story() -> None:
         start_s = START_S
@@ -164,6 +165,7 @@ def test_a_scan_of_nothing_but_gaps_is_passed_over(world: World, picky):
 # -- the store ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.scenario(2)
 def test_what_was_acknowledged_but_not_noted_is_sent_again(world: World, picky):
     """Fault 2: the process dies between the 204 and the cursor's commit."""
 

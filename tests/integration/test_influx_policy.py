@@ -66,6 +66,7 @@ HOLDS = [
 
 
 @pytest.mark.parametrize(("answer", "code"), HOLDS, ids=lambda value: getattr(value, "status", None))
+@pytest.mark.scenario(7, 12)
 def test_it_holds_everything_until_a_person_has_acted(world: World, scripted_http, answer, code):
     async def story() -> None:
         scripted_http.otherwise = answer
@@ -105,6 +106,7 @@ PASSES = [
 
 
 @pytest.mark.parametrize(("answer", "code"), PASSES, ids=lambda value: getattr(value, "status", None))
+@pytest.mark.scenario(11)
 def test_it_backs_off_and_comes_again_for_ever(world: World, scripted_http, answer, code):
     async def story() -> None:
         scripted_http.script(answer, answer)
@@ -175,6 +177,7 @@ def test_retry_after_is_seconds_or_a_date(value, server_date, expected):
     assert retry_after_s(value, server_date, NOW_MS) == expected
 
 
+@pytest.mark.scenario(10)
 def test_the_servers_wish_counts_up_to_five_minutes():
     def wait(asked: float | None, jitter: float = 0.0) -> float:
         return wait_s(Answer(Verdict.RETRY, retry_after_s=asked), Backoff(0.5, 60.0), Pace(), jitter)
@@ -194,6 +197,7 @@ def test_the_backoff_grows_to_its_cap_and_starts_again_after_success():
     assert wait_s(busy, backoff, pace, 1.0) == 0.5
 
 
+@pytest.mark.scenario(10)
 def test_retry_after_reaches_the_wait(world: World, scripted_http):
     async def story() -> None:
         scripted_http.script(Scripted(503, {"Retry-After": "86400"}))
@@ -211,6 +215,7 @@ def test_retry_after_reaches_the_wait(world: World, scripted_http):
 
 
 @pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.scenario(9)
 def test_only_the_culprits_become_dead_letters(world: World, picky, status):
     async def story() -> None:
         picky.refusal = status
@@ -231,6 +236,7 @@ def test_only_the_culprits_become_dead_letters(world: World, picky, status):
     asyncio.run(story())
 
 
+@pytest.mark.scenario(8)
 def test_a_batch_that_is_too_large_is_halved_and_the_limit_learned(world: World, picky):
     async def story() -> None:
         picky.max_bytes = 20_000

@@ -236,6 +236,7 @@ def test_influxdb_drops_what_is_past_its_retention_and_keeps_the_rest(world, inf
     asyncio.run(story())
 
 
+@pytest.mark.scenario(2)
 def test_influxdb_is_told_again_and_counts_nothing_twice(world, influxdb1):
     """Fault 2: everything was acknowledged, and no cursor was kept."""
 

@@ -143,6 +143,7 @@ def test_a_record_without_a_daemon_waits_for_one(tmp_path: Path):
     assert (code, "no reading was refused" in words) == (0, True), words
 
 
+@pytest.mark.scenario(17)
 def test_messages_that_come_late_are_put_in_their_place(tmp_path: Path):
     with servers.mosquitto(tmp_path / "broker") as broker:
         (tmp_path / "site.yaml").write_text(MQTT.format(port=broker.port), encoding="utf-8")

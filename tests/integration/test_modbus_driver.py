@@ -157,6 +157,7 @@ def test_a_silent_unit_behind_a_gateway_is_left_alone_more_and_more():
     asyncio.run(scene())
 
 
+@pytest.mark.scenario(20)
 def test_a_foreign_or_malformed_answer_is_never_booked():
     def other_unit(frame):
         answer = bytearray(good_answer(frame))

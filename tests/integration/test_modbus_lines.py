@@ -134,6 +134,7 @@ def another_protocol(frame):
 
 
 @pytest.mark.parametrize("fault", [silent_for_ever, cut_in_the_middle, another_protocol])
+@pytest.mark.scenario(21)
 def test_a_connection_that_makes_no_sense_is_made_anew(fault):
     """Half-open, cut or foreign: after a deadline comes a fresh socket, and readings."""
 

@@ -101,6 +101,7 @@ def test_a_point_that_comes_back_is_joined_again(monkeypatch):
     asyncio.run(scene())
 
 
+@pytest.mark.scenario(19)
 def test_a_device_that_refuses_everything_is_not_asked_hotly():
     async def scene():
         port, requests = free_port(), []
@@ -133,6 +134,7 @@ def test_a_device_that_refuses_everything_is_not_asked_hotly():
         (11, "driver.nobody_behind", DeviceCondition.OFFLINE),
     ],
 )
+@pytest.mark.scenario(19)
 def test_what_an_exception_means(code, error, condition):
     two = profile(
         {

@@ -1,5 +1,7 @@
 """Messages of a real broker become scans; what cannot be read is refused and counted."""
 
+import pytest
+
 from drivers.contract import DeviceCondition
 from drivers.mqtt_link import MAXIMUM_PACKET_BYTES
 from drivers.payload_json import MAX_BYTES
@@ -39,6 +41,7 @@ def test_messages_become_scans(mosquitto: servers.Mosquitto, version: str):
 
 
 @versions
+@pytest.mark.scenario(18)
 def test_garbage_is_refused_counted_and_acknowledged(mosquitto: servers.Mosquitto, version: str):
     async def story() -> None:
         driver, desk = make(mosquitto, version), Desk(commits_at_once=False)
@@ -76,6 +79,7 @@ def test_a_payload_beyond_all_bounds_does_not_stop_the_next(mosquitto: servers.M
 
 
 @versions
+@pytest.mark.scenario(16)
 def test_a_retained_message_counts_only_while_fresh(mosquitto: servers.Mosquitto, version: str):
     async def story() -> None:
         hour_ago_ms = now_ms() - 3_600_000

@@ -152,6 +152,7 @@ def test_deleting_goes_in_steps_that_fit_the_disk(tmp_path):
     house.leave()
 
 
+@pytest.mark.scenario(5)
 def test_scenario_5_a_full_disk_with_a_cap_gives_up_raw_scans_and_recovers_by_itself(keeping):
     one = keeping(10**9)
     one.feed(0, 150_000)

@@ -70,6 +70,7 @@ def spoil(path, first, pages=1):
 
 
 @pytest.mark.parametrize("first", [0, 3], ids=["the first page", "a page in the middle"])
+@pytest.mark.scenario(6)
 def test_scenario_6_a_damaged_store_is_set_aside_and_a_new_one_begun(site, store, first):
     spoil(store, first)
     damaged = store.read_bytes()
@@ -119,6 +120,7 @@ def test_what_can_be_read_is_salvaged(site, store, tmp_path):
     assert codes <= {"care.found_scan_holes"}
 
 
+@pytest.mark.scenario(6)
 def test_scenario_6_a_store_that_proves_damaged_at_work_is_set_aside_as_well(site, store):
     with running(site) as daemon:
         daemon.wait_for_line("reading 0 devices")
@@ -137,6 +139,7 @@ def test_scenario_6_a_store_that_proves_damaged_at_work_is_set_aside_as_well(sit
         assert daemon.terminate() == 0
 
 
+@pytest.mark.scenario(1)
 def test_scenario_1_a_kill_and_a_torn_log_leave_what_was_written_before(site, store, tmp_path):
     """The log's tail is cut or overwritten wherever it may be; the daemon starts, all is in order."""
     whole = count(store, "scans")
@@ -256,6 +259,7 @@ def test_a_store_that_everybody_may_write_to_is_flagged(site, store):
         assert daemon.terminate() == 0
 
 
+@pytest.mark.scenario(14)
 def test_scenario_14_the_second_daemon_hears_the_first_ones_number(site):
     with running(site) as first:
         first.wait_for_line("reading 0 devices")

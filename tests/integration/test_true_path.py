@@ -195,6 +195,7 @@ def test_two_intervals_from_the_wire_to_the_server(tmp_path, mosquitto, victoria
         reader.close()
 
 
+@pytest.mark.scenario(1)
 def test_the_same_after_kill_9_in_the_middle(tmp_path, mosquitto, victoria_metrics):
     hall = Hall(tmp_path, mosquitto, victoria_metrics)
     with hall.world() as world:

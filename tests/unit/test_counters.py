@@ -72,6 +72,7 @@ def test_a_register_that_stood_still_is_caught_up():
     assert state.total == 180.0
 
 
+@pytest.mark.scenario(23)
 def test_a_rollover_needs_the_declared_maximum():
     limits = CounterLimits(max_rate=100.0, rolls_over_at=100_000.0)
     state, verdicts = follow([(0, 99_990.0), (1, 40.0)], limits)
@@ -81,6 +82,7 @@ def test_a_rollover_needs_the_declared_maximum():
     assert follow([(0, 99_990.0), (1, 40.0)])[1] == [Verdict.BACKWARD]
 
 
+@pytest.mark.scenario(23)
 def test_a_rollover_far_from_the_maximum_is_a_reset():
     limits = CounterLimits(max_rate=100.0, rolls_over_at=100_000.0)
     assert follow([(0, 50_000.0), (1, 40.0)], limits)[1] == [Verdict.BACKWARD]

@@ -99,6 +99,7 @@ def test_a_plain_payload_that_is_no_number(text: str):
         "1" + "0" * 400,
     ],
 )
+@pytest.mark.scenario(18)
 def test_what_is_no_number_is_missing_and_the_others_stay(raw: str):
     reading = read(f'{{"ts": "2026-03-02T02:15:00Z", "v": {{"volume_m3": {raw}, "flow_m3h": 12.5}}}}')
     assert reading.values[0] == 12.5

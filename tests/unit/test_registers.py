@@ -66,6 +66,7 @@ def test_words_from_the_documents(one, words, expected):
         (point("mod10k"), (0xFFFF, 1)),
     ],
 )
+@pytest.mark.scenario(22)
 def test_patterns_that_mean_no_value(one, words):
     value, quality = decode(one, *words)
     assert math.isnan(value)

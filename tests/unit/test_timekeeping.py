@@ -179,6 +179,7 @@ def test_a_scan_on_its_way_is_set_back_with_the_clock(house):
     assert times[-9:] == list(range(70, 160, 10))
 
 
+@pytest.mark.scenario(4)
 def test_set_forward_the_gap_is_energy_and_no_peak(house):
     house.read_for(1800)
     house.machine.set(2 * HOUR_S)
