@@ -134,7 +134,7 @@ def make_bus(broker: "servers.Mosquitto | Door | Gate", version: str = "5", **mo
     device = {"id": "water-1", "profile": "test_water", "topic": "site/water"}
     device |= {key: more.pop(key) for key in ("profile", "stale_after_s") if key in more}
     where = {"id": "broker", "host": broker.host, "port": broker.port, "version": version}
-    settings = {"kind": "mqtt", "keepalive_s": 5, "devices": [device]}
+    settings = {"kind": "mqtt", "keepalive_s": 60, "devices": [device]}
     return MqttBus.model_validate({**where, **settings, **more})
 
 

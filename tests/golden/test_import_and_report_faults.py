@@ -93,7 +93,7 @@ def test_a_store_that_another_writes_to_is_left_alone(site, capsys):
     # It ends without an answer: the next import carries out what waits, its own and the one before.
     releasing = threading.Timer(0.5, lock.release)
     releasing.start()
-    assert run_import(site, "base", [file], language="en", answer_within_s=30) == 0
+    assert run_import(site, "base", [file], language="en", answer_within_s=90) == 0
     releasing.join()
     assert "nothing new" in capsys.readouterr().out
 

@@ -17,6 +17,8 @@ from tests.servers.halls import Hall, running_hall, wait_for
 
 INTERVAL_S = 5
 MAX_RATE_KW = 500
+# What stood still for two intervals must be more than can pass between two readings, at night, too.
+MAX_RATES_KW = {"stuck": 60}
 FAULTS: dict[str, dict[str, object]] = {
     "zero": {"kind": "zero", "times": 1},
     "spike": {"kind": "spiking", "by": 53_000, "times": 1},
@@ -61,9 +63,10 @@ def site(port: int) -> str:
         lines.append(f"      {{id: {meter}, profile: {profile}, unit: {unit}}},")
     lines += ["  ]}", "meters:"]
     for meter in METERS:
+        most_kw = MAX_RATES_KW.get(meter, MAX_RATE_KW)
         lines.append(
             f"  - {{id: {meter}, name: {{zh-TW: {meter}, en: {meter}}}, commodity: electricity,"
-            f" counter: {meter}.energy_import, rate: {meter}.active_power_total, max_rate: {MAX_RATE_KW}}}"
+            f" counter: {meter}.energy_import, rate: {meter}.active_power_total, max_rate: {most_kw}}}"
         )
     return "\n".join(lines) + "\n"
 
@@ -95,6 +98,13 @@ class Story:
         end_s = rows[-1][0] + rows[-1][1]
         return sum(row[2] for row in rows), self.hall.used(meter, rows[0][0], end_s)
 
+    def moment(self, meter: str) -> float:
+        """What is used in three seconds: so long before its stamp an edge may be read on a slow machine.
+
+        Every fault lasts longer than two intervals: what it would cost or invent is more than this.
+        """
+        return self.hall.used(meter, self.began_s, self.began_s + 3)
+
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
@@ -125,8 +135,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
 @pytest.mark.parametrize("meter", ["right", "zero", "spike", "none", "pattern", "frozen", "stuck", "away"])
 def test_energy_is_right_in_the_end(story: Story, meter: str):
     booked, used = story.booked_and_used(meter)
-    # Until the edge that is not over yet a reading may be a second old on a slow machine.
-    assert booked == pytest.approx(used, rel=0.02, abs=0.02)
+    assert booked == pytest.approx(used, rel=0.02, abs=story.moment(meter))
 
 
 @pytest.mark.parametrize(("meter", "code"), [("zero", "backward"), ("spike", "spike")])
@@ -144,7 +153,7 @@ def test_a_right_meter_has_nothing_refused(story: Story):
 @pytest.mark.scenario(24)
 def test_a_replaced_register_is_a_new_epoch_without_a_negative_or_giant_interval(story: Story):
     booked, used = story.booked_and_used("replaced")
-    assert 0.5 * used <= booked <= 1.02 * used + 0.02
+    assert 0.5 * used - story.moment("replaced") <= booked <= 1.02 * used + story.moment("replaced")
     assert "new_epoch" in story.refusals("replaced")
 
 
@@ -154,7 +163,7 @@ def test_a_rollover_goes_on_counting(story: Story):
     rows = hall.intervals("rolls")
     assert all(0 <= row[2] <= MAX_RATE_KW * row[1] / 3600 for row in rows)
     used = hall.used("rolls", rows[0][0], rows[-1][0] + rows[-1][1])
-    assert sum(row[2] for row in rows) == pytest.approx(used, rel=0.02, abs=0.02)
+    assert sum(row[2] for row in rows) == pytest.approx(used, rel=0.02, abs=story.moment("rolls"))
     epochs = {epoch for (epoch,) in hall.rows("SELECT epoch FROM intervals WHERE meter = 'rolls'")}
     assert epochs == {0}
 
@@ -162,13 +171,13 @@ def test_a_rollover_goes_on_counting(story: Story):
 @pytest.mark.parametrize("meter", ["none", "pattern"])
 @pytest.mark.scenario(22)
 def test_no_value_is_missing_and_not_zero(story: Story, meter: str):
-    marked = [
-        (values["energy_import"], qualities["energy_import"])
-        for at_ms, values, qualities in story.hall.scans(meter, story.before)
-        if story.faulty_s + 2 <= at_ms / 1000 <= story.ended_s
-    ]
-    assert marked
-    assert all(math.isnan(value) and quality == Quality.MISSING for value, quality in marked)
+    scans = story.hall.scans(meter, story.before)
+    read = [(values["energy_import"], qualities["energy_import"]) for _, values, qualities in scans]
+    marked = [math.isnan(value) for value, _ in read]
+    assert any(marked)
+    first, last = marked.index(True), len(marked) - marked[::-1].index(True)
+    assert all(quality == Quality.MISSING for _, quality in read[first:last])
+    assert all(value > 0 for value, _ in read[:first] + read[last:])
     later = story.hall.scans(meter)[-1]
     assert set(later[2].values()) == {Quality.GOOD}
 
@@ -178,4 +187,5 @@ def test_a_register_that_caught_up_is_no_peak(story: Story):
     query = "SELECT max(rate_avg) FROM intervals WHERE meter = 'stuck'"
     ((most,),) = story.hall.rows(query)
     power = float(story.hall.model.rate(story.hall.model.source("stuck"), story.began_s))
-    assert most <= 1.5 * power
+    # It stood for two intervals and more: as a peak that would be three times the power.
+    assert most <= 2 * power

@@ -144,8 +144,9 @@ def test_a_silent_unit_behind_a_gateway_is_left_alone_more_and_more():
             began_s = time.monotonic()
             async with running(one) as inbox:
                 await inbox.until(lambda box: len(box.of("well")) >= 40)
-                # A fifth of the line's time is its share, and what was saved and is under way, three waits.
-                assert asked[2] * 0.1 <= 0.2 * (time.monotonic() - began_s) + 0.3
+                # A fifth of the line's time is its share, and what was saved and is under way, three waits;
+                # a fourth for timers that ring within the millisecond before.
+                assert asked[2] * 0.1 <= 0.2 * (time.monotonic() - began_s) + 0.4
                 await inbox.until(
                     lambda box: (
                         (last := box.last_news("silent"))

@@ -73,8 +73,9 @@ def test_an_answer_that_comes_one_and_a_half_seconds_late_is_never_booked(reach)
             values = {value for scan in inbox.of(device) for value in scan.values.tolist()}
             assert values == {unit}
         neighbour = one.device_counts()["neighbour"]
-        # A wait for the slow unit takes 0.4 s of a slot of a second; the rest is the machine's doing.
-        assert neighbour.missed + neighbour.silent <= 2 + 3 * stalls.total_s
+        # A wait for the slow unit takes 0.4 s of a slot of a second; the rest is the machine's doing, of this
+        # process and of the one that is the line. Whoever waited for each late answer would miss one by each.
+        assert neighbour.missed + neighbour.silent <= meter.late // 2 + 3 * stalls.total_s
         assert inbox.last_news("neighbour").condition is DeviceCondition.ONLINE
 
     asyncio.run(scene())

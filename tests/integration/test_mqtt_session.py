@@ -122,7 +122,7 @@ def test_a_broker_that_stands_still_is_noticed(mosquitto: servers.Mosquitto):
     """Half-open: the connection stands, nothing comes; only the signs of life tell."""
 
     async def story(door: Gate) -> None:
-        driver, desk = make(door), Desk()
+        driver, desk = make(door, keepalive_s=5), Desk()
         async with running(driver, desk):
             while not desk.scans:
                 await away(mosquitto, payload(1))

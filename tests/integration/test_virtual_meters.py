@@ -229,8 +229,8 @@ def quantities(reader: StoreReader, meter: str) -> dict[int, float]:
 
 
 def read_late(hall: Hall, at_s: float) -> float:
-    """What is used in half a second: so late a slow machine may stamp what it read at an edge."""
-    return sum(hall.model.energy(id_, at_s, at_s + 0.5) for id_ in SHARES)
+    """What is used in two seconds: so late a slow machine may stamp what it read at an edge."""
+    return sum(hall.model.energy(id_, at_s, at_s + 2) for id_ in SHARES)
 
 
 def see_every_interval(hall: Hall, reader: StoreReader, before) -> None:
