@@ -15,7 +15,7 @@ ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
 $(STAMP): FORCE
 endif
 
-.PHONY: help run test check check-code check-types check-floors check-tests example lock format bench soak \
+.PHONY: help run test check check-code check-types check-floors check-tests scenarios example lock format bench soak \
 	oracle clean servers FORCE
 
 help:
@@ -26,6 +26,7 @@ help:
 	  '' \
 	  '  make check     format, lint, types, import floors, unit and property tests: about a minute' \
 	  '  make example   Taipei City Hall: build the store from its ledgers, print the summary' \
+	  '  make scenarios the twenty-five troubles of docs/durability.md, number and result' \
 	  '  make bench     measurements beside peers' \
 	  '  make oracle    what other programs of the field find, as expected files of the tests' \
 	  '  make fuzz      every decoder against bytes that nobody meant (FUZZ_RUNS=20000 each)' \
@@ -52,6 +53,9 @@ test: $(STAMP) servers
 	$(BIN)/pytest -n auto --maxprocesses=4 --dist worksteal --cov --cov-report=term $(ARGS)
 	@test -n "$(ARGS)" || $(BIN)/coverage report --fail-under=100 --include='$(EXACT)' > /dev/null || \
 	  { $(BIN)/coverage report -m --include='$(EXACT)'; printf '%s\n' 'The arithmetic and the decoder want every branch tested.'; exit 1; }
+
+scenarios: $(STAMP) servers
+	$(BIN)/pytest -q -n auto --maxprocesses=4 -m scenario $(ARGS)
 
 # The types are checked beside the tests: two cores, half the time.
 check: $(STAMP)
@@ -87,7 +91,7 @@ lock: $(STAMP)
 
 bench: $(STAMP) servers
 	@$(BIN)/python benchmarks/run.py $(ARGS)
-	@test -n "$(ARGS)" || for part in modbus mqtt fleet models; do \
+	@test -n "$(ARGS)" || for part in modbus mqtt fleet models outage; do \
 	  printf '\n%s\n' "benchmarks/$$part.py" && $(BIN)/python benchmarks/$$part.py || exit 1; done
 
 soak: $(STAMP) servers

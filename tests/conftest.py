@@ -58,6 +58,11 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Let reports know which scenarios of docs/durability.md a test shows, also from another process."""
+    item.user_properties += [("scenario", n) for mark in item.iter_markers("scenario") for n in mark.args]
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Forget the programs of earlier tests."""
@@ -87,3 +92,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("SERVERS MISSING: these tests did not run", red=True, bold=True)
         for server, tests in sorted(missing.items()):
             terminalreporter.line(f"{server}: {tests} test{'s' if tests > 1 else ''} skipped", red=True)
+    if "scenario" in (terminalreporter.config.option.markexpr or ""):
+        tell_scenarios(terminalreporter)
+
+
+def tell_scenarios(terminalreporter) -> None:
+    """Number and result of each scenario of docs/durability.md."""
+    found: dict[int, dict[str, int]] = {}
+    for result in ("passed", "failed", "error", "skipped"):
+        for report in terminalreporter.stats.get(result, []):
+            for name, number in getattr(report, "user_properties", ()):
+                if name == "scenario" and (report.when == "call" or result != "passed"):
+                    counts = found.setdefault(number, {})
+                    counts[result] = counts.get(result, 0) + 1
+    terminalreporter.section("scenarios of docs/durability.md")
+    for number, counts in sorted(found.items()):
+        results = ", ".join(f"{count} {result}" for result, count in counts.items())
+        terminalreporter.line(f"{number:>2}  {results}")

@@ -129,7 +129,10 @@ def test_a_device_that_refuses_everything_is_not_asked_hotly():
     ("code", "error", "condition"),
     [
         (1, "driver.points_refused", DeviceCondition.DEGRADED),
+        (2, "driver.points_refused", DeviceCondition.DEGRADED),
+        (3, "driver.points_refused", DeviceCondition.DEGRADED),
         (4, "driver.points_refused", DeviceCondition.DEGRADED),
+        (5, "driver.busy", DeviceCondition.DEGRADED),
         (6, "driver.busy", DeviceCondition.DEGRADED),
         (11, "driver.nobody_behind", DeviceCondition.OFFLINE),
     ],
