@@ -108,6 +108,8 @@ class _Explanation:
             "value_error": lambda: self._at_value("config.rule", reason=str(self.context.get("error", ""))),
             "timezone_aware": lambda: self._wanted("config.zone_missing", example=self._with_zone()),
             "day_wanted": lambda: self._wanted("config.day_wanted"),
+            "clock_wanted": lambda: self._wanted("config.clock_wanted"),
+            "month_day_wanted": lambda: self._wanted("config.month_day_wanted"),
             **dict.fromkeys(_INSTANT_TYPES, lambda: self._wanted("config.instant_wanted")),
             **dict.fromkeys(_BOOL_TYPES, lambda: self._wanted("config.bool_wanted")),
             **dict.fromkeys(_INT_TYPES, lambda: self._wanted("config.integer_wanted")),

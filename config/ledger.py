@@ -109,7 +109,7 @@ def read_ledger(path: Path, meters: Mapping[str, Commodity] | None = None) -> tu
 
 def ledger_rows(table: Table, meters: Mapping[str, Commodity]) -> tuple[LedgerRow, ...]:
     """Rows of a ledger from a table. Raises ConfigurationError as ``read_ledger`` does."""
-    reader = _Reader(table, meters)
+    reader = RowReader(table, meters)
     rows = [row for record in table.records if (row := reader.ledger_row(record)) is not None]
     reader.problems += _overlaps(table, rows)
     if reader.problems:
@@ -141,7 +141,7 @@ def read_readings(path: Path, meters: Mapping[str, Commodity] | None = None) -> 
 
 def reading_rows(table: Table, meters: Mapping[str, Commodity]) -> tuple[ReadingRow, ...]:
     """Readings from a table. Raises ConfigurationError as ``read_readings`` does."""
-    reader = _Reader(table, meters)
+    reader = RowReader(table, meters)
     rows = [row for record in table.records if (row := reader.reading_row(record)) is not None]
     reader.problems += _contradictions(table, rows)
     if reader.problems:
@@ -155,7 +155,7 @@ def read_reasons(path: Path) -> tuple[ReasonRow, ...]:
     Raises ConfigurationError as ``read_ledger`` does.
     """
     table = Table(Source.read(path), ("commodity", "start", "end", "reason"))
-    reader = _Reader(table, {})
+    reader = RowReader(table, {})
     rows = [row for record in table.records if (row := reader.reason_row(record)) is not None]
     first: dict[tuple[object, ...], ReasonRow] = {}
     for row in rows:
@@ -168,7 +168,7 @@ def read_reasons(path: Path) -> tuple[ReasonRow, ...]:
     return tuple(rows)
 
 
-class _Reader:
+class RowReader:
     """Makes rows of a table's records and gathers what is wrong with them."""
 
     def __init__(self, table: Table, meters: Mapping[str, Commodity]) -> None:
@@ -177,49 +177,54 @@ class _Reader:
         self.problems = table.problems
 
     def ledger_row(self, record: Record) -> LedgerRow | None:
+        """A row of a ledger; None where something is wrong with it."""
         subject = self._subject(record)
-        period = self._period(record)
+        period = self.period(record)
         unit = self._unit(record, subject)
-        quantity = self._figure(record, "quantity")
-        source = self._filled(record, "source")
+        quantity = self.figure(record, "quantity")
+        source = self.filled(record, "source")
         if not (subject and period and unit and source) or quantity is None:
             return None
         return LedgerRow(subject[0], *period, *_kept(quantity, unit, subject[1]), source, record.row)
 
     def reading_row(self, record: Record) -> ReadingRow | None:
+        """A manual reading; None where something is wrong with it."""
         subject = self._subject(record)
         day = self._day(record, "day")
         unit = self._unit(record, subject)
-        reading = self._figure(record, "reading")
-        source = self._filled(record, "source")
+        reading = self.figure(record, "reading")
+        source = self.filled(record, "source")
         if not (subject and day and unit and source) or reading is None:
             return None
         return ReadingRow(subject[0], day, *_kept(reading, unit, subject[1]), source, record.row)
 
     def reason_row(self, record: Record) -> ReasonRow | None:
+        """A reason; None where something is wrong with it."""
         subject = self._subject(record)
-        period = self._period(record)
-        reason = self._filled(record, "reason")
+        period = self.period(record)
+        reason = self.filled(record, "reason")
         if not (subject and period and reason):
             return None
         return ReasonRow(subject[0], *period, reason, record.row)
 
-    def _problem(
+    def problem(
         self, code: str, record: Record, column: str, /, hint: Hint | None = None, **data: Any
     ) -> None:
+        """Note what is wrong with a cell."""
         self.problems.append(self.table.problem(code, record, column, hint, **data))
 
-    def _filled(self, record: Record, column: str) -> str | None:
+    def filled(self, record: Record, column: str) -> str | None:
+        """Text of a cell that must not be empty."""
         text = record.text(column)
         if not text:
-            self._problem("ledger.empty", record, column, column=column)
+            self.problem("ledger.empty", record, column, column=column)
         return text or None
 
     def _subject(self, record: Record) -> tuple[str, Commodity] | None:
         given = [column for column in ("commodity", "meter") if record.text(column)]
         if len(given) != 1:
             column = "meter" if "commodity" not in record.cells else "commodity"
-            self._problem("ledger.two_subjects" if given else "ledger.empty", record, column, column=column)
+            self.problem("ledger.two_subjects" if given else "ledger.empty", record, column, column=column)
             return None
         column, name = given[0], record.text(given[0])
         known: Mapping[str, Commodity] = self.meters
@@ -227,41 +232,40 @@ class _Reader:
             known = {str(commodity): commodity for commodity in Commodity}
         if name not in known:
             code = "ledger.unknown_commodity" if column == "commodity" else "ledger.unknown_meter"
-            self._problem(code, record, column, did_you_mean(name, known), name=name)
+            self.problem(code, record, column, did_you_mean(name, known), name=name)
             return None
         return name, known[name]
 
-    def _period(self, record: Record) -> tuple[date, date] | None:
+    def period(self, record: Record) -> tuple[date, date] | None:
+        """First and last day, both included."""
         start, end = self._day(record, "start"), self._day(record, "end")
         if start is None or end is None:
             return None
         if end < start:
             data: dict[str, Any] = {"start": start.isoformat(), "end": end.isoformat()}
-            self._problem("ledger.end_before_start", record, "end", **data)
+            self.problem("ledger.end_before_start", record, "end", **data)
             return None
         return start, end
 
     def _day(self, record: Record, column: str) -> date | None:
-        text = self._filled(record, column)
+        text = self.filled(record, column)
         if text is None:
             return None
         if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
             day = _possible(*(int(part) for part in text.split("-")))
             if day is None:
-                self._problem("ledger.no_such_day", record, column, day=text)
+                self.problem("ledger.no_such_day", record, column, day=text)
             elif not FIRST_YEAR <= day.year <= LAST_YEAR:
                 limits = {"first": FIRST_YEAR, "last": LAST_YEAR}
-                self._problem(
-                    "ledger.year_out_of_range", record, column, _meant_day(text), day=text, **limits
-                )
+                self.problem("ledger.year_out_of_range", record, column, _meant_day(text), day=text, **limits)
             else:
                 return day
         else:
-            self._problem("ledger.bad_day", record, column, _meant_day(text), day=text)
+            self.problem("ledger.bad_day", record, column, _meant_day(text), day=text)
         return None
 
     def _unit(self, record: Record, subject: tuple[str, Commodity] | None) -> str | None:
-        unit = self._filled(record, "unit")
+        unit = self.filled(record, "unit")
         if unit is None or subject is None:
             return unit
         known = EXACT_UNITS[COMMODITY_UNITS[subject[1]]]
@@ -270,17 +274,18 @@ class _Reader:
         same = [name for name in known if name.casefold() == unit.casefold()]
         guess = Hint("config.did_you_mean", {"guess": same[0]}) if same else None
         hint = guess or Hint("config.known", {"known": tuple(known)})
-        self._problem("ledger.wrong_unit", record, "unit", hint, unit=unit, commodity=str(subject[1]))
+        self.problem("ledger.wrong_unit", record, "unit", hint, unit=unit, commodity=str(subject[1]))
         return None
 
-    def _figure(self, record: Record, column: str) -> Decimal | None:
-        text = self._filled(record, column)
+    def figure(self, record: Record, column: str) -> Decimal | None:
+        """A figure of zero or more, as it was written."""
+        text = self.filled(record, column)
         if text is None:
             return None
         code = _number_fault(text)
         if code is None:
             return Decimal(text)
-        self._problem(code, record, column, _meant_number(text), value=text)
+        self.problem(code, record, column, _meant_number(text), value=text)
         return None
 
 

@@ -12,6 +12,7 @@ import typer
 
 from config.words import LANGUAGES, say
 from monitor.cli.delivery_commands import deadletters, influx
+from monitor.cli.dr_commands import dr
 from monitor.cli.fleet_commands import AllSitesOption, SiteIdOption, StoreOption, fleet, of_a_city
 from monitor.cli.meter_commands import meters
 from monitor.cli.options import SITE, JsonOption, LanguageOption, SiteOption
@@ -177,6 +178,7 @@ app.add_typer(meters, name="meter")
 app.add_typer(deadletters, name="deadletter")
 app.add_typer(influx, name="influx")
 app.add_typer(fleet, name="fleet")
+app.add_typer(dr, name="dr")
 app.add_typer(stores, name="store")
 app.command("export", cls=Command, help=say("export.help", LANGUAGE))(export)
 

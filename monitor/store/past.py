@@ -10,6 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Engine, func, select
 
 from monitor.store import schema
+from monitor.store.curtailment import CurtailmentReader
 from monitor.store.rows import CheckpointRow, LateRow, ReworkRow
 from rules.counters import Replacement, Verdict
 from rules.intervals import Interval
@@ -87,6 +88,11 @@ class PastReader:
 
     def _of(self, table: Any, meter: str) -> tuple[ColumnElement[bool], ...]:
         return (table.c.site == self._site, table.c.meter == meter)
+
+    @property
+    def curtailment(self) -> CurtailmentReader:
+        """Events of demand response, and what they earned."""
+        return CurtailmentReader(self._engine, self._site)
 
     # -- what is to be done again -------------------------------------------------------------------
 

@@ -68,14 +68,14 @@ def weekday_cells(days: Sequence[date]) -> Ints:
 
 def hour_of_week_cells(start: Instants, zone: tzinfo) -> Ints:
     """(n,) 0 to 167 for hours that start at some instants UTC, 0 = Monday 00:00 of the zone."""
-    local_s = _local_s(start, zone)
+    local_s = local_clock_s(start, zone)
     weekday = (local_s // DAY_S + 3) % 7  # 1970 began on a Thursday
     return weekday * HOURS + local_s % DAY_S // HOUR_S
 
 
 def hour_of_day_type_cells(start: Instants, zone: tzinfo, calendar: DatedCalendar) -> Ints:
     """(n,) 0 to 95: day type times 24 plus the hour of the zone; ``NO_CELL`` outside the calendar."""
-    local_s = _local_s(start, zone)
+    local_s = local_clock_s(start, zone)
     days, of_day = np.unique(local_s // DAY_S, return_inverse=True)
     dates = days.astype("datetime64[D]").astype(object).tolist()
     kind = day_type_cells(dates, calendar)[of_day]
@@ -84,11 +84,11 @@ def hour_of_day_type_cells(start: Instants, zone: tzinfo, calendar: DatedCalenda
 
 def local_dates(start: Instants, zone: tzinfo) -> list[date]:
     """Return the day of the zone on which each instant UTC lies."""
-    dates: list[date] = (_local_s(start, zone) // DAY_S).astype("datetime64[D]").astype(object).tolist()
+    dates: list[date] = (local_clock_s(start, zone) // DAY_S).astype("datetime64[D]").astype(object).tolist()
     return dates
 
 
-def _local_s(start: Instants, zone: tzinfo) -> Ints:
+def local_clock_s(start: Instants, zone: tzinfo) -> Ints:
     """Clock time of the zone as seconds since 1970; the zone is asked twice a day, more only where clocks
     change.
     """

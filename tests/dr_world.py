@@ -1,0 +1,70 @@
+"""A site with the worked examples' quarter hours in its store, and the real command line to ask it."""
+
+import json
+import os
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from tests.baseline_world import FIRST, TAIPEI, table_kw
+from tests.import_world import SITE, run_import
+from tests.servers import run_program
+
+DECLARED = ("--set", "values.0.meter=main", "--set", "values.0.unit=kWh")
+WITH_CONTRACT = SITE + "contract: {capacity_kw: 1200}\n"
+
+
+def write_intervals(path: Path, kw: np.ndarray) -> None:
+    """(days, slots) from ``FIRST`` on as a file to import."""
+    rows = ["start,quantity"]
+    begin = datetime.combine(FIRST, datetime.min.time(), tzinfo=TAIPEI)
+    for at, value in enumerate(kw.reshape(-1).tolist()):
+        if not np.isnan(value):
+            rows.append(f"{(begin + timedelta(minutes=15 * at)).isoformat()},{value / 4!r}")
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def make_site(folder: Path, kw: np.ndarray | None = None, site: str = WITH_CONTRACT) -> Path:
+    """A site file in a folder, with a store that holds a summer."""
+    path = folder / "site.yaml"
+    path.write_text(site, encoding="utf-8")
+    write_intervals(folder / "quarters.csv", table_kw() if kw is None else kw)
+    code, said = run_import(path, "intervals", folder / "quarters.csv", *DECLARED)
+    assert code == 0, said
+    return path
+
+
+def run_dr(site: Path, *arguments: object, language: str = "en") -> tuple[int | None, str]:
+    """Exit code and words of a ``dr`` command."""
+    command = [sys.executable, "-m", "monitor.cli.main", "dr", *map(str, arguments)]
+    environment = {"ENERGY_MONITOR_SITE": str(site), "ENERGY_MONITOR_LANGUAGE": language, "COLUMNS": "200"}
+    with run_program(command, name="dr", env=environment) as program:
+        return program.wait(120), program.output
+
+
+def run_here(capsys, site: Path, *arguments: object) -> tuple[int, str]:
+    """Exit code and words of a ``dr`` command in this process, in its own language: no start to wait for."""
+    from monitor.cli.main import main
+
+    capsys.readouterr()
+    code = 0
+    before, sys.argv = sys.argv, ["energy-monitor", "dr", *map(str, arguments)]
+    os.environ["ENERGY_MONITOR_SITE"] = str(site)
+    try:
+        main()
+    except SystemExit as done:
+        code = int(done.code or 0)
+    finally:
+        sys.argv = before
+        del os.environ["ENERGY_MONITOR_SITE"]
+    told = capsys.readouterr()
+    return code, told.out + told.err
+
+
+def dr_json(capsys, site: Path, *arguments: object) -> list:
+    """What a ``dr`` command tells programs."""
+    code, said = run_here(capsys, site, *arguments, "--json")
+    assert code == 0, said
+    return json.loads(said)
