@@ -77,6 +77,7 @@ class _SiteChecks(Checks):
             self.meter_points,
             self.shared_counters,
             self.commodities,
+            self.weather,
             self.sinks,
         )
 
@@ -152,6 +153,16 @@ class _SiteChecks(Checks):
                 wanted = RATE_UNITS.get(unit or "") if unit else None
                 yield from self._reference(rate, wanted, commodity, is_counter=False)
                 yield from self._beside(rate, counter)
+
+    def weather(self) -> Iterator[Problem]:
+        section = self.root.get("weather")
+        for key, unit in (("temperature", "degC"), ("humidity", "%")):
+            node = section.get(key) if section is not None else None
+            if node is not None and node.text is not None:
+                yield from self._reference(node, unit, f"weather.{key}", is_counter=False)
+        temperature, humidity = (section.get(key) if section else None for key in ("temperature", "humidity"))
+        if humidity is not None and temperature is None:
+            yield self.at("savings.humidity_alone", humidity)
 
     def _reference(
         self, node: Node, unit: str | None, commodity: str | None, *, is_counter: bool

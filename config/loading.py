@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from config.concealment import conceal
 from config.crosschecks import check_site, check_values
 from config.explanations import covered, explain
+from config.office_days import check_calendar
 from config.positions import Node, Source
 from config.problems import ConfigurationError, Problem
 from config.profiles import (
@@ -100,6 +101,7 @@ def load_site(path: Path, checked_at_s: float | None = None) -> LoadedSite:
     problems += check_values(root, Shape.of(Site), source)
     profiles, found = _profiles_of(root, source, path.parent)
     problems += found + check_site(root, source, path.parent, profiles)
+    problems += check_calendar(root, source, path.parent)
     problems += check_tls(root, source, path.parent, checked_at_s)
     site = None
     try:

@@ -71,12 +71,39 @@ class Contract(Settings):
     capacity_kw: float = Field(gt=0, description="Regular contract capacity.")
 
 
+SecondDriver = Literal["wet_bulb", "enthalpy"]
+
+
+class WeatherSettings(Settings):
+    """Where models of expected use have their weather from: the site's own station, an import, or both.
+
+    One source answers for base year and period alike: the one that knows more of both.
+    """
+
+    temperature: str | None = Field(
+        default=None, description="device.point of the site's own station, as roof.temperature."
+    )
+    humidity: str | None = Field(
+        default=None, description="device.point of its relative humidity, as roof.humidity."
+    )
+    imported: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Station whose imported weather is used; any that was imported when left out.",
+    )
+
+
 class CommoditySettings(Settings):
     """One commodity: its base year, and the meters that add up to it."""
 
     base_year: int = Field(ge=1990, le=2100)
     meters: tuple[Identifier, ...] = Field(
         default=(), description="Meters whose sum is the site's use; empty where only ledgers tell."
+    )
+    second_driver: SecondDriver | None = Field(
+        default=None,
+        description="Moisture beside the temperature in models of expected use, for chilled water: "
+        "wet_bulb or enthalpy. Needs humidity.",
     )
 
 
@@ -142,6 +169,12 @@ class Site(Settings):
         int, Field(ge=1, le=3600, description="Length of a billing interval; must divide an hour.")
     ] = 900
     contract: Contract | None = None
+    weather: WeatherSettings = WeatherSettings()
+    calendar: str | None = Field(
+        default=None,
+        description="Worked days and holidays for models of expected use: taiwan, or a YAML file of one's "
+        "own. Days of the week alone when left out.",
+    )
     commodities: dict[Commodity, CommoditySettings] = Field(default_factory=dict)
     buses: tuple[Bus, ...] = ()
     meters: tuple[MeterSettings, ...] = ()

@@ -12,6 +12,7 @@ from config.loading import LoadedSite
 from config.meter_checks import formulas_of
 from config.problems import ConfigurationError
 from config.words import Spoken
+from monitor.adjusted.day_watch import DayWatch
 from monitor.clock import Clock, SteadyClock
 from monitor.collector import Collector
 from monitor.counting import CountKeeper
@@ -94,6 +95,7 @@ class Daemon:
             formulas_of(loaded.site), self._reader, self._writer, loaded.site.interval_s
         )
         self._keeper = StoreKeeper(loaded.site, loaded.store_path, self._reader, self._writer, self._clock)
+        self._days = DayWatch(loaded, self._reader, self._writer, self._clock)
         self._committed = asyncio.Event()
         self._sinks = self._build_sinks()
         self._sinks_told: dict[str, tuple[SinkState, int, str | None]] = {}
@@ -188,6 +190,7 @@ class Daemon:
         scheduler.add_job(
             self._update_results, "interval", seconds=every_s, args=[results], max_instances=1, coalesce=True
         )
+        scheduler.add_job(self._days.look, "interval", seconds=every_s, max_instances=1, coalesce=True)
         scheduler.add_job(self._keeper.forget, "cron", hour=3, minute=20, max_instances=1, coalesce=True)
         return scheduler
 

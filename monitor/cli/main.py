@@ -173,6 +173,33 @@ def report(
     raise typer.Exit(run_report(site, period, wanted, _language(language), out))
 
 
+@app.command(cls=Command, help=say("savings.help", LANGUAGE))
+def savings(
+    commodity: Annotated[
+        str, typer.Argument(metavar="COMMODITY", help=say("savings.arg_commodity", LANGUAGE))
+    ],
+    period: Annotated[str, typer.Argument(metavar="PERIOD", help=_help("arg_period"))],
+    site: SiteOption = SITE,
+    language: LanguageOption = None,
+    as_json: JsonOption = False,
+    chart: Annotated[
+        Path | None, typer.Option("--chart", metavar="FILE", help=say("savings.opt_chart", LANGUAGE))
+    ] = None,
+    hourly: Annotated[bool, typer.Option("--hourly", help=say("savings.opt_hourly", LANGUAGE))] = False,
+    variant: Annotated[
+        str, typer.Option("--variant", metavar="NAME", help=say("savings.opt_variant", LANGUAGE))
+    ] = "projection",
+) -> None:
+    from monitor.cli.savings import run_savings
+
+    wanted = _language(language)
+    raise typer.Exit(
+        run_savings(
+            site, commodity, period, wanted, as_json=as_json, chart=chart, hourly=hourly, variant=variant
+        )
+    )
+
+
 app.add_typer(profiles, name="profiles")
 app.add_typer(meters, name="meter")
 app.add_typer(deadletters, name="deadletter")

@@ -42,7 +42,7 @@ def run_report(
     try:
         loaded = load_site(site_path)
         wanted = reporting_period(period_text)
-        period = _answerable(wanted, loaded)
+        period = answerable(wanted, loaded)
         text = _made(loaded, period, format, language)
     except PeriodError as error:
         return _failed(say(error.code, words, **error.data), 2)
@@ -55,7 +55,7 @@ def run_report(
     return _deliver(text, out, wanted.id, words)
 
 
-def _answerable(period: "ReportingPeriod", loaded: "LoadedSite") -> "ReportingPeriod":
+def answerable(period: "ReportingPeriod", loaded: "LoadedSite") -> "ReportingPeriod":
     """Return the part of a period that is over: whole days are compared with whole days.
 
     Raises

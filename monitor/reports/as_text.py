@@ -90,7 +90,7 @@ def _section(number: int, saving: Saving, summary: Summary) -> list[str]:
     chinese = language != "en" and number < len(_CHINESE_NUMBERS)
     shown = _CHINESE_NUMBERS[number] if chinese else str(number)
     lines = [say("report.section", language, number=shown, name=name)]
-    lines += wrapped(_sentence(saving, summary), first="    ")
+    lines += wrapped(sentence_of(saving, summary), first="    ")
     if saving.reasons:
         direction = saving.change.direction or "unknown"
         lines.append("    " + say(f"report.reasons_{direction}", language))
@@ -100,7 +100,8 @@ def _section(number: int, saving: Saving, summary: Summary) -> list[str]:
     return lines
 
 
-def _sentence(saving: Saving, summary: Summary) -> str:
+def sentence_of(saving: Saving, summary: Summary) -> str:
+    """The plain difference in one sentence."""
     language = summary.language
     base, actual, change = saving.base, saving.actual, saving.change
     if base is None or actual is None:

@@ -112,8 +112,19 @@ def half_year_summary(
     -------
     The commodities in the site file's order.
     """
+    return summary_of(reader, site, period, language, tuple(site.commodities))
+
+
+def summary_of(
+    reader: StoreReader,
+    site: Site,
+    period: ReportingPeriod,
+    language: Language,
+    commodities: Sequence[Commodity],
+) -> Summary:
+    """The same of some commodities, in their order."""
     savings = tuple(
-        _saving(reader, site, period, commodity, settings) for commodity, settings in site.commodities.items()
+        _saving(reader, site, period, commodity, site.commodities[commodity]) for commodity in commodities
     )
     return Summary(
         site=site.site.id,

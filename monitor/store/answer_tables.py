@@ -1,10 +1,10 @@
 """Tables of what answers for a saving: the locked base year, its adjustments, measures, targets, findings."""
 
-from sqlalchemy import BigInteger, Column, Double, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, SmallInteger, String, Table, Text
 
 from monitor.store.schema import RowId, metadata
 
-__all__ = ["adjustments", "metadata"]
+__all__ = ["adjustments", "base_models", "metadata", "station_hours", "station_position"]
 
 # What a locked base year, or a period's use, is adjusted for. Rows are only added: a withdrawal is a row.
 adjustments = Table(
@@ -30,4 +30,36 @@ adjustments = Table(
     Column("withdraws", Integer),  # the id of the one that no longer counts because of this row
     Column("import_id", Integer),  # the file that it came from
     Index("adjustments_of", "site", "book", "commodity", "start_day"),
+)
+
+# Hourly means of the site's own weather station, made of its scans and kept when those are gone.
+station_hours = Table(
+    "station_hours",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("point", String, primary_key=True),  # device.point
+    Column("start_s", BigInteger, primary_key=True),
+    Column("mean", Double, nullable=False),
+    Column("readings", Integer, nullable=False),
+    Column("quarters", SmallInteger, nullable=False),  # one bit for each quarter of the hour with a reading
+)
+
+# Up to which scan a point's hours are made.
+station_position = Table(
+    "station_position",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("point", String, primary_key=True),
+    Column("scan_id", BigInteger, nullable=False),
+)
+
+# The model of each base year, fitted once and kept with the hash of all that went into it.
+base_models = Table(
+    "base_models",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("commodity", String, primary_key=True),
+    Column("inputs", String, nullable=False),  # SHA-256, hexadecimal
+    Column("made_ms", BigInteger, nullable=False),
+    Column("model", Text, nullable=False),  # JSON
 )

@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from config.site import Commodity, CommoditySettings
+from monitor.store.booked import LedgerEntry
 from monitor.store.reader import StoreReader
 from rules.calendar import ReportingPeriod, day_start_s
 from rules.daily import (
@@ -30,28 +31,45 @@ def known_days(
     zone: ZoneInfo,
 ) -> tuple[DailyUse, DailyUse, ComparedDays]:
     """Each day of a period, each day of its base period, and those that both know."""
-    actual = _use(reader, commodity, settings.meters, (period.start, period.end), zone)
+    actual = days_used(reader, commodity, settings.meters, (period.start, period.end), zone)
     twin = period.baseline(settings.base_year)
-    base = _use(reader, commodity, settings.meters, (twin.start, twin.end), zone)
+    base = days_used(reader, commodity, settings.meters, (twin.start, twin.end), zone)
     return actual, base, compare_days(actual, base, settings.base_year)
 
 
-def _use(
-    reader: StoreReader, commodity: Commodity, meters: tuple[str, ...], days: Days, zone: ZoneInfo
+def days_used(
+    reader: StoreReader,
+    commodity: Commodity,
+    meters: tuple[str, ...],
+    days: Days,
+    zone: ZoneInfo,
+    *,
+    spread_rows: bool = True,
 ) -> DailyUse:
-    """Ask the ledgers first, and the intervals only for the days on which they are silent."""
+    """Ask the ledgers first, and the intervals only for the days on which they are silent.
+
+    Parameters
+    ----------
+    spread_rows : ledger rows of several days tell the mean of them for each. Else they are silent: a month's
+        bill says nothing of any day.
+    """
     start, end = days
-    ledger = reader.ledger(commodity, start, end)
+    ledger = _rows(reader, commodity, days, spread_rows)
     left = days_without([(row.start, row.end) for row in ledger], start, end)
     records = []
     for meter in meters:
-        own = reader.ledger(meter, start, end)
+        own = _rows(reader, meter, days, spread_rows)
         booked = [(row.start, row.end) for row in own]
         metered = MeteredDays.silent((end - start).days + 1)
         for first, last in (run for free in left for run in days_without(booked, *free)):
             _put_metered(reader, meter, first, last, zone, metered, start)
         records.append(MeterDays(own, metered))
     return use_by_day(start, end, zone, ledger, records)
+
+
+def _rows(reader: StoreReader, subject: str, days: Days, spread_rows: bool) -> list[LedgerEntry]:
+    rows = reader.ledger(subject, *days)
+    return rows if spread_rows else [row for row in rows if row.start == row.end]
 
 
 def _put_metered(

@@ -15,9 +15,11 @@ from monitor.store import schema
 from monitor.store.answers import Answers
 from monitor.store.booked import LedgerEntry, booked_days
 from monitor.store.changed import ChangedInterval, ChangedResult
+from monitor.store.climate import ClimateReader
 from monitor.store.counts import CountsRow, read_counts
 from monitor.store.database import open_reader
 from monitor.store.deliveries import UNSETTLED, Deliveries, position_of, span_of
+from monitor.store.expected import ExpectedReader
 from monitor.store.past import PastReader
 from monitor.store.rows import ConditionRow, layout_from_json, unpack_scan
 from monitor.store.sites import check_site
@@ -71,6 +73,16 @@ class StoreReader:
     def answers(self) -> Answers:
         """What answers for a saving: adjustments of the base year and of a period's use."""
         return Answers(self._engine, self._site)
+
+    @property
+    def climate(self) -> ClimateReader:
+        """Weather for models."""
+        return ClimateReader(self._engine, self._site)
+
+    @property
+    def expected(self) -> ExpectedReader:
+        """Models of base years that were kept, and days held against them."""
+        return ExpectedReader(self._engine, self._site)
 
     # -- scans ------------------------------------------------------------------------------------
 

@@ -1,0 +1,1 @@
+"""What a building would have used: from the store to observations, the base model, and days against it."""

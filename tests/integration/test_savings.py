@@ -1,0 +1,240 @@
+"""The simulator's building through the real store and ``energy-monitor savings``: three answers apart."""
+
+import json
+from datetime import date
+
+import numpy as np
+import pytest
+
+from config.loading import load_site
+from config.site import Commodity
+from config.words import LANGUAGES
+from monitor.reports.savings import savings_answer
+from monitor.reports.savings_data import savings_json
+from monitor.reports.savings_words import savings_text
+from monitor.store.reader import StoreReader
+from rules.calendar import day_start_s, reporting_period
+from tests.savings_world import ZONE, SavingsWorld, since
+
+BASE = date(2015, 1, 1), date(2015, 12, 31)
+HALF = date(2016, 7, 1), date(2016, 12, 31)
+MEASURE = 0.06
+SAID = {
+    "en": ("1. Plain", "2. Adjusted", "3. With non-routine", "For the report", "chosen"),
+    "zh-TW": ("一、單純差額", "二、經天候", "三、加計非例行", "報告文字", "選用"),
+}
+
+
+@pytest.fixture(scope="module")
+def retrofitted(tmp_path_factory):
+    """A measure of 6 % from the first day of 2016H2."""
+    world = SavingsWorld(tmp_path_factory.mktemp("retrofitted"))
+    world.meter(*BASE)
+    world.meter(*HALF, change=since(HALF[0], 1 - MEASURE))
+    world.weather(BASE[0], HALF[1])
+    return world
+
+
+def answer(world: SavingsWorld, *arguments: object, period: str = "2016H2", code: int | None = 0):
+    found, output = world.command("savings", "electricity", period, "--json", *arguments)
+    assert found == code, output
+    return json.loads(output[output.index("{") : output.rindex("}") + 1])
+
+
+class TestRetrofit:
+    @pytest.mark.parametrize("step", [(), ("--hourly",)])
+    @pytest.mark.parametrize("variant", ["projection", "caltrack-4.3.2.4"])
+    def test_a_planted_measure_is_recovered_within_its_band(self, retrofitted, step, variant):
+        found = answer(retrofitted, *step, "--variant", variant)
+        adjusted = found["adjusted"]
+        truth = adjusted["observed"] / (1 - MEASURE) * MEASURE
+        assert abs(adjusted["avoided"] - truth) <= adjusted["band"]["half_width"]
+        assert adjusted["avoided"] > 3 * adjusted["band"]["half_width"]
+        assert adjusted["band"]["variant"] == variant
+        assert adjusted["model"] == "TOWT"
+        assert adjusted["masked"]["counted"] == adjusted["masked"]["rows"] == (184 * 24 if step else 184)
+        names = [one["name"] for one in adjusted["models"]]
+        assert names[0] == "TOWT"
+        assert "day types" in names[1:]
+        assert len(found["days"]) == adjusted["masked"]["rows"]
+
+    def test_the_plain_difference_is_the_reports_own(self, retrofitted):
+        code, report = retrofitted.command("report", "2016H2", "--json")
+        assert code == 0
+        (of_report,) = [one for one in json.loads(report)["savings"] if one["commodity"] == "electricity"]
+        assert answer(retrofitted)["plain"] == of_report
+
+    def test_a_period_without_a_measure_saves_nothing_beyond_its_band(self, tmp_path):
+        world = SavingsWorld(tmp_path)
+        world.meter(*BASE)
+        world.meter(*HALF)
+        world.weather(BASE[0], HALF[1])
+        adjusted = answer(world)["adjusted"]
+        assert abs(adjusted["avoided"]) <= adjusted["band"]["half_width"]
+        assert answer(world)["plain"]["change"] != 0
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    def test_people_read_the_three_answers_apart(self, retrofitted, language):
+        code, text = retrofitted.command("savings", "electricity", "105H2", "--language", language)
+        assert code == 0
+        said = SAID[language]
+        places = [text.index(one) for one in said]
+        assert places == sorted(places)
+        assert "466920" in text
+        assert "projection" in text
+
+    @pytest.mark.parametrize(("name", "begins"), [("c.svg", b"<svg"), ("c.png", b"\x89PNG")])
+    def test_the_chart_is_drawn(self, retrofitted, tmp_path, name, begins):
+        pytest.importorskip("vl_convert")
+        path = tmp_path / name
+        code, text = retrofitted.command("savings", "electricity", "2016H2", "--chart", path)
+        assert code == 0, text
+        assert path.read_bytes().startswith(begins)
+        assert path.stat().st_size > 10_000
+
+    def test_a_part_of_the_period_is_answered_for_too(self, retrofitted):
+        found = answer(retrofitted, period="2016-08")
+        assert found["adjusted"]["masked"]["rows"] == 31
+        truth = found["adjusted"]["observed"] / (1 - MEASURE) * MEASURE
+        assert abs(found["adjusted"]["avoided"] - truth) <= found["adjusted"]["band"]["half_width"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("savings", "electricty", "2016H2"), 2, "there is no commodity 'electricty'"),
+        (("savings", "electricity", "2016H3"), 2, "is not a period"),
+        (("savings", "electricity", "2016H2", "--chart", "x.pdf"), 2, ".svg or .png"),
+        (("savings", "electricity", "2016H2", "--variant", "guess"), 2, "choose one of projection"),
+    ],
+)
+def test_wrong_use_is_told_with_the_cure(retrofitted, arguments, code, words):
+    found, text = retrofitted.command(*arguments)
+    assert (found, words in text) == (code, True), text
+
+
+def refused_or_not(world: SavingsWorld):
+    """The answer as ``--json`` prints it, made here: no need of a process for each mistake."""
+    loaded = load_site(world.site_file)
+    reader = StoreReader.open(loaded.store_path, "hall")
+    try:
+        found = savings_answer(reader, loaded, Commodity.ELECTRICITY, reporting_period("2016H2"), "en")
+        assert savings_text(found)
+        return json.loads(savings_json(found))
+    finally:
+        reader.close()
+
+
+def refusals(found) -> dict[str, str]:
+    return {one["code"]: one["text"] for one in found["findings"] if one["refuses"]}
+
+
+class TestBadInput:
+    """Findings with code, place and cure in place of a number; nothing silent."""
+
+    def test_fahrenheit_is_found_out(self, tmp_path):
+        world = SavingsWorld(tmp_path)
+        world.meter(*BASE)
+        world.meter(*HALF)
+        world.weather(BASE[0], HALF[1], change=lambda at_s, t: t * 1.8 + 32)
+        found = refused_or_not(world)
+        assert "temperature_unit_doubtful" in refusals(found)
+        assert "Fahrenheit" in refusals(found)["temperature_unit_doubtful"]
+        assert found["adjusted"]["avoided"] is None
+        assert found["non_routine"]["avoided"] is None
+        assert found["text"] is None
+        assert {one["place"] for one in found["findings"] if one["refuses"]} == {"electricity/base/2015"}
+
+    def test_a_base_year_without_enough_weather(self, tmp_path):
+        world = SavingsWorld(tmp_path)
+        world.meter(*BASE)
+        world.meter(*HALF)
+        world.weather(date(2015, 3, 1), HALF[1])
+        found = refused_or_not(world)
+        assert "59 without weather" in refusals(found)["baseline_too_much_missing"]
+
+    def test_no_weather_at_all(self, tmp_path):
+        world = SavingsWorld(tmp_path)
+        world.meter(*BASE)
+        found = refused_or_not(world)
+        assert list(refusals(found)) == ["no_weather"]
+        code, text = world.command("savings", "electricity", "2016H2", language="zh-TW")
+        assert code == 1
+        assert "[no_weather]" in text
+
+    def test_no_weather_of_the_period(self, tmp_path):
+        world = SavingsWorld(tmp_path)
+        world.meter(*BASE)
+        world.meter(*HALF)
+        world.weather(*BASE)
+        found = refused_or_not(world)
+        assert list(refusals(found)) == ["reporting_nothing_known"]
+        assert found["findings"][-1]["place"] == "electricity/period/2016H2"
+
+    def test_missing_days_are_masked_counted_and_in_neither_sum(self, tmp_path):
+        """Ten days without the meter, three without weather: the saving is that of the other days."""
+        world = SavingsWorld(tmp_path)
+        world.meter(*BASE)
+        keep = without(date(2016, 8, 1), 10)
+        world.meter(*HALF, change=since(HALF[0], 1 - MEASURE), keep=keep)
+        world.weather(BASE[0], HALF[1], keep=without(date(2016, 10, 4), 3))
+        found = refused_or_not(world)
+        masked = found["adjusted"]["masked"]
+        assert (masked["no_use"], masked["no_weather"], masked["counted"]) == (10, 3, 171)
+        known = [one for one in found["days"] if one["actual"] is not None and one["expected"] is not None]
+        assert len(known) == 171
+        assert found["adjusted"]["observed"] == pytest.approx(sum(one["actual"] for one in known))
+        truth = found["adjusted"]["observed"] / (1 - MEASURE) * MEASURE
+        assert abs(found["adjusted"]["avoided"] - truth) <= found["adjusted"]["band"]["half_width"]
+        assert "reporting_masked" in {one["code"] for one in found["findings"]}
+        assert "13 of 184 days are not in these figures" in found["text"]
+
+    def test_short_gaps_of_weather_are_bridged_and_said(self, tmp_path):
+        world = SavingsWorld(tmp_path)
+        world.meter(*BASE)
+        world.meter(*HALF)
+        world.weather(BASE[0], HALF[1], keep=lambda at_s, t: (at_s // 3600) % 100 > 4)
+        found = refused_or_not(world)
+        assert found["adjusted"]["masked"]["no_weather"] == 0
+        assert "weather_bridged" in {one["code"] for one in found["findings"]}
+
+    def test_zeros_of_electricity_are_missing_and_said(self, tmp_path):
+        world = SavingsWorld(tmp_path)
+        world.meter(*BASE)
+        outage = without(date(2016, 8, 1), 4)
+        world.meter(*HALF, change=lambda at_s, kwh: np.where(outage(at_s, kwh), kwh, 0.0))
+        world.weather(BASE[0], HALF[1])
+        found = refused_or_not(world)
+        assert found["adjusted"]["masked"]["no_use"] == 4
+        assert "zeros_missing" in {one["code"] for one in found["findings"]}
+
+    def test_bills_alone_tell_nothing_of_days(self, tmp_path):
+        world = SavingsWorld(tmp_path)
+        world.meter(*HALF)
+        world.weather(BASE[0], HALF[1])
+        bills = tmp_path / "bills.csv"
+        rows = [
+            f"electricity,2015-{month:02d}-01,2015-{month:02d}-28,1000000,kWh,bill" for month in range(1, 13)
+        ]
+        bills.write_text(
+            "commodity,start,end,quantity,unit,source\n" + "\n".join(rows) + "\n", encoding="utf-8"
+        )
+        code, text = world.command("import", "base", bills)
+        assert code == 0, text
+        found = refused_or_not(world)
+        assert {"bills_only", "baseline_too_much_missing"} <= {one["code"] for one in found["findings"]}
+        assert found["plain"]["base"] is not None
+
+    def test_without_a_calendar_it_is_said(self, tmp_path):
+        world = SavingsWorld(tmp_path, extra="")
+        world.meter(*BASE)
+        world.meter(*HALF)
+        world.weather(BASE[0], HALF[1])
+        found = refused_or_not(world)
+        assert [one["code"] for one in found["findings"]].count("calendar_none") == 1
+
+
+def without(first: date, days: int):
+    """What is left when some days are gone."""
+    begins_s = day_start_s(first, ZONE)
+    return lambda at_s, _: (at_s < begins_s) | (at_s >= begins_s + days * 86400)
