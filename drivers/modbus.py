@@ -16,7 +16,7 @@ from drivers.modbus_device import Device, Plan
 from drivers.modbus_line import Line
 from drivers.modbus_link import LineCounts, Transport, serial_transport, socket_transport
 from drivers.modbus_profile import ModbusProfile, Table
-from drivers.modbus_schedule import Lateness
+from drivers.modbus_schedule import Alarms, Lateness
 from drivers.overrides import resolve
 from drivers.planner import plan_reads
 from drivers.settings import ModbusBus, ModbusDevice, ModbusRtuTcpBus, ModbusSerialBus
@@ -100,7 +100,7 @@ class ModbusDriver:
         clock_ms: Callable[[], int],
         folder: Path = Path(),
     ) -> None:
-        self.lateness = Lateness()
+        self.lateness, alarms = Lateness(), Alarms()
         self.lines = tuple(
             Line(
                 transport,
@@ -108,6 +108,7 @@ class ModbusDriver:
                 [_device(transport.address, bus, one, profiles[one.profile]) for one in devices],
                 clock_ms,
                 self.lateness,
+                alarms,
             )
             for transport, devices in _transports(bus, folder)
         )

@@ -24,8 +24,9 @@ from drivers.modbus_device import OFFLINE_AFTER, Device, Plan
 from drivers.modbus_link import LineCounts, Link, Question, Transport, question
 from drivers.modbus_poll import Poller, Reading
 from drivers.modbus_profile import Table, register_points
-from drivers.modbus_schedule import Lateness, Schedule, SilenceBudget
+from drivers.modbus_schedule import Alarms, Lateness, Schedule, SilenceBudget
 from drivers.planner import plan_reads
+from drivers.registers import unwarned
 from drivers.settings import ModbusBusBase
 from rules.quality import Quality
 from rules.scan import Scan
@@ -39,7 +40,7 @@ class Line:
 
     Attributes
     ----------
-    poll : reads every block of a device over the connection that stands.
+    poll : reads every block of a device over the connection that stands; called within ``unwarned``.
     counts : what it saw. lateness : how late polls began; may be shared by the lines of a bus.
     """
 
@@ -50,6 +51,7 @@ class Line:
         devices: Sequence[Device],
         clock_ms: Callable[[], int],
         lateness: Lateness,
+        alarms: Alarms,
     ) -> None:
         self.devices = tuple(devices)
         self.counts = LineCounts(tallies={device.id: device.tally for device in self.devices})
@@ -57,6 +59,7 @@ class Line:
         self._transport = transport
         self._bus = bus
         self._clock_ms = clock_ms
+        self._alarms = alarms
         self._backoff = Backoff()
         self._link: Link | None = None
         self._turn = asyncio.Lock()
@@ -127,7 +130,11 @@ class Line:
         most_s = 2 * max(device.timeout_s for device in self.devices)
         budget = SilenceBudget(self._bus.silent_share, most_s)
         # Not the loop's time, which stands still within a turn of the loop.
-        schedule = Schedule(self.devices, budget, self._clock_ms, time.monotonic)
+        schedule = Schedule(self.devices, budget, self._clock_ms, time.monotonic, self._alarms.ring_after)
+        with unwarned():
+            await self._poll_in_turn(schedule, budget, delivery)
+
+    async def _poll_in_turn(self, schedule: Schedule, budget: SilenceBudget, delivery: Delivery) -> None:
         try:
             while True:
                 index, late_s = await schedule.turn()
@@ -223,11 +230,15 @@ class Line:
     async def read(self, device: Device) -> Scan:
         """Poll one device now. Raises ``DriverError``."""
         async with self.dialled(device):
-            for _ in range(device.retries):
-                with contextlib.suppress(NoAnswer, Garbled):
-                    return (await self.poll(device)).scan
-                await self.connect(device)
-            return (await self.poll(device)).scan
+            with unwarned():
+                return await self._read(device)
+
+    async def _read(self, device: Device) -> Scan:
+        for _ in range(device.retries):
+            with contextlib.suppress(NoAnswer, Garbled):
+                return (await self.poll(device)).scan
+            await self.connect(device)
+        return (await self.poll(device)).scan
 
     async def words(self, device: Device, table: Table, start: int, count: int) -> bytes:
         """Registers as they are, whatever the profile says. Raises ``DriverError``."""

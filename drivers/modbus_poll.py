@@ -53,7 +53,7 @@ class Poller:
         self._now_s = now_s
 
     async def poll(self, device: Device) -> Reading:
-        """Read every block. A refused block's points are MISSING, the others go on.
+        """Read every block, within ``unwarned``. A refused block's points are MISSING, the others go on.
 
         Raises ``Unreachable`` or ``Garbled``: then nothing is booked.
         """
@@ -73,7 +73,7 @@ class Poller:
             if i <= plan.stamp:
                 at_ms = self._clock_ms()
         if not refusals and not device.resting:
-            return Reading(Scan(device.layout, at_ms, *plan.decoder.decode(payloads)))
+            return Reading(Scan(device.layout, at_ms, *plan.decoder.decode_unwarned(payloads)))
         return await self._explained(device, payloads, refusals, at_ms)
 
     def _rests(self, device: Device, one: Question) -> bool:

@@ -3,7 +3,8 @@
 import asyncio
 import heapq
 import math
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 
 from drivers.modbus_device import Device
 
@@ -70,6 +71,38 @@ class Lateness:
         self.count = 0
 
 
+class Alarms:
+    """Wakes who waits for the same millisecond together: one timer of the loop, however many they are.
+
+    Devices are due in steps, so that at thousands of polls a second some tens share each timer.
+
+    Parameters
+    ----------
+    now_s : monotonic clock, seconds.
+    """
+
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
+        self._waiting: dict[int, list[asyncio.Future[None]]] = {}
+
+    def ring_after(self, wait_s: float) -> asyncio.Future[None]:
+        """What ends after so many seconds, or within the tick after that."""
+        loop, now_s = asyncio.get_running_loop(), self._now_s()
+        future: asyncio.Future[None] = loop.create_future()
+        at_ms = math.ceil((now_s + wait_s) * 1000)
+        waiting = self._waiting.get(at_ms)
+        if waiting is None:
+            waiting = self._waiting[at_ms] = []
+            loop.call_later(at_ms / 1000 - now_s, self._ring, at_ms)
+        waiting.append(future)
+        return future
+
+    def _ring(self, at_ms: int) -> None:
+        for future in self._waiting.pop(at_ms):
+            if not future.done():  # who was cancelled waits no more
+                future.set_result(None)
+
+
 class Schedule:
     """The turns of one line's devices.
 
@@ -80,6 +113,7 @@ class Schedule:
     Parameters
     ----------
     clock_ms : wall clock, milliseconds UTC. now_s : monotonic clock, seconds.
+    ring_after : what to wait for, for so many seconds.
     """
 
     def __init__(
@@ -88,11 +122,13 @@ class Schedule:
         budget: SilenceBudget,
         clock_ms: Callable[[], int],
         now_s: Callable[[], float],
+        ring_after: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._devices = devices
         self._budget = budget
         self._clock_ms = clock_ms
         self._now_s = now_s
+        self._ring_after = ring_after
         self._slots_ms = [0] * len(devices)
         self._due_s = [0.0] * len(devices)
         self._well: list[tuple[float, int]] = []
@@ -117,7 +153,7 @@ class Schedule:
                 _, index = heapq.heappop(self._suspect)
                 return index, 0.0  # it was put off on purpose
             until_s = min(ready_s, self._well[0][0]) if self._well else ready_s
-            await asyncio.sleep(max(until_s - now_s, TICK_S))
+            await self._ring_after(max(until_s - now_s, TICK_S))
 
     def _suspect_ready_s(self, now_s: float) -> float:
         if not self._suspect:

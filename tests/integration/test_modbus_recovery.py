@@ -71,7 +71,7 @@ def test_a_defect_that_one_address_brings_to_light_stops_no_other(monkeypatch, c
         def defect(*_):
             raise ZeroDivisionError("a defect of ours")
 
-        monkeypatch.setattr(sick.devices[0].plan.decoder, "decode", defect)
+        monkeypatch.setattr(sick.devices[0].plan.decoder, "decode_unwarned", defect)
         async with scripted(port, good_answer), scripted(other, good_answer), running(one) as inbox:
             await inbox.until(lambda box: len(box.of("b")) >= 20)
             assert inbox.of("a") == []

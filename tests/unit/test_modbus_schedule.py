@@ -1,14 +1,18 @@
 """Whose turn it is: slots, the budget of silence, and how lateness is told. Time is an argument."""
 
+import asyncio
 import math
+import time
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.modbus import PHASE_STEP_MS, phase_ms
-from drivers.modbus_schedule import Lateness, Schedule, SilenceBudget
+from drivers.modbus_schedule import Alarms, Lateness, Schedule, SilenceBudget
+from drivers.registers import unwarned
 
 
 def test_a_budget_lends_no_more_than_its_share():
@@ -123,3 +127,40 @@ def test_phases_are_spread_stable_and_on_the_grid():
     assert {phase % PHASE_STEP_MS for phase in phases} == {0}
     assert max(phases.count(phase) for phase in set(phases)) < 45
     assert all(phase_ms(f"meter-{n}", 7) < 7 for n in range(100))
+
+
+def test_who_waits_for_the_same_moment_is_woken_together_and_not_early():
+    async def scene():
+        alarms, began_s = Alarms(lambda: 5_000.0), time.monotonic()
+        waits = [asyncio.ensure_future(alarms.ring_after(0.2 + n / 100_000)) for n in range(1, 21)]
+        later = alarms.ring_after(0.3)
+        assert len(alarms._waiting) == 2  # each has one timer of the loop
+        waits[3].cancel()  # a line that was hung up meanwhile
+        await asyncio.gather(*waits, return_exceptions=True)
+        assert time.monotonic() - began_s > 0.199  # timers count whole milliseconds
+        await later
+        assert alarms._waiting == {}
+
+    asyncio.run(scene())
+
+
+def test_numbers_that_are_none_warn_nobody_in_a_task_that_polls():
+    """Entered once for a whole task, over its waits, and for nobody else."""
+    numbers = np.array([np.inf, -np.inf])
+
+    async def polls():
+        with unwarned():
+            await asyncio.sleep(0)
+            return math.isnan(np.add.reduce(numbers))
+
+    async def another():
+        with pytest.warns(RuntimeWarning, match="invalid value"):
+            np.add.reduce(numbers)
+        await asyncio.sleep(0)
+        with pytest.warns(RuntimeWarning, match="invalid value"):
+            np.add.reduce(numbers)
+
+    async def scene():
+        assert (await asyncio.gather(polls(), another()))[0]
+
+    asyncio.run(scene())
