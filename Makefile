@@ -16,7 +16,7 @@ $(STAMP): FORCE
 endif
 
 .PHONY: help run test check check-code check-types check-floors check-tests scenarios example lock format bench soak \
-	oracle clean servers FORCE
+	oracle crash clean servers FORCE
 
 help:
 	@printf '%s\n' \
@@ -30,6 +30,7 @@ help:
 	  '  make bench     measurements beside peers' \
 	  '  make oracle    what other programs of the field find, as expected files of the tests' \
 	  '  make fuzz      every decoder against bytes that nobody meant (FUZZ_RUNS=20000 each)' \
+	  '  make crash     200 random schedules of faults against the store and real servers; ARGS="--seed 7" again' \
 	  '  make soak      ten minutes, a thousand meters at 1 Hz, a tenth of them misbehaving' \
 	  '  make format    put the code in order' \
 	  '  make lock      requirements.lock from pyproject.toml' \
@@ -96,6 +97,10 @@ bench: $(STAMP) servers
 
 soak: $(STAMP) servers
 	@$(BIN)/python benchmarks/soak.py $(ARGS)
+
+# Kills, torn logs, full disks, clocks that are set, networks and servers that fail: nothing lost, nothing twice.
+crash: $(STAMP) servers
+	@$(BIN)/python -m tests.crash $(ARGS)
 
 # eemeter and camber-toolkit, each in an environment of its own; the tests read the small files that this makes.
 oracle: $(STAMP)

@@ -131,10 +131,17 @@ class MeterTrack:
         """Keep the reading at which the counter stands now."""
         if not abs(rate) <= RATE_SLACK * self.rules.limits.max_rate:
             rate = math.nan
-        self._kept.append(counter.at_ms, counter.raw + counter.offset, rate, quality)
         life = self._lives[-1] if self._lives else None
         if life is None or life.offset != counter.offset or life.epoch != counter.epoch:
-            self._lives.append(Life(counter.at_ms, counter.offset, counter.epoch))
+            rolled_over = life is not None and life.epoch == counter.epoch
+            from_ms = self._came_to(counter.offset, counter) if rolled_over else counter.at_ms
+            self._lives.append(Life(from_ms, counter.offset, counter.epoch))
+        self._kept.append(counter.at_ms, counter.raw + counter.offset, rate, quality)
+
+    def _came_to(self, total: float, counter: CounterState) -> int:
+        """The first instant with at least this total, by straight line from the last reading to a new one."""
+        a_ms, a = self._kept.at_ms[-1], self._kept.total[-1]
+        return a_ms + math.ceil((counter.at_ms - a_ms) * (total - a) / (counter.total - a))
 
     def _replaced_until(self, counter: CounterState, at_ms: int) -> CounterState:
         """Change the register where a person wrote that it was changed, before a reading is taken."""

@@ -172,7 +172,7 @@ class Gate:
 
     host = "127.0.0.1"
 
-    def __init__(self, broker: "servers.Mosquitto | Postgres") -> None:
+    def __init__(self, broker: "servers.Mosquitto | Postgres | Door") -> None:
         self._proxy = Proxy(broker.host, broker.port)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="gate")
@@ -201,7 +201,7 @@ class Gate:
 
 
 @contextmanager
-def gate(broker: "servers.Mosquitto | Postgres") -> Iterator[Gate]:
+def gate(broker: "servers.Mosquitto | Postgres | Door") -> Iterator[Gate]:
     """A proxy before a broker, closed in the end whatever happened."""
     made = Gate(broker)
     try:

@@ -108,9 +108,19 @@ def test_an_electricity_interval_stands_at_its_start():
 
 
 def test_a_water_interval_tells_its_least_flow():
-    assert interval_line(SITE, Commodity.WATER, replace(ROW, rate_avg=None, rate_max=None)).decode() == (
+    row = replace(ROW, rate_avg=None, rate_max=None, rev=0)
+    assert interval_line(SITE, Commodity.WATER, row).decode() == (
         "water_interval,building=city-hall,meter=main,site=city-hall "
-        "m3=25.5,min_flow_m3h=90.0,coverage=1.0,quality=1.0,rev=2.0 1514736900000"
+        "m3=25.5,min_flow_m3h=90.0,coverage=1.0,quality=1.0,rev=0.0 1514736900000"
+    )
+
+
+def test_a_revision_that_knows_no_rate_any_more_takes_the_earlier_one_back():
+    """A server keeps what a later point of the same instant leaves out: a peak that nobody stands for."""
+    row = replace(ROW, rate_avg=None, rate_max=None, rate_min=None)
+    assert interval_line(SITE, Commodity.ELECTRICITY, row).decode() == (
+        "energy_interval,building=city-hall,meter=main,site=city-hall "
+        "kwh=25.5,kw_avg=0.0,kw_max=0.0,coverage=1.0,quality=1.0,rev=2.0 1514736900000"
     )
 
 

@@ -33,6 +33,20 @@ def test_an_interval_over_a_new_register_is_suspect():
     assert interval.epoch == 1
 
 
+@pytest.mark.parametrize("last", [999_990.0, 999_700.0])
+def test_a_register_that_rolls_over_near_an_edge_shows_what_its_display_would(last):
+    """The reading before the edge and the one after it: 100 at the edge, or not rolled over yet."""
+    track = MeterTrack(MeterRules(CounterLimits(9000.0, 1e6), interval_s=900, max_gap_ms=600_000))
+    for t, raw in ((0, last - 600), (700, last), (1100, last + 400 - 1e6), (1900, last + 500 - 1e6)):
+        track.take(t * 1000, raw % 1e6, math.nan, Quality.GOOD)
+    first, second = track.close_due()
+    at_edge = last + 200
+    assert first.register_end == pytest.approx(at_edge % 1e6)
+    assert second.register_start == pytest.approx(at_edge % 1e6 if last > 999_800 else at_edge - 1e6)
+    assert second.register_end - second.register_start == pytest.approx(second.quantity)
+    assert first.register_end - first.register_start == pytest.approx(first.quantity)
+
+
 def test_another_length_of_interval_books_nothing_twice_and_loses_nothing():
     track = fed(range(0, 1000, 30))
     assert [one.start_s for one in track.close_due()] == [0]
