@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import psycopg
 
 from monitor.cli.fleet import run_add_site, run_init
-from monitor.store.reader import ChangedInterval, ChangedResult
+from monitor.store.changed import ChangedInterval, ChangedResult
 from simulators.proxy import Mood
 from tests import servers
 from tests.broker_world import Door as Address
