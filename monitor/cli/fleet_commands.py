@@ -25,6 +25,9 @@ DatabaseOption = Annotated[
 
 StoreOption = Annotated[str | None, typer.Option("--store", metavar="URL", help=_help("opt_store"))]
 SiteIdOption = Annotated[str | None, typer.Option("--site-id", metavar="SITE", help=_help("opt_site_id"))]
+KnownAsOption = Annotated[
+    list[str] | None, typer.Option("--known-as", metavar="NAME", help=_help("opt_known_as"))
+]
 AllSitesOption = Annotated[bool, typer.Option("--all-sites", help=_help("opt_all_sites"))]
 
 

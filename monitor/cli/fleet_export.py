@@ -1,12 +1,13 @@
-"""``export`` with ``--store postgresql://...``: a city's intervals, site after site in one sheet."""
+"""``export`` with ``--store postgresql://...``: a city's rows, site after site in one sheet."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 from config.words import say
 from monitor.cli.export import Wanted, format_of, write_sheet
 from monitor.cli.words import WRONG_USE, tell
 from monitor.exports.intervals import interval_sheet
+from monitor.exports.scans import fields_of, scan_sheet
 from monitor.exports.sheets import Block, Sheet
 from monitor.store.city_days import ZONE
 from monitor.store.city_reader import CityReader, in_words
@@ -19,8 +20,6 @@ def run_city_export(url: str, site: str | None, wanted: Wanted, language: str) -
 
     Units stand in site files, so a figure's column is ``quantity``; each site's period is that of its zone.
     """
-    if wanted.what != "intervals":
-        return _wrong(say("fleet.intervals_only", language))
     format_ = format_of(wanted)
     if format_ == "parquet" and wanted.out is None:
         return _wrong(say("export.needs_out", language))
@@ -34,9 +33,16 @@ def run_city_export(url: str, site: str | None, wanted: Wanted, language: str) -
         return _wrong(say(error.code, language, **error.data))
     zone = ZoneInfo(zones[site] if site is not None else ZONE)
     with in_words():
-        sheets = [interval_sheet(reader.streams(one), one, {}, span, wanted.only)
-                  for one, span in spans.items()]  # fmt: skip
-        return write_sheet(_together(sheets), wanted, format_, zone, language)
+        return write_sheet(_together(_sheets(reader, spans, wanted)), wanted, format_, zone, language)
+
+
+def _sheets(reader: CityReader, spans: Mapping[str, Span], wanted: Wanted) -> list[Sheet]:
+    """A sheet of each site, all with the same columns."""
+    streams = {site: reader.streams(site) for site in spans}
+    if wanted.what == "intervals":
+        return [interval_sheet(streams[one], one, {}, span, wanted.only) for one, span in spans.items()]
+    fields = fields_of(layout for one in streams.values() for layout in one.layouts(wanted.only).values())
+    return [scan_sheet(streams[one], one, span, wanted.only, fields) for one, span in spans.items()]
 
 
 def _together(sheets: Sequence[Sheet]) -> Sheet:

@@ -6,19 +6,29 @@ Exit codes: 0 fine, 1 a problem was found, 2 wrong use or configuration.
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from config.words import LANGUAGES, say
 from monitor.cli.delivery_commands import deadletters, influx
 from monitor.cli.dr_commands import dr
-from monitor.cli.fleet_commands import AllSitesOption, SiteIdOption, StoreOption, fleet, of_a_city
+from monitor.cli.fleet_commands import (
+    AllSitesOption,
+    KnownAsOption,
+    SiteIdOption,
+    StoreOption,
+    fleet,
+    of_a_city,
+)
 from monitor.cli.meter_commands import meters
 from monitor.cli.options import SITE, JsonOption, LanguageOption, SiteOption
 from monitor.cli.profile_commands import profiles
 from monitor.cli.store_commands import export, stores
 from monitor.cli.usage import LANGUAGE, USAGE_ERROR, Command, Group, translate_help, usage_words
+
+if TYPE_CHECKING:
+    from config.site import Language
 
 FINE, PROBLEM, WRONG_USE = 0, 1, 2
 
@@ -62,12 +72,20 @@ def serve(
         int | None, typer.Option(min=1, max=65535, metavar="PORT", help=_help("opt_port"))
     ] = None,
     language: LanguageOption = None,
+    store: StoreOption = None,
+    site_id: SiteIdOption = None,
+    all_sites: AllSitesOption = False,
+    known_as: KnownAsOption = None,
 ) -> None:
+    city, words = of_a_city(store, site_id, all_sites), _language(language) or LANGUAGE
     try:
-        from monitor.cli.serve import run_serve
+        from monitor.cli.serve import run_city_serve, run_serve
     except ImportError as error:
         raise _missing_extra("page", error) from error
-    raise typer.Exit(run_serve(site, host, port, _language(language) or LANGUAGE))
+    if city:
+        code = run_city_serve(str(store), site_id, host, port, known_as or (), cast("Language", words))
+        raise typer.Exit(code)
+    raise typer.Exit(run_serve(site, host, port, words))
 
 
 @app.command(cls=Command, help=_help("demo"))

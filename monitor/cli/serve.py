@@ -5,19 +5,23 @@ import contextlib
 import ipaddress
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
 from config.loading import LoadedSite, load_site
+from config.site import Language, PageSettings
 from config.words import say
 from monitor.cli.words import WRONG_USE, tell
 from monitor.clock import SystemClock
+from monitor.store.city_reader import CityReader
 from monitor.store.database import StoreError
 from monitor.store.reader import StoreReader
 from monitor.web.app import create_app
+from monitor.web.city.app import create_city_app
 
 OK = 0
 BACKLOG = 256
@@ -50,19 +54,67 @@ def run_serve(site_path: Path, host: str | None, port: int | None, language: str
         reason = error.strerror or str(error)
         tell(say("page.port_in_use", language, host=where[0], port=where[1], reason=reason))
         return WRONG_USE
-    with listening:
-        server = _Server(loaded)
-        tell(say("page.address", language, address=_address(where[0], listening)))
-        asyncio.run(server.serve(sockets=[listening]))
+    app = create_app(loaded, None, SystemClock())
+    serve_until_told(app, app.state.page.hub.close, listening, "page.address", where[0], language)
     return OK
+
+
+def run_city_serve(
+    url: str,
+    site: str | None,
+    host: str | None,
+    port: int | None,
+    known_as: Sequence[str],
+    language: Language,
+) -> int:
+    """Serve the page of a city, or of one of its sites, out of the city's database; as ``run_serve`` does.
+
+    Parameters
+    ----------
+    known_as : further names under which the page may be opened.
+
+    Raises
+    ------
+    StoreError : the database cannot be read, or knows no such site.
+    """
+    reader = CityReader(url)
+    reader.zones(site)
+    if site is not None:
+        reader.check_site(site)
+    wanted = PageSettings()
+    where = (host or wanted.host, wanted.port if port is None else port)
+    try:
+        listening = _listen(*where)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        tell(say("page.port_in_use", language, host=where[0], port=where[1], reason=reason))
+        return WRONG_USE
+    names = (*known_as, where[0])
+    app = create_city_app(reader, SystemClock(), language, site, names)
+    serve_until_told(app, lambda: None, listening, "city.address", where[0], language)
+    return OK
+
+
+def serve_until_told(
+    app: FastAPI,
+    close_streams: Callable[[], None],
+    listening: socket.socket,
+    key: str,
+    host: str,
+    language: str,
+) -> None:
+    """Say the address and serve until a signal ends it."""
+    with listening:
+        server = _Server(app, close_streams)
+        tell(say(key, language, address=_address(host, listening)))
+        asyncio.run(server.serve(sockets=[listening]))
 
 
 class _Server(uvicorn.Server):
     """Ends its streams before it waits for connections to end, and leaves the exit code alone."""
 
-    def __init__(self, loaded: LoadedSite) -> None:
-        app = create_app(loaded, None, SystemClock())
-        self._close_streams = app.state.page.hub.close
+    def __init__(self, app: FastAPI, close_streams: Callable[[], None]) -> None:
+        self._close_streams = close_streams
         super().__init__(
             uvicorn.Config(
                 app,

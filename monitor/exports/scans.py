@@ -1,6 +1,6 @@
 """Scans as a sheet: one row a scan, one column a quantity of any device, and what is in doubt by name."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,18 @@ _QUALITIES = [quality.name.lower() for quality in sorted(Quality)]
 _SIGNS = {"%": "pct", "": ""}
 
 
-def scan_sheet(streams: RowStreams, site: str, span: Span, devices: Sequence[str]) -> Sheet:
+def scan_sheet(
+    streams: RowStreams, site: str, span: Span, devices: Sequence[str], fields: Sequence[str] | None = None
+) -> Sheet:
     """Every reading taken in a span, in the order in which they came.
 
     Parameters
     ----------
     devices : of which; all that the store knows when none is named.
+    fields : the columns of values, where several sheets must have the same; see ``fields_of``.
     """
     layouts = streams.layouts(devices)
-    fields = list(dict.fromkeys(field_of(point) for layout in layouts.values() for point in layout.points))
+    fields = fields_of(layouts.values()) if fields is None else fields
     columns = (
         *(Column(name, Kind.TEXT) for name in ("site", "device", "part")),
         Column("at", Kind.INSTANT),
@@ -33,6 +36,11 @@ def scan_sheet(streams: RowStreams, site: str, span: Span, devices: Sequence[str
     )
     ids = streams.scan_ids(span)
     return Sheet(columns, _blocks(streams, site, span, layouts, fields, ids), max(0, ids[1] - ids[0] + 1))
+
+
+def fields_of(layouts: Iterable[Layout]) -> list[str]:
+    """The columns that some layouts need, each once."""
+    return list(dict.fromkeys(field_of(point) for layout in layouts for point in layout.points))
 
 
 def field_of(point: PointSpec) -> str:

@@ -71,6 +71,14 @@ SELECT s.site, count(DISTINCT d.meter) AS meters, max(d.end_s) AS end_s
 FROM {SCHEMA}.sites s LEFT JOIN {SCHEMA}.days d ON d.site = s.site AND d.day >= :since
 WHERE (:every OR s.site = :site) GROUP BY s.site ORDER BY s.site
 """
+DAYS = f"""
+SELECT meter, day, quantity, unsure FROM {SCHEMA}.days
+WHERE site = :site AND day BETWEEN :first AND :last ORDER BY meter, day
+"""
+NEWEST_OF_METERS = f"""
+SELECT DISTINCT ON (meter) meter, start_s, duration_s, quantity, quality FROM {SCHEMA}.intervals
+WHERE site = :site AND start_s >= :since_s ORDER BY meter, start_s DESC
+"""
 ZONES = f"SELECT site, zone FROM {SCHEMA}.sites WHERE (:every OR site = :site) ORDER BY site"
 KNOWN = f"SELECT site FROM {SCHEMA}.sites WHERE site = :site"
 

@@ -10,7 +10,8 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from monitor.store.city_days import KNOWN, NEWEST, SCHEMA, TOTALS, ZONES
+from monitor.store.city_days import DAYS, KNOWN, NEWEST, NEWEST_OF_METERS, TOTALS, ZONES
+from monitor.store.city_streams import CityStreams
 from monitor.store.database import StoreError
 from monitor.store.streams import RowStreams
 
@@ -42,6 +43,27 @@ class SiteNews:
     end_s: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class DayOfMeter:
+    """What a meter used on one local day, in its own unit, and how many of its intervals are doubtful."""
+
+    meter: str
+    day: date
+    quantity: float
+    unsure: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewestOfMeter:
+    """A meter's newest interval."""
+
+    meter: str
+    start_s: int
+    duration_s: int
+    quantity: float
+    quality: int
+
+
 class CityReader:
     """Every site's rows, or one's. Each call is one short transaction that can only read.
 
@@ -71,13 +93,22 @@ class CityReader:
         """Each site with what was heard since a day."""
         return [SiteNews(**row) for row in self._asked(NEWEST, {"since": since, **_of(site)})]
 
+    def days(self, site: str, first: date, last: date) -> list[DayOfMeter]:
+        """What each meter of a site used on each day of [first, last]."""
+        return [DayOfMeter(**row) for row in self._asked(DAYS, {"site": site, "first": first, "last": last})]
+
+    def newest(self, site: str, since_s: int) -> list[NewestOfMeter]:
+        """The newest interval of each meter of a site that was heard since an instant."""
+        rows = self._asked(NEWEST_OF_METERS, {"site": site, "since_s": since_s})
+        return [NewestOfMeter(**row) for row in rows]
+
     def zones(self, site: str | None) -> dict[str, str]:
         """Each site with its time zone, by name; ``site`` None = every one."""
         return {row["site"]: row["zone"] for row in self._asked(ZONES, _of(site))}
 
     def streams(self, site: str) -> RowStreams:
-        """A site's intervals in blocks, as a building's own store gives them; see ``in_words``."""
-        return RowStreams(self._engine.execution_options(schema_translate_map={None: SCHEMA}), site)
+        """A site's rows in blocks, as a building's own store gives them; see ``in_words``."""
+        return CityStreams(self._engine, site)
 
     def check_site(self, site: str) -> None:
         """Refuse a site that the city does not know. Raises ``StoreError``."""

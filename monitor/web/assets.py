@@ -36,9 +36,10 @@ class Asset:
         return cls(MEDIA_TYPES[Path(name).suffix], body, gzip.compress(body, 9, mtime=0))
 
 
-def _hashed(name: str, digest: str) -> str:
+def hashed(name: str, content: bytes) -> str:
+    """A file's name with its content in it."""
     path = Path(name)
-    return f"{path.stem}.{digest[:12]}{path.suffix}"
+    return f"{path.stem}.{hashlib.sha256(content).hexdigest()[:12]}{path.suffix}"
 
 
 class Assets:
@@ -56,11 +57,11 @@ class Assets:
         self._urls: dict[str, str] = {}
         for path in sorted(FOLDER.iterdir()):
             body = path.read_bytes()
-            hashed = _hashed(path.name, hashlib.sha256(body).hexdigest())
-            self._files[hashed] = Asset.of(path.name, body)
-            self._urls[path.name] = f"/static/{hashed}"
+            name = hashed(path.name, body)
+            self._files[name] = Asset.of(path.name, body)
+            self._urls[path.name] = f"/static/{name}"
         release = f"{version('vl-convert-python')} {SNIPPET}"
-        self._bundle_name = _hashed("vega.js", hashlib.sha256(release.encode()).hexdigest())
+        self._bundle_name = hashed("vega.js", release.encode())
         self._urls["vega.js"] = f"/static/{self._bundle_name}"
         self._bundle: asyncio.Task[Asset | None] | None = None
 
