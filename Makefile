@@ -27,7 +27,7 @@ help:
 	  '  make check     format, lint, types, import floors, unit and property tests: about a minute' \
 	  '  make example   Taipei City Hall: build the store from its ledgers, print the summary' \
 	  '  make scenarios the twenty-five troubles of docs/durability.md, number and result' \
-	  '  make bench     measurements beside peers' \
+	  '  make bench     measurements beside peers, part after part (QUICK=1 only runs them through)' \
 	  '  make oracle    what other programs of the field find, as expected files of the tests' \
 	  '  make fuzz      every decoder against bytes that nobody meant (FUZZ_RUNS=20000 each)' \
 	  '  make crash     200 random schedules of faults against the store and real servers; ARGS="--seed 7" again' \
@@ -91,9 +91,7 @@ lock: $(STAMP)
 	@printf '%s\n' 'requirements.lock is made; the next command installs it.'
 
 bench: $(STAMP) servers
-	@$(BIN)/python benchmarks/run.py $(ARGS)
-	@test -n "$(ARGS)" || for part in modbus mqtt fleet models outage; do \
-	  printf '\n%s\n' "benchmarks/$$part.py" && $(BIN)/python benchmarks/$$part.py || exit 1; done
+	@$(BIN)/python benchmarks/chain.py $(ARGS)
 
 soak: $(STAMP) servers
 	@$(BIN)/python benchmarks/soak.py $(ARGS)

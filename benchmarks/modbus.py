@@ -5,6 +5,7 @@ Each candidate is a process of its own; they take turns, so that the machine's d
 ``python benchmarks/modbus.py`` prints all of them; ``... modbus.py 1000`` with so many connections.
 """
 
+import argparse
 import asyncio
 import resource
 import statistics
@@ -60,7 +61,10 @@ def _profile() -> dict[str, object]:
 async def _ours(port: int, connections: int) -> list[Callable[[], Awaitable[object]]]:
     from drivers.modbus import ModbusDriver
     from drivers.modbus_profile import ModbusProfile
+    from drivers.registers import unwarned
     from drivers.settings import ModbusTcpBus
+
+    unwarned().__enter__()  # once for all polls, as a line does, and for as long as this process lives
 
     devices = [{"id": f"meter-{n}", "profile": "b", "host": f"127.1.{n >> 8}.{n & 255}"}
                for n in range(connections)]  # fmt: skip
@@ -129,8 +133,6 @@ STDLIB = ", asyncio's own loop"
 
 async def _measured(name: str, port: int, connections: int) -> tuple[float, float]:
     """Polls a second and CPU microseconds each, every connection as often as it can."""
-    from drivers.registers import unwarned
-
     polls = await CANDIDATES[name](port, connections)
     count, deadline_s = 0, 0.0
 
@@ -143,8 +145,7 @@ async def _measured(name: str, port: int, connections: int) -> tuple[float, floa
     for _ in range(2):  # the first is for warmth
         count, began_s, cpu_s = 0, time.perf_counter(), time.process_time()
         deadline_s = began_s + SECONDS
-        with unwarned():  # as a line that polls does, once for all its polls
-            await asyncio.gather(*(again_and_again(poll) for poll in polls))
+        await asyncio.gather(*(again_and_again(poll) for poll in polls))
         elapsed_s, cpu_s = time.perf_counter() - began_s, time.process_time() - cpu_s
     return count / elapsed_s, 1e6 * cpu_s / count
 
@@ -170,7 +171,11 @@ def main() -> int:
     if sys.argv[1:2] == ["candidate"]:
         _candidate(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
         return 0
-    connections = int(sys.argv[1]) if len(sys.argv) > 1 else CONNECTIONS
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("connections", type=int, nargs="?", default=CONNECTIONS)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    wishes = parser.parse_args()
+    connections = wishes.connections
     with tempfile.TemporaryDirectory() as folder, c_server(Path(folder)) as port:
         commands: dict[str, list[object]] = {
             name: [build(Path(folder), program), port, connections, REGISTERS, SECONDS]
@@ -179,13 +184,13 @@ def main() -> int:
         python = [sys.executable, __file__, "candidate"]
         names = [*CANDIDATES, f"ours, decoded{STDLIB}"]
         commands |= {name: [*python, name, port, connections] for name in names}
-        rounds = [{name: _take(command) for name, command in commands.items()} for _ in range(ROUNDS)]
+        rounds = [{name: _take(command) for name, command in commands.items()} for _ in range(wishes.rounds)]
     _print(connections, rounds)
     return 0
 
 
 def _print(connections: int, rounds: list[dict[str, tuple[float, ...]]]) -> None:
-    print(f"{connections} connections, {REGISTERS} registers a poll, medians of {ROUNDS}")
+    print(f"{connections} connections, {REGISTERS} registers a poll, medians of {len(rounds)}")
     print("| client | polls/s | of the limit | CPU us a poll | CPU us a point | MB |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name in rounds[0]:

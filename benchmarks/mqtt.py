@@ -7,6 +7,7 @@ to the last acknowledgement; for us each message has been decoded, validated, co
 turn in one run, with the processor's time a message, which a busy machine changes less than the rate.
 """
 
+import argparse
 import asyncio
 import itertools
 import os
@@ -273,14 +274,19 @@ def main() -> int:
     if sys.argv[1:2] == ["publish"]:
         publish(int(sys.argv[2]))
         return 0
-    if sys.argv[1:2]:
+    if sys.argv[1:2] and sys.argv[1] in CANDIDATES:
         who, port, version, is_live = sys.argv[1:]
         print(*CANDIDATES[who](int(port), version, is_live == "1"))
         return 0
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    wishes = parser.parse_args()
     print("| what | who | messages/s | of mosquitto_sub | CPU us each |\n| --- | --- | --- | --- | --- |")
     for is_live, version in itertools.product((False, True), ("5", "3.1.1")):
         with broker() as port:
-            rounds = [{who: _once(who, port, version, is_live) for who in CANDIDATES} for _ in range(ROUNDS)]
+            rounds = [
+                {who: _once(who, port, version, is_live) for who in CANDIDATES} for _ in range(wishes.rounds)
+            ]
         for name in CANDIDATES:
             rate = statistics.median(one[name].rate for one in rounds)
             ratio = statistics.median(one[name].rate / one["mosquitto_sub"].rate for one in rounds)

@@ -1,9 +1,10 @@
 """Measure the hot path beside what people use otherwise, in one run: medians of five, and ratios.
 
-The speed of a machine drifts; trust the ratio inside a row. ``make bench`` runs this; a word filters, as
-``make bench ARGS=decode``.
+The speed of a machine drifts; trust the ratio inside a row. ``make bench ARGS=run`` runs this;
+``python benchmarks/run.py decode`` takes the rows with that word.
 """
 
+import argparse
 import statistics
 import sys
 from collections.abc import Callable
@@ -55,12 +56,15 @@ ROWS = (
 
 def main() -> int:
     """Print the table."""
-    words = sys.argv[1:]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("words", nargs="*", help="only rows with one of these words")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    wishes = parser.parse_args()
     print("| what | unit | ours | peer | ratio | peer's way |\n| --- | --- | --- | --- | --- | --- |")
     for row in ROWS:
-        if words and not any(word in row.name for word in words):
+        if wishes.words and not any(word in row.name for word in wishes.words):
             continue
-        pairs = [(row.ours(), row.peer()) for _ in range(ROUNDS)]  # in turn: drift hits both alike
+        pairs = [(row.ours(), row.peer()) for _ in range(wishes.rounds)]  # in turn: drift hits both alike
         ours, peer = (statistics.median(column) for column in zip(*pairs, strict=True))
         ratio = statistics.median(a / b for a, b in pairs)
         print(f"| {row.name} | {row.unit} | {ours:,.0f} | {peer:,.0f} | {ratio:.1f} | {row.peer_name} |")

@@ -18,8 +18,9 @@ def test_healthy_meters_are_right_beside_misbehaving_ones(soak, tmp_path: Path):
     run, site = soak
     plan = site.make_plan(devices=48, points=30, interval_s=5, seed=2017)
     # What the machine's other work costs single readings, memory or seconds is for `make soak` to judge on a
-    # machine of its own. These hold on any machine: energy, whole intervals, none absurd, no dead lines.
-    found = run.soaked(tmp_path, plan, seconds=40, tolerance_wh=20)
+    # machine of its own. These hold on any machine: energy (but for a few seconds by which an edge may be
+    # stamped late), whole intervals, none absurd, no dead lines.
+    found = run.soaked(tmp_path, plan, seconds=40, tolerance_wh=60)
     machine = ("memory", "polls that healthy devices missed", "end after SIGTERM")
     print("\n".join(found.table()))
     assert [broken for broken in found.broken if not broken.startswith(machine)] == []
