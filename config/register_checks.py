@@ -17,7 +17,7 @@ from drivers.modbus_profile import (
     RegisterPoint,
     RegisterType,
     Table,
-    Writable,
+    WritableRegister,
     register_points,
 )
 from drivers.planner import PlanError, plan_reads
@@ -204,7 +204,7 @@ def _writables(profile: ModbusProfile, points: tuple[RegisterPoint, ...]) -> Ite
             yield Lie("config.read_back_unit", (*path, "read_back"), {"point": shown, **units})
 
 
-def _beyond_type(point: RegisterPoint, writable: Writable, path: PathKeys) -> Iterator[Lie]:
+def _beyond_type(point: RegisterPoint, writable: WritableRegister, path: PathKeys) -> Iterator[Lie]:
     """Values to write that the registers cannot hold; a release that they hold only nearly is none."""
     said = [((*path, "between", at), value, 0.51) for at, value in enumerate(writable.between)]
     if writable.release is not None:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
+from config.curtailment import CurtailmentSettings
 from config.sinks import InfluxSink, MqttSink, PostgresSink
 from drivers.settings import Bus, Identifier, Port, Seconds, Settings
 
@@ -180,3 +181,4 @@ class Site(Settings):
     meters: tuple[MeterSettings, ...] = ()
     sinks: tuple[Annotated[InfluxSink | PostgresSink | MqttSink, Field(discriminator="kind")], ...] = ()
     page: PageSettings = PageSettings()
+    curtailment: CurtailmentSettings = CurtailmentSettings()

@@ -101,6 +101,22 @@ class ProbeResult:
     raw: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A value that was written, read back and found to hold.
+
+    Attributes
+    ----------
+    asked, shown : what was written and what the device shows since, both in the product's unit.
+    sent_ms, shown_ms : when the write went out, and when the device had shown the value; UTC.
+    """
+
+    asked: float
+    shown: float
+    sent_ms: int
+    shown_ms: int
+
+
 class Driver(Protocol):
     """One bus and its devices."""
 
@@ -119,6 +135,28 @@ class Driver(Protocol):
 
     async def probe(self, device: str) -> ProbeResult:
         """Ask one device whether its profile fits. Raises ``DriverError``."""
+
+    async def show(self, device: str, point: str, *, own: bool = False) -> float:
+        """What the device goes by for a writable point, now. Raises ``DriverError``; never gives NaN.
+
+        Parameters
+        ----------
+        own : what stands in the point itself, which may be another thing than what the device goes by.
+        """
+
+    async def write(self, device: str, point: str, value: float, *, own: bool = False) -> Written:
+        """Write one point, once, and read it back; ``value`` in the product's unit.
+
+        Parameters
+        ----------
+        own : read back the point itself: a value that hands control back is none that the device goes by.
+
+        Raises
+        ------
+        NotWritable, OutOfRange : nothing was sent.
+        NotObeyed : the device took it and goes by something else.
+        DriverError : any other; whether it was carried out is not known.
+        """
 
     async def close(self) -> None:
         """Hang up. Safe to call twice."""
@@ -169,6 +207,24 @@ class Busy(Refused):
     """The device answered that it is at work on something else: ask again later; nothing is wrong."""
 
     code = "driver.busy"
+
+
+class NotWritable(DriverError):
+    """The profile does not let this point be written: nothing was sent."""
+
+    code = "write.not_writable"
+
+
+class OutOfRange(DriverError):
+    """The device does not bear this value: nothing was sent."""
+
+    code = "write.out_of_range"
+
+
+class NotObeyed(DriverError):
+    """The device took a write and goes by another value: somebody must look at it."""
+
+    code = "write.not_obeyed"
 
 
 class Garbled(DriverError):

@@ -1,7 +1,8 @@
 """Modbus over TCP, TLS, a serial line, or serial frames through a socket: one task a line.
 
 ``modbus_link`` is the wire, ``modbus_line`` asks a line's devices in turn, ``modbus_schedule`` says whose
-turn it is, ``modbus_poll`` is one poll of one device, ``modbus_device`` what is known of it.
+turn it is, ``modbus_poll`` is one poll of one device, ``modbus_writing`` one write, ``modbus_device`` what is
+known of a device.
 """
 
 import asyncio
@@ -11,12 +12,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 
-from drivers.contract import Backoff, Counts, Delivery, ProbeResult, Where
+from drivers.contract import Backoff, Counts, Delivery, ProbeResult, Where, Written
 from drivers.modbus_device import Device, Plan
 from drivers.modbus_line import Line
 from drivers.modbus_link import LineCounts, Transport, serial_transport, socket_transport
 from drivers.modbus_profile import ModbusProfile, Table
 from drivers.modbus_schedule import Alarms, Lateness
+from drivers.modbus_writing import show, write
 from drivers.overrides import resolve
 from drivers.planner import plan_reads
 from drivers.settings import ModbusBus, ModbusDevice, ModbusRtuTcpBus, ModbusSerialBus
@@ -101,6 +103,7 @@ class ModbusDriver:
         folder: Path = Path(),
     ) -> None:
         self.lateness, alarms = Lateness(), Alarms()
+        self._clock_ms = clock_ms
         self.lines = tuple(
             Line(
                 transport,
@@ -152,6 +155,16 @@ class ModbusDriver:
         """
         line, found = self._find(device)
         return await line.words(found, table, start, count)
+
+    async def show(self, device: str, point: str, *, own: bool = False) -> float:
+        """What a device goes by for a writable point, or what stands in the point itself."""
+        line, found = self._find(device)
+        return await show(line, found, point, own=own)
+
+    async def write(self, device: str, point: str, value: float, *, own: bool = False) -> Written:
+        """Write a point and read it back."""
+        line, found = self._find(device)
+        return await write(line, found, point, value, self._clock_ms, own=own)
 
     async def probe(self, device: str) -> ProbeResult:
         """Read the profile's probe point and say whether it is in range."""

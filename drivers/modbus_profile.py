@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from drivers.profile import PointBase, ProfileBase, check_points, conversion
 from drivers.settings import Settings
+from drivers.writable import Writable
 from rules.scan import Layout
 
 
@@ -81,17 +82,12 @@ class Part(RegisterValue):
     scale: float = Field(default=1.0, description="To the point's raw unit, before its own scale.")
 
 
-class Writable(Settings):
-    """What may be written to a point, and what the device bears. Everything in the product's unit."""
+class WritableRegister(Writable):
+    """What may be written to a register, and how."""
 
-    between: tuple[float, float]
-    writes_per_day: int = Field(default=96, ge=1, description="Memory cells wear out: the budget of writes.")
-    read_back: str | None = Field(
-        default=None,
-        description="The point that shows what the device goes by; itself when left out.",
-    )
-    release: float | None = Field(
-        default=None, description="The value that hands control back to the device's own controller."
+    function: Literal["auto", "single", "multiple"] = Field(
+        default="auto",
+        description="Write single register (6) or multiple (16); auto takes 6 where one register is enough.",
     )
 
 
@@ -103,7 +99,7 @@ class ModbusPoint(PointBase, RegisterValue):
     )
     plus: tuple[Part, ...] = Field(default=(), description="Further parts of the value, in the same request.")
     factors: tuple[Factor, ...] = Field(default=(), description="Factors that other registers tell.")
-    writable: Writable | None = None
+    writable: WritableRegister | None = None
 
 
 class Defaults(Settings):

@@ -17,10 +17,12 @@ from drivers.contract import (
     DeviceNews,
     DriverError,
     NoAnswer,
+    NotWritable,
     ProbeResult,
     Refused,
     Unreachable,
     Where,
+    Written,
 )
 from drivers.inbox import Arrival, Counts, Denied, Down, Event, Inbox, Up
 from drivers.mqtt_link import Link
@@ -175,6 +177,14 @@ class MqttDriver:
         wanted = [path for stream in desk.streams for path in stream.decoder.paths]
         fits = sorted(desk.found) == sorted(wanted)
         return ProbeResult(device, fits, expected=", ".join(wanted), found=", ".join(desk.found))
+
+    async def show(self, device: str, point: str, *, own: bool = False) -> float:
+        """What a device goes by for a writable point."""
+        raise NotWritable(Where(self._address, device), point=point)
+
+    async def write(self, device: str, point: str, value: float, *, own: bool = False) -> Written:
+        """Write a point and read it back."""
+        raise NotWritable(Where(self._address, device), point=point)
 
     async def close(self) -> None:
         """Hang up: ends ``run`` where it still runs."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -16,6 +17,8 @@ from monitor.adjusted.day_watch import DayWatch
 from monitor.clock import Clock, SteadyClock
 from monitor.collector import Collector
 from monitor.counting import CountKeeper
+from monitor.dispatch.desk import EventDesk, plans_of
+from monitor.dispatch.dispatcher import Dispatcher
 from monitor.pipeline import Pipeline
 from monitor.reloading import Asked, refuse, site_wanted, take
 from monitor.reports.results import SiteResults
@@ -91,6 +94,8 @@ class Daemon:
         self._held = HeldScans(self._clock)
         self._drivers = build_drivers(loaded, self._clock)
         self._pipeline = self._build_pipeline()
+        self._scheduler = AsyncIOScheduler(timezone=loaded.site.site.timezone)
+        self._dispatcher = self._build_dispatcher()
         self._virtual = VirtualMeters(
             formulas_of(loaded.site), self._reader, self._writer, loaded.site.interval_s
         )
@@ -110,6 +115,33 @@ class Daemon:
             clock_ms=self._clock.now_ms,
             interval_s=self.loaded.site.interval_s,
             stamps=self._held,
+        )
+
+    def _build_dispatcher(self) -> Dispatcher:
+        plans = plans_of(self.loaded)
+        dispatcher = Dispatcher(
+            self._drivers.values(),
+            self._writer.call,
+            self._site,
+            self._clock,
+            plans.values(),
+            self._look_at,
+        )
+        desk = EventDesk(self.loaded, self._clock, dispatcher.changed)
+        self._requests.give_to("curtailment", desk.carry_out)
+        return dispatcher
+
+    def _look_at(self, name: str, at_ms: int) -> None:
+        """Have events looked at when one of them begins or ends; the store tells what is due then."""
+        at = datetime.fromtimestamp(at_ms / 1000, UTC)
+        # However late it fires: what is due is asked of the store.
+        self._scheduler.add_job(
+            self._dispatcher.look,
+            "date",
+            run_date=at,
+            id=name,
+            misfire_grace_time=None,
+            replace_existing=True,
         )
 
     def _build_sinks(self) -> Sequence[Sink]:
@@ -143,10 +175,12 @@ class Daemon:
         self._writer.start()
         replayed = self._pipeline.restore(self._reader)
         log.info(Spoken("log.replayed", site=self._site, count=replayed))
-        scheduler = self._scheduler()
-        scheduler.start()
+        self._add_calendar_jobs()
+        self._scheduler.start()
         timekeeper = Timekeeper(self._clock, self._pipeline, self._held, self._reader, self._writer)
-        collector = Collector(self._drivers, self._pipeline, self._writer.submit, self._clock)
+        collector = Collector(
+            self._drivers, self._pipeline, self._writer.submit, self._clock, self._dispatcher.saw
+        )
         tasks = [asyncio.create_task(collector.run(), name="collector")]
         tasks += [asyncio.create_task(sink.run(), name=f"sink {i}") for i, sink in enumerate(self._sinks)]
         tasks.append(asyncio.create_task(timekeeper.run(), name="timekeeper"))
@@ -157,6 +191,7 @@ class Daemon:
         tasks.append(asyncio.create_task(self._keep_virtual_meters(), name="virtual meters"))
         keeper = CountKeeper(self._drivers, self._writer.call, self._site, self._clock)
         tasks.append(asyncio.create_task(keeper.run(), name="counts"))
+        tasks.append(asyncio.create_task(self._dispatcher.run(), name="curtailment"))
         stopping = asyncio.create_task(asked.stop.wait(), name="stop")
         changing = asyncio.create_task(site_wanted(asked, self.loaded.path, self.note), name="reload")
         on_ready(self.loaded)
@@ -165,11 +200,13 @@ class Daemon:
             await asyncio.wait([stopping, changing, *tasks], return_when=asyncio.FIRST_COMPLETED)
             ended = [task for task in tasks if task.done()]
         finally:
-            scheduler.shutdown(wait=False)
+            self._scheduler.shutdown(wait=False)
+            wanted = changing.result() if changing.done() and not asked.stop.is_set() else None
+            # While buses and writer still run: what is shed is not left to whoever starts next.
+            await self._dispatcher.hand_back(goes_on=wanted is not None)
             for task in (stopping, *tasks):
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            wanted = changing.result() if changing.done() and not asked.stop.is_set() else None
             changing.cancel()
             self._close()
         for task in ended:
@@ -182,17 +219,14 @@ class Daemon:
         at_ms, site = self._clock.now_ms(), self._site
         self._writer.call(lambda engine: add_audit(engine, site, at_ms, DAEMON, action, detail))
 
-    def _scheduler(self) -> AsyncIOScheduler:
+    def _add_calendar_jobs(self) -> None:
         """What belongs to the calendar. Each job asks the store what is due; a missed one harms nothing."""
-        scheduler = AsyncIOScheduler(timezone=self.loaded.site.site.timezone)
         results = SiteResults(self.loaded.site, self._reader)
         every_s = min(60, max(1, self.loaded.site.interval_s // 5))
-        scheduler.add_job(
-            self._update_results, "interval", seconds=every_s, args=[results], max_instances=1, coalesce=True
-        )
-        scheduler.add_job(self._days.look, "interval", seconds=every_s, max_instances=1, coalesce=True)
-        scheduler.add_job(self._keeper.forget, "cron", hour=3, minute=20, max_instances=1, coalesce=True)
-        return scheduler
+        alone = {"max_instances": 1, "coalesce": True}
+        self._scheduler.add_job(self._update_results, "interval", seconds=every_s, args=[results], **alone)
+        self._scheduler.add_job(self._days.look, "interval", seconds=every_s, **alone)
+        self._scheduler.add_job(self._keeper.forget, "cron", hour=3, minute=20, **alone)
 
     async def _update_results(self, results: SiteResults) -> None:
         if self._clock.is_holding:

@@ -24,8 +24,15 @@ STEADY_S = 300.0
 class _Intake:
     """Where drivers put what they got."""
 
-    def __init__(self, pipeline: Pipeline, submit: Callable[[Commit], None], clock: Clock) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        submit: Callable[[Commit], None],
+        clock: Clock,
+        saw: Callable[[Scan], None] | None,
+    ) -> None:
         self._pipeline = pipeline
+        self._saw = saw
         self._submit = submit
         self._clock = clock
         self._loop = asyncio.get_running_loop()
@@ -35,6 +42,8 @@ class _Intake:
 
     def scan(self, scan: Scan, on_commit: Callable[[], None] | None = None) -> None:
         self._pipeline.accept(scan, None if on_commit is None else partial(self._on_loop, on_commit))
+        if self._saw is not None:
+            self._saw(scan)
 
     def _on_loop(self, on_commit: Callable[[], None]) -> None:
         """Called in the writer's thread; drivers live on the loop, which is woken once for a whole commit."""
@@ -73,7 +82,12 @@ class _Intake:
 
 
 class Collector:
-    """All buses of a site."""
+    """All buses of a site.
+
+    Parameters
+    ----------
+    saw : shown every scan, once the pipeline has it; must be quick and must not raise.
+    """
 
     def __init__(
         self,
@@ -81,7 +95,9 @@ class Collector:
         pipeline: Pipeline,
         submit: Callable[[Commit], None],
         clock: Clock,
+        saw: Callable[[Scan], None] | None = None,
     ) -> None:
+        self._saw = saw
         self._drivers = drivers
         self._pipeline = pipeline
         self._submit = submit
@@ -89,7 +105,7 @@ class Collector:
 
     async def run(self) -> None:
         """Read every bus until cancelled; one bus's trouble never reaches another."""
-        intake = _Intake(self._pipeline, self._submit, self._clock)
+        intake = _Intake(self._pipeline, self._submit, self._clock, self._saw)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(asyncio.Event().wait(), name="a site without buses is no end")

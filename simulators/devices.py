@@ -1,12 +1,12 @@
 """Modbus devices made from profiles: what their registers hold at any instant, and what may be written."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from drivers.modbus_profile import ModbusProfile, Order, RegisterPoint, Table, Writable, register_points
+from drivers.modbus_profile import ModbusProfile, Order, RegisterPoint, Table, register_points
 from drivers.profile import is_counter
+from drivers.writable import allows
 from simulators.building import Building
 from simulators.composing import laid_out, places, sensible_raws
 from simulators.encode import decoded, encoded
@@ -188,7 +188,7 @@ class SimulatedDevice:
                 raise ModbusRefusal(ExceptionCode.ILLEGAL_ADDRESS)
             value = decoded(point, data[2 * (at - address) : 2 * (point.end - address)])
             writable = self.profile.points[point.name].writable
-            if writable and not _allowed(writable, value):
+            if writable and not allows(writable, value):
                 raise ModbusRefusal(ExceptionCode.ILLEGAL_VALUE)
             taken[point.name] = value
             at = point.end
@@ -200,12 +200,3 @@ class SimulatedDevice:
             if point.table is Table.HOLDING and point.address == address:
                 return point if self.profile.points[point.name].writable else None
         return None
-
-
-def _allowed(writable: Writable, value: float) -> bool:
-    """Whether a value may be written; what the register's scale makes of it is not exact."""
-    low, high = writable.between
-    slack = 1e-9 * max(abs(low), abs(high), 1.0)
-    if writable.release is not None and math.isclose(value, writable.release, abs_tol=slack):
-        return True
-    return low - slack <= value <= high + slack

@@ -25,6 +25,7 @@ class FaultBase(Settings):
         default=1, ge=1, description="Only each so-maniest question, reading or message, the first at once."
     )
     times: int | None = Field(default=None, ge=1, description="At most so often.")
+    spared: int = Field(default=0, ge=0, description="The first so many are let through.")
 
 
 class WireFault(FaultBase):
@@ -106,6 +107,17 @@ class WrongCount(WireFault):
 
     kind: Literal["wrong_count"]
     by: int = Field(default=2, ge=-250, le=250)
+
+
+class WriteFault(FaultBase):
+    """A device that does otherwise than it is told; what is only read is not concerned."""
+
+
+class Disobeying(WriteFault):
+    """A write is acknowledged and not done; or refused, or not done without a word, or done without one."""
+
+    kind: Literal["disobeying"]
+    how: Literal["ignore", "refuse", "silent", "mute"] = "ignore"
 
 
 class ValueFault(FaultBase):
@@ -200,7 +212,7 @@ ModbusKind = (
 )
 ValueKind = RollingOver | Resetting | Zero | Stuck | Frozen | Spiking | Invalid
 MessageKind = Duplicate | Retained | Disordered
-Fault = Annotated[ModbusKind | ValueKind | MessageKind, Field(discriminator="kind")]
+Fault = Annotated[ModbusKind | Disobeying | ValueKind | MessageKind, Field(discriminator="kind")]
 
 
 class FaultScript(Settings):

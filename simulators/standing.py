@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from simulators.faults import EVERY_DEVICE, Fault, FaultScript, ValueFault, WireFault
+from simulators.faults import EVERY_DEVICE, Disobeying, Fault, FaultScript, ValueFault, WireFault, WriteFault
 
 ENDLESS_S = float("inf")
 
@@ -32,7 +32,8 @@ class Standing:
         if not self.holds(now_s):
             return False
         self.met += 1
-        if (self.met - 1) % self.fault.every:
+        beyond = self.met - 1 - self.fault.spared
+        if beyond < 0 or beyond % self.fault.every:
             return False
         self.struck += 1
         return True
@@ -47,6 +48,7 @@ class DeviceFaults:
 
     seed: str
     wire: list[Standing] = field(default_factory=list)
+    write: list[Standing] = field(default_factory=list)
     value: list[Standing] = field(default_factory=list)
     message: list[Standing] = field(default_factory=list)
     asked: int = 0
@@ -55,23 +57,32 @@ class DeviceFaults:
         """The list that a fault belongs to."""
         if isinstance(fault, WireFault):
             return self.wire
+        if isinstance(fault, WriteFault):
+            return self.write
         return self.value if isinstance(fault, ValueFault) else self.message
 
     @property
     def lists(self) -> tuple[list[Standing], ...]:
         """All of them."""
-        return self.wire, self.value, self.message
+        return self.wire, self.write, self.value, self.message
 
     @property
     def any(self) -> bool:
         """Whether there is any fault, now or later."""
-        return bool(self.wire or self.value or self.message)
+        return bool(self.wire or self.write or self.value or self.message)
 
     def wire_fault(self, now_s: float, concerns: Callable[[Fault], bool]) -> Standing | None:
         """The wire fault that strikes the question asked now: the one that was set last."""
         for standing in reversed(self.wire):
             if concerns(standing.fault) and standing.strikes(now_s):
                 return standing
+        return None
+
+    def disobeys(self, now_s: float) -> Disobeying | None:
+        """What the device does instead of the write that it is told now: the fault that was set last."""
+        for standing in reversed(self.write):
+            if isinstance(standing.fault, Disobeying) and standing.strikes(now_s):
+                return standing.fault
         return None
 
 

@@ -16,6 +16,10 @@ _MOST_WRITTEN = 123
 Instant = Callable[[], float]
 
 
+class Mute(Exception):
+    """The device says nothing."""
+
+
 class Units:
     """Devices by their unit ids.
 
@@ -39,9 +43,11 @@ class Units:
         return faults if faults is not None and faults.any else None
 
     def answer(self, unit: int, pdu: bytes) -> bytes:
-        """The answer to one request, an exception included."""
+        """The answer to one request, an exception included; empty where the device says nothing."""
         try:
-            return self._served(self._device(unit), pdu[0], pdu[1:])
+            return self._served(unit, self._device(unit), pdu[0], pdu[1:])
+        except Mute:
+            return b""
         except ModbusRefusal as refusal:
             return bytes((pdu[0] | 0x80, refusal.code))
         except (ArithmeticError, ValueError):
@@ -56,7 +62,7 @@ class Units:
             raise ModbusRefusal(ExceptionCode.NO_SUCH_UNIT)
         return device
 
-    def _served(self, device: SimulatedDevice, function: int, body: bytes) -> bytes:
+    def _served(self, unit: int, device: SimulatedDevice, function: int, body: bytes) -> bytes:
         if function in TABLES:
             if len(body) != _PAIR.size:
                 raise ModbusRefusal(ExceptionCode.ILLEGAL_VALUE)
@@ -66,22 +72,30 @@ class Units:
         if function == 6:
             if len(body) != _PAIR.size:
                 raise ModbusRefusal(ExceptionCode.ILLEGAL_VALUE)
-            self._write(device, _PAIR.unpack(body)[0], body[2:])
+            self._write(unit, device, _PAIR.unpack(body)[0], body[2:])
             return bytes((function,)) + body
         if function == 16:
-            return self._written(device, body)
+            return self._written(unit, device, body)
         raise ModbusRefusal(ExceptionCode.ILLEGAL_FUNCTION)
 
-    def _written(self, device: SimulatedDevice, body: bytes) -> bytes:
+    def _written(self, unit: int, device: SimulatedDevice, body: bytes) -> bytes:
         if len(body) < 5:
             raise ModbusRefusal(ExceptionCode.ILLEGAL_VALUE)
         address, count = _PAIR.unpack_from(body)
         data = body[5:]
         if not 1 <= count <= _MOST_WRITTEN or body[4] != 2 * count or len(data) != 2 * count:
             raise ModbusRefusal(ExceptionCode.ILLEGAL_VALUE)
-        self._write(device, address, data)
+        self._write(unit, device, address, data)
         return bytes((16,)) + body[:4]
 
-    def _write(self, device: SimulatedDevice, address: int, data: bytes) -> None:
-        device.write(address, data)
-        self.written()
+    def _write(self, unit: int, device: SimulatedDevice, address: int, data: bytes) -> None:
+        faults = self._faults.get(unit)
+        fault = faults.disobeys(self.now_s()) if faults is not None and faults.write else None
+        how = "" if fault is None else fault.how
+        if how == "refuse":
+            raise ModbusRefusal(ExceptionCode.DEVICE_FAILURE)
+        if how not in ("ignore", "silent"):
+            device.write(address, data)
+            self.written()
+        if how in ("silent", "mute"):
+            raise Mute

@@ -123,6 +123,8 @@ class FaultyAnswers:
         """What is sent at once in the place of the right answer; the rest is scheduled."""
         owed, self._held_back = self._held_back, b""
         standing = fault_met(faults, question, now_s)
+        if not pdu:  # a write that the device does not answer
+            return owed
         if standing is None:
             return owed + self._framing(question.transaction, question.unit, pdu)
         if isinstance(standing.fault, Late):

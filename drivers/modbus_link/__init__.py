@@ -6,7 +6,16 @@ what comes late, or from somebody else, is recognised, counted and thrown away, 
 """
 
 from drivers.modbus_link.link import LineCounts, Link
-from drivers.modbus_link.question import Question, question
+from drivers.modbus_link.question import Question, order, question
 from drivers.modbus_link.transports import Transport, serial_transport, socket_transport
 
-__all__ = ["LineCounts", "Link", "Question", "Transport", "question", "serial_transport", "socket_transport"]
+__all__ = [
+    "LineCounts",
+    "Link",
+    "Question",
+    "Transport",
+    "order",
+    "question",
+    "serial_transport",
+    "socket_transport",
+]

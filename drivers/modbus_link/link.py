@@ -74,7 +74,10 @@ class Link(ModbusProtocol):
         return self.is_active() and self.trusted
 
     def ask(self, question: Question, timeout_s: float) -> Awaitable[bytes]:
-        """The registers asked for, two bytes each. Awaiting it raises ``DriverError``."""
+        """The registers asked for, two bytes each; of a write, what is of no use.
+
+        Awaiting it raises ``DriverError``.
+        """
         self._answer = future = self.loop.create_future()
         if self.transport is None:
             future.set_exception(NoAnswer(question.where, "driver.hung_up"))
@@ -160,15 +163,14 @@ class Link(ModbusProtocol):
 
     def _settle_with(self, question: Question, function: int, body: bytes) -> None:
         """Settle with what the right unit said; ``body`` follows the function."""
-        size = question.size
-        if function == question.function and len(body) == size + 1 and body[0] == size:
+        if function == question.function and question.is_answered_by(body):
             self._settle(body[1:])
         elif function == question.function | 0x80 and len(body) == 1:
             self.counts.answered += 1
             self.counts.of(question).refused += 1
             self._settle(refusal(question.where, body[0]))
         else:
-            self._settle(Garbled(question.where, WRONG_SIZE, found=len(body) - 1, expected=size))
+            self._settle(Garbled(question.where, WRONG_SIZE, found=len(body) - 1, expected=question.size))
 
     def _fail(self, code: str) -> None:
         if self._question is not None:

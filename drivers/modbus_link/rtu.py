@@ -12,8 +12,9 @@ from drivers.modbus_link.debts import Debts
 from drivers.modbus_link.link import WRONG_SIZE, LineCounts, Link
 from drivers.modbus_link.question import Question
 
-_READS = (3, 4)
+_READS, _WRITES = (3, 4), (6, 16)
 _SHORTEST = 5  # an exception: unit, function, code, check sum
+_ECHO = 8  # of a write: unit, function, address, value or count, check sum
 _KEPT = 512  # more than two frames: noise does not pile up
 _NEVER_QUIET_S = 1.0
 
@@ -45,7 +46,8 @@ class RtuLink(Link):
         return self._ask_when_sure(question, timeout_s)
 
     async def _ask_when_sure(self, question: Question, timeout_s: float) -> bytes:
-        if self._debts.doubts(question, self.loop.time()):
+        # A write's echo says which write it is, and whoever writes reads back: nothing is proved before it.
+        if question.echo is None and self._debts.doubts(question, self.loop.time()):
             await self._prove(question, timeout_s)
             await asyncio.sleep(self.rest_s)
         return await self._put(question, timeout_s)
@@ -113,14 +115,14 @@ class RtuLink(Link):
         """Whether it has the answer's own length: then the answer is here no sooner than all of it."""
         question = self._question
         return question is not None and data[at : at + 3] == bytes(
-            (question.unit, question.function, question.size)
+            (question.unit, question.function, question.third)
         )
 
     def _adds_up(self, frame: bytes, only_the_answer: bool) -> bool:
         question = self._question
         ours = question is not None and (frame[0], frame[1] & 0x7F) == (question.unit, question.function)
         if only_the_answer and not (
-            ours and question is not None and (frame[1] & 0x80 or frame[2] == question.size)
+            ours and question is not None and (frame[1] & 0x80 or frame[2] == question.third)
         ):
             return False
         right = FramerRTU.check_CRC(frame[:-2], int.from_bytes(frame[-2:], "big"))
@@ -133,7 +135,7 @@ class RtuLink(Link):
         if question is not None and asked and self._answers(question, function, body):
             self._take(question, function, body)
             return
-        size = None if function & 0x80 else len(body) - 1
+        size = None if function & 0x80 else len(body) - (function in _READS)
         if (late := self._debts.heard(unit, function & 0x7F, size)) is not None:
             self._is_late(late)
             return
@@ -151,7 +153,7 @@ class RtuLink(Link):
     def _answers(self, question: Question, function: int, body: bytes) -> bool:
         if function & 0x80:
             return function & 0x7F == question.function
-        return function == question.function and len(body) == question.size + 1
+        return function == question.function and question.is_answered_by(body)
 
     def _expired(self, question: Question) -> DriverError:
         self._rest = b""
@@ -165,4 +167,6 @@ def _frame_size(data: bytes, at: int) -> int:
     function, count = data[at + 1], data[at + 2]
     if function in _READS:
         return 5 + count if count and count % 2 == 0 and count <= 250 else 0
-    return _SHORTEST if function & 0x7F in _READS else 0
+    if function in _WRITES:
+        return _ECHO
+    return _SHORTEST if function & 0x80 and function & 0x7F in (*_READS, *_WRITES) else 0

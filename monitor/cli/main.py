@@ -13,6 +13,7 @@ import typer
 from config.words import LANGUAGES, say
 from monitor.cli.delivery_commands import deadletters, influx
 from monitor.cli.dr_commands import dr
+from monitor.cli.dr_event_commands import add_event_commands
 from monitor.cli.fleet_commands import (
     AllSitesOption,
     KnownAsOption,
@@ -225,6 +226,7 @@ app.add_typer(influx, name="influx")
 app.add_typer(fleet, name="fleet")
 app.add_typer(dr, name="dr")
 app.add_typer(stores, name="store")
+add_event_commands(dr)
 app.command("export", cls=Command, help=say("export.help", LANGUAGE))(export)
 
 

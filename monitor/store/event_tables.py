@@ -1,5 +1,88 @@
 """Tables of curtailment: events, what was written to equipment for them, baselines and settlements."""
 
-from monitor.store.schema import metadata
+from sqlalchemy import BigInteger, Column, Double, Index, SmallInteger, String, Table, Text
 
-__all__ = ["metadata"]
+from monitor.store.schema import RowId, metadata
+
+__all__ = ["curtailment_events", "event_actions", "event_steps", "event_writes", "metadata"]
+
+curtailment_events = Table(
+    "curtailment_events",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("plan", String, nullable=False),
+    # JSON of rules.curtailment.Plan as it was then: whatever becomes of the site file, this is handed back.
+    Column("plan_data", Text, nullable=False),
+    Column("mode", String, nullable=False),
+    Column("life", String, nullable=False),
+    Column("start_ms", BigInteger, nullable=False),
+    Column("end_ms", BigInteger, nullable=False),
+    Column("noticed_ms", BigInteger, nullable=False),  # when we were told of it
+    Column("ended_ms", BigInteger),  # when its end was acted upon, whichever it was
+    Column("wanted_kw", Double),  # NULL = all of the plan
+    Column("programme", String, nullable=False, server_default=""),
+    Column("source", String, nullable=False),  # command, http, csv, openadr
+    Column("who", String, nullable=False),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("signal", SmallInteger, nullable=False, server_default="1"),  # 1 active, 0 inactive
+    Column("signal_ms", BigInteger, nullable=False, server_default="0"),
+    Column("signal_ttl_s", Double),  # NULL = until something else is said
+    Column("changed_ms", BigInteger, nullable=False),
+    Index("curtailment_events_start", "site", "start_ms"),
+)
+
+# What became of each action of an event so far. What stood before is here before the first write goes out.
+event_actions = Table(
+    "event_actions",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("event", String, primary_key=True),
+    Column("action", String, primary_key=True),
+    Column("previous", Double),
+    Column("stood", Double),
+    Column("is_shed", SmallInteger, nullable=False),
+    Column("standing", Double),
+    Column("shed_ms", BigInteger),
+    Column("back_ms", BigInteger),
+    Column("failed", String),
+    Column("error", Text),  # JSON {code, data} of the last trouble; the words are made where a person looks
+)
+
+# Every write, from before it went out. Rows are added, and their outcome is filled in once.
+event_writes = Table(
+    "event_writes",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("site", String, nullable=False),
+    Column("event", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("device", String, nullable=False),
+    Column("point", String, nullable=False),
+    Column("purpose", String, nullable=False),  # shed, release
+    Column("asked", Double),
+    Column("previous", Double),
+    Column("shown", Double),
+    # pending, obeyed, already (it stood there), dry_run, unknown (nobody lived to hear), or an error's code
+    Column("outcome", String, nullable=False),
+    Column("error", Text),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("sent_ms", BigInteger),
+    Column("done_ms", BigInteger),
+    Index("event_writes_event", "site", "event"),
+    Index("event_writes_point", "site", "device", "point", "at_ms"),
+)
+
+# What happened to an event, in order: its life, signals, guards, troubles, and who did it.
+event_steps = Table(
+    "event_steps",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("site", String, nullable=False),
+    Column("event", String, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("who", String, nullable=False, server_default=""),
+    Column("data", Text, nullable=False),  # JSON object
+    Index("event_steps_event", "site", "event"),
+)

@@ -41,6 +41,7 @@ from monitor.store.deliveries import (
     ask_backfill,
     ask_retry,
 )
+from monitor.store.event_requests import EventOutcome, EventRequest, no_desk
 from monitor.store.history_requests import (
     HistoryRequest,
     carry_out_history,
@@ -109,6 +110,7 @@ KINDS: Mapping[str, Kind] = {
     "record": Kind(RecordRequest, write_record, RecordOutcome),
     "RetryRequest": Kind(RetryRequest, ask_retry, AskedOutcome),
     "BackfillRequest": Kind(BackfillRequest, ask_backfill, AskedOutcome),
+    "curtailment": Kind(EventRequest, no_desk, EventOutcome),
 }
 _NAMES = {kind.request: name for name, kind in KINDS.items()}
 
@@ -134,16 +136,31 @@ def carry_out(
     return import_ledger(engine, site, request.ledger, kind=request.kind, **facts, progress=progress)
 
 
+CarryOut = Callable[[Engine, str, Any], Any]
+
+
 class RequestBox:
-    """The box of one store. Every call is one short transaction."""
+    """The box of one store. Every call is one short transaction.
+
+    Parameters
+    ----------
+    store_path : file of the store beside which it lies.
+    """
 
     def __init__(self, store_path: Path) -> None:
         self.path = store_path.with_name(store_path.name + ".requests")
-        self._engine = create_engine(
-            "sqlite://",
-            creator=lambda: sqlite3.connect(self.path, check_same_thread=False, timeout=10.0),
-            poolclass=NullPool,
-        )
+        self._desks: dict[str, CarryOut] = {}
+        self._engine = create_engine("sqlite://", creator=self._connect, poolclass=NullPool)
+
+    def give_to(self, kind: str, desk: CarryOut) -> None:
+        """Have requests of a kind carried out by a desk of this process; elsewhere they wait in the box."""
+        self._desks[kind] = desk
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, check_same_thread=False, timeout=10.0)
+        # What was asked may hold an operator's key: what is emptied leaves nothing in the file.
+        connection.execute("PRAGMA secure_delete = ON")
+        return connection
 
     @contextmanager
     def _begin(self) -> Iterator[Connection]:
@@ -190,13 +207,15 @@ class RequestBox:
         """
         if not self.path.exists():
             return 0
+        deskless = [name for name, kind in KINDS.items() if kind.carry_out is no_desk]
         query = select(_requests.c.id, _requests.c.kind, _requests.c.payload).where(
-            _requests.c.answer.is_(None)
+            _requests.c.answer.is_(None),
+            _requests.c.kind.not_in([name for name in deskless if name not in self._desks]),
         )
         with self._begin() as connection:
             waiting = connection.execute(query.order_by(_requests.c.id)).all()
         for number, kind, payload in waiting:
-            answer = _answer(store, site, kind, payload, self.path)
+            answer = self._answer(store, site, kind, payload)
             done = update_of(_requests).where(_requests.c.id == number)
             with self._begin() as connection:
                 # The rows are in the store now; the box keeps what was asked, not the file again.
@@ -205,22 +224,22 @@ class RequestBox:
                 staged.unlink(missing_ok=True)
         return len(waiting)
 
+    def _answer(self, store: Engine, site: str, kind: str, payload: str) -> dict[str, Any]:
+        try:
+            if kind in KINDS:
+                asked = _as_written(KINDS[kind].request, payload)
+                carry = self._desks.get(kind, KINDS[kind].carry_out)
+                return {"outcome": asdict(carry(store, site, asked))}
+            request = _history(payload, self.path) if kind == HISTORY else _request(payload)
+            outcome = carry_out(store, site, request)
+        except StoreError as error:
+            problems = error.problems if isinstance(error, LedgerRefused) else (error,)
+            return {"problems": [{"code": one.code, "data": one.data} for one in problems]}
+        return {"outcome": asdict(outcome)}
+
     def close(self) -> None:
         """Let go of the file."""
         self._engine.dispose()
-
-
-def _answer(store: Engine, site: str, kind: str, payload: str, box: Path) -> dict[str, Any]:
-    try:
-        if kind in KINDS:
-            asked = _as_written(KINDS[kind].request, payload)
-            return {"outcome": asdict(KINDS[kind].carry_out(store, site, asked))}
-        request = _history(payload, box) if kind == HISTORY else _request(payload)
-        outcome = carry_out(store, site, request)
-    except StoreError as error:
-        problems = error.problems if isinstance(error, LedgerRefused) else (error,)
-        return {"problems": [{"code": one.code, "data": one.data} for one in problems]}
-    return {"outcome": asdict(outcome)}
 
 
 def _request(payload: str) -> ImportRequest:

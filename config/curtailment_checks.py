@@ -1,0 +1,175 @@
+"""What does not fit together in ``curtailment``: points, values and limits, each with its place."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+from config.checking import Checks, number_of
+from config.curtailment import writable_of
+from config.device_checks import Profiles, devices_of
+from config.positions import Node, Source
+from config.problems import Problem, did_you_mean
+from drivers.modbus_profile import ModbusProfile
+from drivers.mqtt_profile import MqttProfile
+from drivers.writable import Writable, allows
+from rules.curtailment import RESERVED_WRITES
+
+AnyProfile = ModbusProfile | MqttProfile
+
+
+def check_curtailment(root: Node, source: Source, profiles: Profiles) -> list[Problem]:
+    """Everything that is wrong in the plans of a site file."""
+    section = root.get("curtailment")
+    if section is None or section.mapping is None:
+        return []
+    by_device = {
+        device.word("id") or "": profiles.get(device.word("profile") or "")
+        for _, device in reversed(devices_of(root))
+    }
+    checks = _CurtailmentChecks(section, source, by_device)
+    return [*checks.ids(), *checks.actions(), *checks.guards(), *checks.armed()]
+
+
+class _CurtailmentChecks(Checks):
+    def __init__(self, root: Node, source: Source, by_device: Mapping[str, AnyProfile | None]) -> None:
+        super().__init__(root, source)
+        self.by_device = by_device
+        self.plans = [plan for plan in root.entries("plans") if plan.mapping is not None]
+
+    def ids(self) -> Iterator[Problem]:
+        """Each id once."""
+        for entries in (
+            self.plans,
+            self.root.entries("operators"),
+            *(plan.entries("actions") for plan in self.plans),
+        ):
+            seen: set[str] = set()
+            for entry in entries:
+                node = entry.get("id")
+                if node is None or node.text is None:
+                    continue
+                if node.text in seen:
+                    yield self.at("dispatch.same_id", node, id=node.text)
+                seen.add(node.text)
+
+    def armed(self) -> Iterator[Problem]:
+        """A live plan that nobody may start."""
+        roles = {operator.word("role") for operator in self.root.entries("operators")}
+        for plan in self.plans:
+            mode = plan.get("mode")
+            if mode is not None and mode.text == "live" and "dispatcher" not in roles:
+                yield self.at("dispatch.nobody_may_arm", mode)
+
+    def actions(self) -> Iterator[Problem]:
+        """Points that may be written, with values that the device bears."""
+        for plan in self.plans:
+            first: dict[str, Node] = {}
+            for action in plan.entries("actions"):
+                point = action.get("point")
+                if point is None or point.text is None:
+                    continue
+                if first.setdefault(point.text, action) is not action:
+                    yield self.at("dispatch.point_twice", point, point=point.text)
+                writable = None
+                for found in self._writable(point):
+                    if isinstance(found, Problem):
+                        yield found
+                    else:
+                        writable = found
+                yield from self._one_of(action)
+                if writable is not None:
+                    yield from self._values(action, writable)
+                    yield from self._limits(plan, action, writable)
+
+    def _writable(self, point: Node) -> Iterator[Problem | Writable]:
+        device, _, name = (point.text or "").partition(".")
+        if device not in self.by_device:
+            hint = did_you_mean(device, self.by_device)
+            yield self.at("dispatch.unknown_device", point, hint, device=device)
+            return
+        profile = self.by_device[device]
+        if profile is None:
+            return  # what is wrong with it is told where it is named
+        writable = writable_of(profile, name)
+        if writable is not None:
+            yield writable
+            return
+        fitting = [one for one in profile.every_point() if writable_of(profile, one) is not None]
+        known = name in profile.every_point()
+        code = "dispatch.not_writable" if known else "dispatch.unknown_point"
+        yield self.at(code, point, did_you_mean(name, fitting), point=name, device=device)
+
+    def _one_of(self, action: Node) -> Iterator[Problem]:
+        to, by = action.get("to"), action.get("by")
+        if (to is None) == (by is None):
+            yield self.at("dispatch.to_or_by", by if by is not None else action)
+
+    def _values(self, action: Node, writable: Writable) -> Iterator[Problem]:
+        low, high = writable.between
+        floor, ceiling = number_of(action, "floor", -math.inf), number_of(action, "ceiling", math.inf)
+        for key in ("floor", "ceiling", "to", "release"):
+            node = action.get(key)
+            if node is None or node.number is None:
+                continue
+            fits = allows(writable, node.number) if key == "release" else low <= node.number <= high
+            if not fits:
+                yield self.at("dispatch.out_of_range", node, value=node.raw, low=f"{low:g}", high=f"{high:g}")
+            elif key == "to" and not floor <= node.number <= ceiling:
+                yield self.at("dispatch.beyond_floor", node, value=node.raw)
+        release = action.get("release")
+        if release is not None and release.text == "hand-back" and writable.release is None:
+            yield self.at("dispatch.no_hand_back", release)
+        node = action.get("floor")
+        if node is not None and floor > ceiling:
+            yield self.at("config.range_reversed", node, low=f"{floor:g}", high=f"{ceiling:g}")
+
+    def _limits(self, plan: Node, action: Node, writable: Writable) -> Iterator[Problem]:
+        budget = action.get("writes_per_day")
+        if budget is not None and budget.number is not None and budget.number > writable.writes_per_day:
+            yield self.at("dispatch.budget_above", budget, value=budget.raw, budget=writable.writes_per_day)
+        node = action.get("min_off_s")
+        dead_man_s = number_of(plan, "dead_man_s", math.inf)
+        if node is not None and node.number is not None and node.number > dead_man_s:
+            yield self.at("dispatch.min_off_beyond", node, dead_man=f"{dead_man_s:g}")
+        ramp = action.get("ramp")
+        if ramp is None or ramp.mapping is None:
+            return
+        step = number_of(ramp, "step", math.inf)
+        low, high = writable.between
+        way = abs(number_of(action, "by")) or high - low
+        allowed = number_of(action, "writes_per_day", writable.writes_per_day) - RESERVED_WRITES
+        if step > 0 and math.ceil(way / step) > allowed:
+            yield self.at("dispatch.ramp_too_fine", ramp, steps=math.ceil(way / step), budget=f"{allowed:g}")
+
+    def guards(self) -> Iterator[Problem]:
+        """Points that are read, with a limit, and actions that there are."""
+        for plan in self.plans:
+            ids = [action.word("id") or "" for action in plan.entries("actions")]
+            for guard in plan.entries("guards"):
+                yield from self._guard(guard, ids)
+
+    def _guard(self, guard: Node, ids: list[str]) -> Iterator[Problem]:
+        point = guard.get("point")
+        device, _, name = ((point.text if point else None) or "").partition(".")
+        profile = self.by_device.get(device)
+        if point is not None and device not in self.by_device:
+            yield self.at(
+                "dispatch.unknown_device", point, did_you_mean(device, self.by_device), device=device
+            )
+        elif point is not None and profile is not None and name not in profile.every_point():
+            hint = did_you_mean(name, profile.every_point())
+            yield self.at("dispatch.unknown_point", point, hint, point=name, device=device)
+        above, below = guard.get("above"), guard.get("below")
+        if (above is None) == (below is None):
+            yield self.at("dispatch.above_or_below", below if below is not None else guard)
+        back = guard.get("back_at")
+        if back is not None and back.number is not None and (above is None) != (below is None):
+            good = (
+                back.number <= number_of(guard, "above", math.inf)
+                if above is not None
+                else back.number >= number_of(guard, "below", -math.inf)
+            )
+            if not good:
+                yield self.at("dispatch.back_on_bad_side", back, value=back.raw)
+        for node in guard.entries("actions"):
+            if node.text is not None and node.text not in ids:
+                yield self.at("dispatch.unknown_action", node, did_you_mean(node.text, ids), action=node.text)

@@ -1,0 +1,168 @@
+"""``energy-monitor dr schedule|trigger|abort|cancel|key``: what is asked of events, handed to the desk."""
+
+import os
+import re
+import sys
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from config.event_times import TimeRefusedError, event_instant
+from config.loading import LoadedSite, load_site
+from config.words import say
+from monitor.cli.handing_over import carried_out
+from monitor.cli.words import tell
+from monitor.clock import SystemClock
+from monitor.dispatch.desk import EventDesk
+from monitor.dispatch.keys import new_key
+from monitor.store.database import StoreError
+from monitor.store.deliveries import who
+from monitor.store.event_requests import EventOutcome, EventRequest, Wanted
+from monitor.timestamps import local_text
+from rules.curtailment import Mode
+
+FINE, PROBLEM, WRONG_USE = 0, 1, 2
+ANSWER_WITHIN_S = 30.0
+KEY_VARIABLE = "ENERGY_MONITOR_KEY"
+
+_LENGTH = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)")
+_UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What was typed of an event; texts as they came."""
+
+    what: Wanted
+    plan: str = ""
+    event: str = ""
+    start: str = ""
+    end: str = ""
+    length: str = ""
+    mode: str = ""
+    kw: float | None = None
+    operator: str = ""
+    key_file: Path | None = None
+    note: str = ""
+
+
+def run_asked(path: Path, said: Said, language: str) -> int:
+    """Ask the desk, and tell what came of it."""
+    loaded = load_site(path)
+    zone = ZoneInfo(loaded.site.site.timezone)
+    now_ms = SystemClock().now_ms()
+    try:
+        request = _request(said, zone, now_ms)
+        outcome = asked(loaded, request)
+    except WrongUseError as error:
+        tell(say(error.code, language, **error.data))
+        return WRONG_USE
+    except StoreError as error:
+        tell(say(error.code, language, **_in_words(error, zone, language)))
+        return PROBLEM
+    sys.stdout.write(_told(outcome, zone, language) + "\n")
+    return FINE
+
+
+def asked(loaded: LoadedSite, request: EventRequest) -> EventOutcome:
+    """Have it done by the daemon; where none runs, write down what does not need one.
+
+    Raises
+    ------
+    StoreError : it was refused, or nobody answered.
+    """
+    desk = EventDesk(loaded, SystemClock())
+    return carried_out(
+        loaded, request, lambda engine, site: desk.carry_out(engine, site, request), ANSWER_WITHIN_S
+    )
+
+
+class WrongUseError(Exception):
+    """What was typed says nothing; ``code`` names the words."""
+
+    def __init__(self, code: str, **data: str) -> None:
+        self.code = code
+        self.data = data
+        super().__init__(code)
+
+
+def _request(said: Said, zone: ZoneInfo, now_ms: int) -> EventRequest:
+    start_ms = instant_ms(said.start, zone) if said.what == "schedule" else now_ms
+    end_ms = 0
+    if said.what in ("schedule", "trigger"):
+        if bool(said.end) == bool(said.length):
+            raise WrongUseError("dispatch.end_or_length")
+        end_ms = instant_ms(said.end, zone) if said.end else start_ms + length_ms(said.length)
+    if said.mode and said.mode not in list(Mode):
+        raise WrongUseError("dispatch.bad_mode", mode=said.mode)
+    return EventRequest(
+        what=said.what,
+        asked_ms=now_ms,
+        who=who(),
+        plan=said.plan,
+        event=said.event,
+        start_ms=start_ms,
+        end_ms=end_ms,
+        mode=said.mode,
+        wanted_kw=said.kw,
+        operator=said.operator,
+        key=_key(said) if said.operator else "",
+        note=said.note.strip(),
+    )
+
+
+def _key(said: Said) -> str:
+    if said.key_file is None:
+        return os.environ.get(KEY_VARIABLE, "").strip()
+    try:
+        return said.key_file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongUseError("dispatch.no_key_file", file=str(said.key_file), reason=str(error)) from error
+
+
+def instant_ms(text: str, zone: ZoneInfo) -> int:
+    """An instant as people write it. Raises ``WrongUseError``."""
+    try:
+        return round(event_instant(text, zone).timestamp() * 1000)
+    except TimeRefusedError as error:
+        raise WrongUseError(error.code, **error.data) from None
+
+
+def length_ms(text: str) -> int:
+    """``90m`` or ``2h``. Raises ``WrongUseError``."""
+    found = _LENGTH.fullmatch(text)
+    if found is None:
+        raise WrongUseError("dispatch.bad_length", length=text)
+    return round(1000 * float(found[1]) * _UNITS_S[found[2]])
+
+
+def _in_words(error: StoreError, zone: ZoneInfo, language: str) -> dict[str, object]:
+    """An error's data as people read them: instants in local time, lives in words."""
+    data = dict(error.data)
+    for key in ("start", "end", "now", "asked"):
+        if key in data:
+            at = datetime.fromisoformat(str(data[key]))
+            data[key] = local_text(round(at.timestamp() * 1000), zone)
+    if "life" in data:
+        data["life"] = say(f"dispatch.life_{data['life']}", language)
+    return data
+
+
+def _told(outcome: EventOutcome, zone: ZoneInfo, language: str) -> str:
+    return say(
+        "dispatch.asked",
+        language,
+        event=outcome.event,
+        life=say(f"dispatch.life_{outcome.life}", language),
+        mode=outcome.mode,
+        start=local_text(outcome.start_ms, zone),
+        end=local_text(outcome.end_ms, zone),
+    )
+
+
+def run_key(language: str, operator: str) -> int:
+    """Make a key for an operator: shown once, with what the site file is to say."""
+    key, digest = new_key()
+    sys.stdout.write(say("dispatch.key_made", language, key=key, operator=operator, digest=digest) + "\n")
+    return FINE

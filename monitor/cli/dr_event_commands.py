@@ -1,0 +1,135 @@
+"""``energy-monitor dr ...`` of plans and events: what can be said, handed on to the commands' own files."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from config.words import say
+from monitor.cli.options import SITE, JsonOption, SiteOption
+from monitor.cli.usage import LANGUAGE, Command
+
+
+def _help(key: str) -> str:
+    return say(f"dispatch.{key}", LANGUAGE)
+
+
+PlanArgument = Annotated[str, typer.Argument(metavar="PLAN", help=_help("arg_plan"))]
+EventArgument = Annotated[str, typer.Argument(metavar="EVENT", help=_help("arg_event"))]
+StartOption = Annotated[str, typer.Option("--start", metavar="TIME", help=_help("opt_start"))]
+EndOption = Annotated[str, typer.Option("--end", metavar="TIME", help=_help("opt_end"))]
+ForOption = Annotated[str, typer.Option("--for", metavar="2h", help=_help("opt_for"))]
+ModeOption = Annotated[
+    str, typer.Option("--mode", metavar="live|dry-run|monitor-only", help=_help("opt_mode"))
+]
+KwOption = Annotated[float | None, typer.Option("--kw", metavar="KW", help=_help("opt_kw"))]
+OperatorOption = Annotated[str, typer.Option("--operator", metavar="NAME", help=_help("opt_operator"))]
+KeyFileOption = Annotated[Path | None, typer.Option("--key-file", metavar="FILE", help=_help("opt_key_file"))]
+NoteOption = Annotated[str, typer.Option("--note", metavar="TEXT", help=_help("opt_note"))]
+
+
+def schedule(
+    plan: PlanArgument,
+    start: StartOption,
+    end: EndOption = "",
+    length: ForOption = "",
+    mode: ModeOption = "",
+    kw: KwOption = None,
+    operator: OperatorOption = "",
+    key_file: KeyFileOption = None,
+    note: NoteOption = "",
+    event: Annotated[str, typer.Option("--id", metavar="ID", help=_help("opt_id"))] = "",
+    site: SiteOption = SITE,
+) -> None:
+    """Write an event down that begins later."""
+    from monitor.cli.dr_dispatch import Said, run_asked
+
+    said = Said("schedule", plan, event, start, end, length, mode, kw, operator, key_file, note)
+    raise typer.Exit(run_asked(site, said, LANGUAGE))
+
+
+def trigger(
+    plan: PlanArgument,
+    end: EndOption = "",
+    length: ForOption = "",
+    mode: ModeOption = "",
+    kw: KwOption = None,
+    operator: OperatorOption = "",
+    key_file: KeyFileOption = None,
+    note: NoteOption = "",
+    event: Annotated[str, typer.Option("--id", metavar="ID", help=_help("opt_id"))] = "",
+    site: SiteOption = SITE,
+) -> None:
+    """Begin an event now."""
+    from monitor.cli.dr_dispatch import Said, run_asked
+
+    said = Said("trigger", plan, event, "", end, length, mode, kw, operator, key_file, note)
+    raise typer.Exit(run_asked(site, said, LANGUAGE))
+
+
+def abort(event: EventArgument, note: NoteOption = "", site: SiteOption = SITE) -> None:
+    """Hand everything back now."""
+    from monitor.cli.dr_dispatch import Said, run_asked
+
+    raise typer.Exit(run_asked(site, Said("abort", event=event, note=note), LANGUAGE))
+
+
+def cancel(
+    event: EventArgument,
+    operator: OperatorOption = "",
+    key_file: KeyFileOption = None,
+    note: NoteOption = "",
+    site: SiteOption = SITE,
+) -> None:
+    """Take back an event that has not begun."""
+    from monitor.cli.dr_dispatch import Said, run_asked
+
+    said = Said("cancel", event=event, operator=operator, key_file=key_file, note=note)
+    raise typer.Exit(run_asked(site, said, LANGUAGE))
+
+
+def plan(
+    name: Annotated[str | None, typer.Argument(metavar="[PLAN]", help=_help("arg_plan"))] = None,
+    site: SiteOption = SITE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the plans, or one with all that it does."""
+    from monitor.cli.dr_views import run_plan
+
+    raise typer.Exit(run_plan(site, name, LANGUAGE, as_json=as_json))
+
+
+def list_(site: SiteOption = SITE, as_json: JsonOption = False) -> None:
+    """List events."""
+    from monitor.cli.dr_views import run_list
+
+    raise typer.Exit(run_list(site, LANGUAGE, as_json=as_json))
+
+
+def show(event: EventArgument, site: SiteOption = SITE, as_json: JsonOption = False) -> None:
+    """Show an event: each action's state, every write, what happened."""
+    from monitor.cli.dr_views import run_show
+
+    raise typer.Exit(run_show(site, event, LANGUAGE, as_json=as_json))
+
+
+def key(operator: Annotated[str, typer.Argument(metavar="OPERATOR", help=_help("arg_operator"))]) -> None:
+    """Make a key for an operator."""
+    from monitor.cli.dr_dispatch import run_key
+
+    raise typer.Exit(run_key(LANGUAGE, operator))
+
+
+def add_event_commands(group: typer.Typer) -> None:
+    """Put the commands of plans and events into the group ``dr``."""
+    for name, command in (
+        ("plan", plan),
+        ("schedule", schedule),
+        ("trigger", trigger),
+        ("abort", abort),
+        ("cancel", cancel),
+        ("list", list_),
+        ("show", show),
+        ("key", key),
+    ):
+        group.command(name, cls=Command, help=_help(f"help_{name}"))(command)

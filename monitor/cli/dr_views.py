@@ -1,0 +1,247 @@
+"""``energy-monitor dr plan|list|show``: plans as they were read, events as they stand in the store."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import tzinfo
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.table import Table
+
+from config.loading import load_site
+from config.problems import did_you_mean
+from config.words import say, say_error
+from monitor.cli.words import plain, tell
+from monitor.dispatch.desk import plans_of
+from monitor.store.event_reader import EventReader
+from monitor.store.events import EventRow
+from monitor.timestamps import iso_utc, local_text
+from rules.curtailment import Action, Plan, Track
+
+FINE, PROBLEM, WRONG_USE = 0, 1, 2
+INSTANTS = ("at_ms", "sent_ms", "done_ms", "shed_ms", "back_ms")
+
+
+def run_plan(path: Path, wanted: str | None, language: str, *, as_json: bool) -> int:
+    """Show the plans of the site file."""
+    plans = plans_of(load_site(path))
+    if wanted is not None and wanted not in plans:
+        hint = did_you_mean(wanted, plans)
+        text = say("dispatch.unknown_plan", language, plan=wanted, known=", ".join(plans) or "-")
+        tell(text if hint is None else text.rstrip(".。") + hint.text(language))
+        return WRONG_USE
+    shown = [plan for name, plan in plans.items() if wanted in (None, name)]
+    if as_json:
+        _dump([asdict(plan) for plan in shown])
+    elif not shown:
+        sys.stdout.write(say("dispatch.no_plans", language) + "\n")
+    for plan in () if as_json else shown:
+        _show_plan(plan, language)
+    return FINE
+
+
+def _show_plan(plan: Plan, language: str) -> None:
+    console = Console()
+    kw = sum(action.expected_kw for action in plan.actions)
+    data = {"plan": plan.id, "mode": plan.mode.value, "kw": f"{kw:g}", "dead_man": f"{plan.dead_man_s:g}"}
+    console.print(plain(say("dispatch.plan_line", language, **data)), soft_wrap=True)
+    table = _table(language, "col_action", "col_point", "col_sheds", "col_back", "col_kw", "col_limits")
+    for action in plan.actions:
+        limits = f"{action.low:g}..{action.high:g}"
+        table.add_row(
+            plain(action.id),
+            plain(f"{action.device}.{action.point}"),
+            _sheds(action),
+            "=" if action.release is None else f"{action.release:g}",
+            f"{action.expected_kw:g}",
+            limits,
+        )
+    console.print(table)
+
+
+def _sheds(action: Action) -> str:
+    return f"{action.to:g}" if action.to is not None else f"{action.by:+g}"
+
+
+def run_list(path: Path, language: str, *, as_json: bool) -> int:
+    """List the events, the newest last."""
+    loaded = load_site(path)
+    reader = EventReader.open(loaded.store_path, loaded.site.site.id)
+    try:
+        rows, shed = reader.events(), set(reader.shed())
+    finally:
+        reader.close()
+    if as_json:
+        _dump([event_facts(row) | {"is_shed": row.id in shed} for row in rows])
+        return FINE
+    if not rows:
+        sys.stdout.write(say("dispatch.no_events", language) + "\n")
+        return FINE
+    zone = ZoneInfo(loaded.site.site.timezone)
+    table = _table(language, "col_event", "col_life", "col_mode", "col_start", "col_end", "col_who")
+    for row in rows:
+        life = say(f"dispatch.life_{row.life.value}", language)
+        if row.id in shed:
+            life += say("dispatch.not_back", language)
+        when = local_text(row.start_ms, zone), local_text(row.end_ms, zone)
+        table.add_row(plain(row.id), life, row.mode.value, *when, plain(row.who))
+    Console().print(table)
+    return FINE
+
+
+def run_show(path: Path, event: str, language: str, *, as_json: bool) -> int:
+    """Show everything that the store knows of an event."""
+    loaded = load_site(path)
+    reader = EventReader.open(loaded.store_path, loaded.site.site.id)
+    try:
+        found = reader.events(ids=[event])
+        if not found:
+            tell(say("dispatch.unknown_event", language, event=event))
+            return WRONG_USE
+        facts = whole_facts(reader, found[0])
+    finally:
+        reader.close()
+    if as_json:
+        _dump(facts)
+    else:
+        _show_event(facts, found[0], ZoneInfo(loaded.site.site.timezone), language)
+    return FINE
+
+
+def event_facts(row: EventRow) -> dict[str, Any]:
+    """An event for machines."""
+    return {
+        "event": row.id,
+        "plan": row.plan.id,
+        "mode": row.mode.value,
+        "life": row.life.value,
+        "start": iso_utc(row.start_ms),
+        "end": iso_utc(row.end_ms),
+        "noticed": iso_utc(row.noticed_ms),
+        "ended": None if row.ended_ms is None else iso_utc(row.ended_ms),
+        "wanted_kw": row.wanted_kw,
+        "programme": row.programme,
+        "source": row.source,
+        "who": row.who,
+        "note": row.note,
+    }
+
+
+def whole_facts(reader: EventReader, row: EventRow) -> dict[str, Any]:
+    """An event with its plan, its actions, its writes and all that happened."""
+    tracks, troubles = reader.tracks(row.id), reader.troubles(row.id)
+    actions = [
+        {
+            "action": action.id,
+            "point": f"{action.device}.{action.point}",
+            "expected_kw": action.expected_kw,
+            **_timed(asdict(tracks.get(action.id, Track()))),
+            "state": state_of(tracks.get(action.id, Track())),
+            "error": troubles.get(action.id),
+        }
+        for action in row.plan.actions
+    ]
+    return {
+        **event_facts(row),
+        "plan_data": asdict(row.plan),
+        "actions": actions,
+        "writes": [_timed(one) for one in reader.writes(row.id)],
+        "steps": [_timed(one) for one in reader.steps(row.id)],
+    }
+
+
+def state_of(track: Track) -> str:
+    """One word for where an action stands."""
+    if track.is_shed:
+        return "not_confirmed" if track.standing is None else "shed"
+    if track.failed is not None:
+        return "failed"
+    return "waiting" if track.back_ms is None else "handed_back"
+
+
+def _timed(facts: dict[str, Any]) -> dict[str, Any]:
+    """Milliseconds as instants that people and programs can read."""
+    return {
+        key.removesuffix("_ms") if key in INSTANTS else key: iso_utc(value)
+        if key in INSTANTS and value is not None
+        else value
+        for key, value in facts.items()
+    }
+
+
+def _show_event(facts: dict[str, Any], row: EventRow, zone: tzinfo, language: str) -> None:
+    console = Console()
+    life = say(f"dispatch.life_{row.life.value}", language)
+    when = {"start": local_text(row.start_ms, zone), "end": local_text(row.end_ms, zone)}
+    text = say("dispatch.asked", language, event=row.id, life=life, mode=row.mode.value, **when)
+    console.print(plain(text), soft_wrap=True)
+    table = _table(language, "col_action", "col_point", "col_state", "col_before", "col_now", "col_why")
+    for one in facts["actions"]:
+        state = say(f"dispatch.state_{one['state']}", language)
+        why = say_error(one["error"], language) if one["error"] else ""
+        table.add_row(
+            plain(one["action"]),
+            plain(one["point"]),
+            state,
+            _n(one["stood"]),
+            _n(one["standing"]),
+            plain(why),
+        )
+    console.print(table)
+    writes = _table(language, "col_at", "col_action", "col_purpose", "col_asked", "col_shown", "col_outcome")
+    for one in facts["writes"]:
+        outcome = _outcome(one, language)
+        purpose = say(f"dispatch.purpose_{one['purpose']}", language)
+        writes.add_row(
+            _local(one["at"], zone),
+            plain(one["action"]),
+            purpose,
+            _n(one["asked"]),
+            _n(one["shown"]),
+            outcome,
+        )
+    if facts["writes"]:
+        console.print(writes)
+    for one in facts["steps"]:
+        console.print(plain(_step(one, zone, language)), soft_wrap=True)
+
+
+def _step(step: dict[str, Any], zone: tzinfo, language: str) -> str:
+    data = step["data"] or {}
+    error = data.get("error")
+    said = {key: value for key, value in data.items() if key != "error" and value not in ("", None)}
+    detail = ", ".join(f"{key} {value}" for key, value in said.items())
+    words = say_error(error, language) if error else ""
+    told = say(f"dispatch.step_{step['kind']}", language)
+    return " ".join(part for part in (_local(step["at"], zone), told, step["who"], detail, words) if part)
+
+
+def _outcome(write: dict[str, Any], language: str) -> str:
+    if write["error"]:
+        return str(plain(say_error(write["error"], language)))
+    return say(f"dispatch.outcome_{write['outcome']}", language)
+
+
+def _n(value: float | None) -> str:
+    return "-" if value is None else f"{value:.6g}"
+
+
+def _local(text: str, zone: tzinfo) -> str:
+    from monitor.cli.meter import instant_ms
+
+    return local_text(instant_ms(text, zone) or 0, zone)
+
+
+def _table(language: str, *columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(say(f"dispatch.{column}", language))
+    return table
+
+
+def _dump(facts: dict[str, Any] | Sequence[Any]) -> None:
+    sys.stdout.write(json.dumps(facts, ensure_ascii=False, indent=2) + "\n")

@@ -1,0 +1,207 @@
+"""Carrying out one wish: what stood is kept first, then it is written, read back, and told.
+
+Nothing is written that was not put down before, but for handing back: that is done even where the disk is
+full.
+"""
+
+import logging
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+
+from config.words import Spoken
+from drivers.contract import Driver, DriverError, Garbled, NotObeyed, Refused, Unreachable, Where, Written
+from monitor.clock import Clock
+from monitor.dispatch.journal import Journal, trouble_of
+from monitor.dispatch.run import TRIES, Run
+from monitor.store.events import DAY_MS, Outcome, Step, WriteRow
+from rules.curtailment import Action, Mode, Track, Wish, within_budget
+
+log = logging.getLogger(__name__)
+
+_MAY_PASS = (Unreachable, Garbled)
+"""Worth trying again: nobody answered, or not in words."""
+
+
+class BudgetSpent(DriverError):
+    """The point bears no more writes within this day: nothing was sent."""
+
+    code = "write.budget_spent"
+
+
+class Carrier:
+    """Carries out wishes over the drivers.
+
+    Parameters
+    ----------
+    drivers : by device.
+    """
+
+    def __init__(self, drivers: Mapping[str, Driver], journal: Journal, clock: Clock) -> None:
+        self._drivers = drivers
+        self._journal = journal
+        self._clock = clock
+
+    async def carry_out(self, run: Run, action: Action, wish: Wish) -> None:
+        """Do it, and keep what became of it; whatever happens, ``run`` knows where the action stands."""
+        do = self._release if wish.is_release else self._shed
+        try:
+            await do(run, action, wish)
+        except DriverError as error:
+            await self._went_wrong(run, action, error, is_release=wish.is_release)
+        except Exception:
+            # The store, or a defect: nothing was shed without being put down; a release is tried again.
+            log.exception("curtailment %s, %s: it is tried again", run.id, action.id)
+            run.failed_again(action.id, self._clock.monotonic_s(), random.random())  # noqa: S311  jitter
+        else:
+            run.went_well(action.id)
+
+    # -- shedding -----------------------------------------------------------------------------------------
+
+    async def _shed(self, run: Run, action: Action, _wish: Wish) -> None:
+        track, driver = run.track(action.id), self._driver(action)
+        if not track.is_shed or track.previous is None or track.stood is None:
+            previous = await driver.show(action.device, action.point, own=True)
+            stood = await driver.show(action.device, action.point)
+            track = replace(track, previous=previous, stood=stood)
+        now_ms = self._clock.now_ms()
+        since_ms = track.shed_ms if track.is_shed and track.shed_ms is not None else now_ms
+        assert track.stood is not None  # noqa: S101  it was read above
+        value = action.value_at(track.stood, (now_ms - since_ms) / 1000)
+        track = replace(track, is_shed=True, shed_ms=since_ms)
+        write = self._row(run, action, "shed", value, track)
+        if run.row.mode is Mode.DRY_RUN:
+            track = replace(track, standing=value)
+            await self._journal.unsent(run.id, track, write, Outcome("dry_run", done_ms=now_ms))
+            run.tracks[action.id] = track
+            return
+        await self._check_budget(action, is_release=False)
+        track = replace(track, standing=None)
+        number = await self._journal.intend(run.id, action.id, track, write)
+        run.tracks[action.id] = track
+        await self._written(run, action, value, number, own=False)
+
+    async def _written(
+        self, run: Run, action: Action, value: float, number: int | None, *, own: bool
+    ) -> Written:
+        """Write, and keep what became of it. Raises ``DriverError`` once that is kept."""
+        try:
+            written = await self._driver(action).write(action.device, action.point, value, own=own)
+        except DriverError as error:
+            track = run.track(action.id)
+            if isinstance(error, _MAY_PASS):
+                run.unanswered.add(action.id)
+            outcome = Outcome(error.code, _shown(error), None, self._clock.now_ms(), trouble_of(error))
+            await self._kept(run, action, track, number, outcome)
+            raise
+        run.unanswered.discard(action.id)
+        now_ms = self._clock.now_ms()
+        track = run.track(action.id)
+        if own:
+            track = Track(shed_ms=track.shed_ms, back_ms=now_ms, failed=track.failed)
+        else:
+            track = replace(track, standing=value)
+        run.tracks[action.id] = track
+        outcome = Outcome("obeyed", written.shown, written.sent_ms, written.shown_ms)
+        await self._kept(run, action, track, number, outcome)
+        return written
+
+    # -- handing back ---------------------------------------------------------------------------------------
+
+    async def _release(self, run: Run, action: Action, wish: Wish) -> None:
+        track, value = run.track(action.id), wish.value
+        if value is None:
+            raise Garbled(Where("", action.device), "dispatch.nothing_to_hand_back", point=action.point)
+        write = self._row(run, action, "release", value, track)
+        if run.row.mode is Mode.DRY_RUN:
+            await self._back(run, action, write, Outcome("dry_run"))
+            return
+        shown = await self._driver(action).show(action.device, action.point, own=True)
+        if action.id not in run.unanswered and math.isclose(shown, value, rel_tol=1e-6, abs_tol=1e-6):
+            await self._back(run, action, write, Outcome("already", shown))
+            return
+        await self._check_budget(action, is_release=True)
+        number = None
+        try:
+            number = await self._journal.intend(run.id, action.id, track, write)
+        except Exception:
+            log.exception("curtailment %s, %s: handed back without being put down", run.id, action.id)
+        await self._written(run, action, value, number, own=True)
+        log.info(Spoken("dispatch.log_back", event=run.id, action=action.id, value=f"{value:g}"))
+
+    async def _back(self, run: Run, action: Action, write: WriteRow, outcome: Outcome) -> None:
+        now_ms = self._clock.now_ms()
+        track = run.track(action.id)
+        track = Track(shed_ms=track.shed_ms, back_ms=now_ms, failed=track.failed)
+        run.tracks[action.id] = track
+        await self._journal.unsent(run.id, track, write, replace(outcome, done_ms=now_ms))
+
+    # -- what both need -------------------------------------------------------------------------------------
+
+    def _driver(self, action: Action) -> Driver:
+        driver = self._drivers.get(action.device)
+        if driver is None:
+            raise Refused(Where("", action.device), "dispatch.device_gone", device=action.device)
+        return driver
+
+    def _row(self, run: Run, action: Action, purpose: str, value: float, track: Track) -> WriteRow:
+        return WriteRow(
+            event=run.id,
+            action=action.id,
+            device=action.device,
+            point=action.point,
+            purpose=purpose,
+            asked=value,
+            previous=track.previous,
+            at_ms=self._clock.now_ms(),
+        )
+
+    async def _check_budget(self, action: Action, *, is_release: bool) -> None:
+        since_ms = self._clock.now_ms() - DAY_MS
+        used = await self._journal.used(action.device, action.point, since_ms)
+        if not within_budget(action, used, is_release=is_release):
+            budget = action.writes_per_day
+            raise BudgetSpent(Where("", action.device), point=action.point, used=used, budget=budget)
+
+    async def _kept(
+        self, run: Run, action: Action, track: Track, number: int | None, outcome: Outcome
+    ) -> None:
+        """Keep an outcome; a disk that cannot take it changes nothing of what the device does."""
+        try:
+            await self._journal.settle(run.id, action.id, track, number, outcome)
+        except Exception:
+            log.exception("curtailment %s, %s: the outcome could not be kept", run.id, action.id)
+
+    async def _went_wrong(self, run: Run, action: Action, error: DriverError, *, is_release: bool) -> None:
+        now_s = self._clock.monotonic_s()
+        failures = run.failed_again(action.id, now_s, random.random())  # noqa: S311  jitter, not a secret
+        told = {"event": run.id, "action": action.id}
+        if is_release:
+            if run.told.get(action.id) != error.code:
+                run.told[action.id] = error.code
+                log.error(Spoken("dispatch.log_not_back", error=trouble_of(error), **told))
+                await self._noted(run, "release_failed", action, error)
+            return
+        if isinstance(error, _MAY_PASS) and failures < TRIES:
+            log.warning(Spoken("dispatch.log_again", error=trouble_of(error), **told))
+            return
+        run.went_well(action.id)
+        track = replace(run.track(action.id), failed=error.code)
+        run.tracks[action.id] = track
+        log.error(Spoken("dispatch.log_failed", error=trouble_of(error), **told))
+        outcome = Outcome("", error=trouble_of(error))
+        await self._kept(run, action, track, None, outcome)
+        await self._noted(run, "failed", action, error)
+
+    async def _noted(self, run: Run, kind: str, action: Action, error: DriverError) -> None:
+        data = {"action": action.id, "error": trouble_of(error)}
+        try:
+            await self._journal.note(Step(run.id, self._clock.now_ms(), kind, "", data))
+        except Exception:
+            log.exception("curtailment %s: %s could not be kept", run.id, kind)
+
+
+def _shown(error: DriverError) -> float | None:
+    """What a device that does not obey goes by."""
+    return float(error.data["shown"]) if isinstance(error, NotObeyed) else None

@@ -1,0 +1,207 @@
+"""The desk: what may be asked of curtailment events, carried out whole or refused in words.
+
+It runs in the writer's thread, and decides from what stands in the store. What follows from its rows is the
+dispatcher's business.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from config.curtailment import Profiles, plan_of
+from config.loading import LoadedSite
+from monitor.clock import Clock
+from monitor.dispatch.keys import dispatcher_of
+from monitor.store.database import StoreError
+from monitor.store.deliveries import add_audit
+from monitor.store.event_requests import LIVES_FOR_MS, EventOutcome, EventRequest
+from monitor.store.events import (
+    EventRow,
+    Step,
+    add_event,
+    events,
+    move_event,
+    tell_signal,
+)
+from monitor.store.ledgers import WriterEngine
+from monitor.timestamps import iso_utc
+from rules.curtailment import OPEN, WAITING, Life, Mode, Plan, Signal
+
+_STRENGTH = (Mode.MONITOR_ONLY, Mode.DRY_RUN, Mode.LIVE)
+
+LATE_MS = 1_000
+"""A start so little ago is now: somebody typed it, and the request took its way."""
+
+
+def plans_of(loaded: LoadedSite) -> dict[str, Plan]:
+    """The plans of a site that was loaded, by id."""
+    profiles: Profiles = {device: one.profile for device, one in loaded.placed().items()}
+    return {one.id: plan_of(one, profiles) for one in loaded.site.curtailment.plans}
+
+
+class EventDesk:
+    """Takes requests about events.
+
+    Parameters
+    ----------
+    changed : told, in whatever thread, that something stands otherwise in the store; None where no
+        dispatcher acts on it, so that nothing can be triggered.
+    """
+
+    def __init__(self, loaded: LoadedSite, clock: Clock, changed: Callable[[], None] | None = None) -> None:
+        self._settings = loaded.site.curtailment
+        self._zone = ZoneInfo(loaded.site.site.timezone)
+        self._clock = clock
+        self._changed = changed
+        self._plans = plans_of(loaded)
+        self._notice_s = {one.id: one.least_notice_s for one in self._settings.plans}
+
+    def carry_out(self, engine: WriterEngine, site: str, request: EventRequest) -> EventOutcome:
+        """Carry a request out. Raises ``StoreError`` for what is refused; then nothing has changed."""
+        now_ms = self._clock.now_ms()
+        if now_ms > request.asked_ms + LIVES_FOR_MS:
+            raise StoreError("dispatch.expired", asked=iso_utc(request.asked_ms))
+        try:
+            row = self._carried_out(engine, site, request, now_ms)
+        except StoreError as error:
+            self._audit(engine, site, request, now_ms, refused=error.code)
+            raise
+        self._audit(engine, site, request, now_ms, event=row.id)
+        if self._changed is not None:
+            self._changed()
+        return EventOutcome(row.id, row.life.value, row.mode.value, row.start_ms, row.end_ms)
+
+    def _carried_out(self, engine: WriterEngine, site: str, request: EventRequest, now_ms: int) -> EventRow:
+        if request.what in ("schedule", "trigger"):
+            return self._begin(engine, site, request, now_ms)
+        found = events(engine, site, ids=[request.event])
+        if not found:
+            raise StoreError("dispatch.unknown_event", event=request.event)
+        if request.what == "signal":
+            return self._signal(engine, site, found[0], request, now_ms)
+        return self._end(engine, site, found[0], request, now_ms)
+
+    # -- a new event ------------------------------------------------------------------------------------
+
+    def _begin(self, engine: WriterEngine, site: str, request: EventRequest, now_ms: int) -> EventRow:
+        plan = self._plans.get(request.plan)
+        if plan is None:
+            raise StoreError("dispatch.unknown_plan", plan=request.plan, known=", ".join(self._plans) or "-")
+        if request.what == "trigger" and self._changed is None:
+            raise StoreError("dispatch.nobody_acts")
+        start_ms = now_ms if request.what == "trigger" else request.start_ms
+        self._check_time(plan, start_ms, request, now_ms)
+        mode = self._mode(plan, request)
+        if mode is Mode.LIVE:
+            self._check_key(request)
+        wanted_kw = request.wanted_kw
+        whole_kw = sum(action.expected_kw for action in plan.actions)
+        if wanted_kw is not None and not 0 < wanted_kw <= whole_kw:
+            raise StoreError("dispatch.not_enough", wanted=f"{wanted_kw:g}", expected=f"{whole_kw:g}")
+        self._check_free(engine, site, start_ms, request.end_ms)
+        row = EventRow(
+            id=self._id(engine, site, request, start_ms),
+            plan=replace(plan, mode=mode),
+            mode=mode,
+            life=Life.SCHEDULED,
+            start_ms=start_ms,
+            end_ms=request.end_ms,
+            noticed_ms=now_ms,
+            source=request.source,
+            who=_who(request),
+            changed_ms=now_ms,
+            wanted_kw=wanted_kw,
+            programme=request.programme,
+            note=request.note,
+            signal=Signal(request.signal, now_ms, request.ttl_s),
+        )
+        add_event(engine, site, row)
+        return row
+
+    def _check_time(self, plan: Plan, start_ms: int, request: EventRequest, now_ms: int) -> None:
+        if request.end_ms <= start_ms:
+            raise StoreError("dispatch.ends_before_start")
+        if request.end_ms <= now_ms or start_ms < now_ms - LATE_MS:
+            raise StoreError("dispatch.past", start=iso_utc(start_ms), now=iso_utc(now_ms))
+        length_s = (request.end_ms - start_ms) / 1000
+        if length_s > plan.dead_man_s:
+            raise StoreError(
+                "dispatch.longer_than_dead_man", length=f"{length_s:g}", dead_man=f"{plan.dead_man_s:g}"
+            )
+        notice_s = self._notice_s[plan.id]
+        if start_ms - now_ms < round(1000 * notice_s):
+            given = f"{max(0, start_ms - now_ms) / 60_000:.0f}"
+            raise StoreError("dispatch.notice_too_short", wanted=f"{notice_s / 60:g}", given=given)
+
+    @staticmethod
+    def _mode(plan: Plan, request: EventRequest) -> Mode:
+        if not request.mode:
+            return plan.mode
+        asked = Mode(request.mode)
+        if _STRENGTH.index(asked) > _STRENGTH.index(plan.mode):
+            raise StoreError("dispatch.mode_stronger", mode=asked.value, plan=plan.id, own=plan.mode.value)
+        return asked
+
+    def _check_key(self, request: EventRequest) -> None:
+        if code := dispatcher_of(self._settings.operators, request.operator, request.key):
+            raise StoreError(code, operator=request.operator)
+
+    @staticmethod
+    def _check_free(engine: WriterEngine, site: str, start_ms: int, end_ms: int) -> None:
+        for other in events(engine, site, lives=OPEN):
+            if start_ms < other.end_ms and other.start_ms < end_ms:
+                when = {"start": iso_utc(other.start_ms), "end": iso_utc(other.end_ms)}
+                raise StoreError("dispatch.overlaps", event=other.id, **when)
+
+    def _id(self, engine: WriterEngine, site: str, request: EventRequest, start_ms: int) -> str:
+        local = datetime.fromtimestamp(start_ms / 1000, self._zone)
+        wanted = request.event or f"{request.plan}-{local:%Y%m%d-%H%M}"
+        tried, number = wanted, 1
+        while events(engine, site, ids=[tried]):
+            if request.event:
+                raise StoreError("dispatch.known_event", event=wanted)
+            number += 1
+            tried = f"{wanted}-{number}"
+        return tried
+
+    # -- one that there is -------------------------------------------------------------------------------
+
+    def _end(
+        self, engine: WriterEngine, site: str, event: EventRow, request: EventRequest, now_ms: int
+    ) -> EventRow:
+        """Cancel what has not begun, abort what is active. Handing back is never refused to anybody."""
+        cancels = request.what == "cancel"
+        allowed = (Life.DRAFT, *WAITING) if cancels else (Life.ACTIVE,)
+        if event.life not in allowed:
+            code = "dispatch.not_cancellable" if cancels else "dispatch.not_active"
+            raise StoreError(code, event=event.id, life=event.life.value)
+        if cancels and event.mode is Mode.LIVE:
+            self._check_key(request)
+        to = Life.CANCELLED if cancels else Life.ABORTED
+        step = Step(event.id, now_ms, to.value, _who(request), {"note": request.note})
+        if not move_event(engine, site, event.id, allowed, to, step):
+            raise StoreError("dispatch.changed_meanwhile", event=event.id)
+        return replace(event, life=to)
+
+    def _signal(
+        self, engine: WriterEngine, site: str, event: EventRow, request: EventRequest, now_ms: int
+    ) -> EventRow:
+        if event.life not in OPEN:
+            raise StoreError("dispatch.not_open", event=event.id, life=event.life.value)
+        signal = Signal(request.signal, now_ms, request.ttl_s)
+        data: dict[str, Any] = {"active": request.signal, "ttl_s": request.ttl_s}
+        tell_signal(engine, site, event.id, signal, Step(event.id, now_ms, "signal", _who(request), data))
+        return replace(event, signal=signal)
+
+    @staticmethod
+    def _audit(engine: WriterEngine, site: str, request: EventRequest, now_ms: int, **more: str) -> None:
+        detail: dict[str, Any] = {"plan": request.plan, "event": request.event, "source": request.source}
+        detail |= {"operator": request.operator, "note": request.note, **more}
+        told = {key: value for key, value in detail.items() if value}
+        add_audit(engine, site, now_ms, request.who, f"dr.{request.what}", told)
+
+
+def _who(request: EventRequest) -> str:
+    return f"{request.operator} ({request.who})" if request.operator else request.who

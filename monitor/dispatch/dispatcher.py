@@ -1,0 +1,277 @@
+"""The dispatcher: a turn looks at what stands and does what is due; who wakes it only says "look".
+
+It is asked anew each time. A turn that was missed, a restart, a schedule that fired late: they change nothing
+but the instant at which the same thing is done.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+
+from config.words import Spoken
+from drivers.contract import Driver
+from monitor.clock import SteadyClock
+from monitor.dispatch.carrying import Carrier
+from monitor.dispatch.journal import Call, Journal
+from monitor.dispatch.run import Run
+from monitor.store.events import Step
+from rules.curtailment import OPEN, Action, Life, Mode, Plan, Reading, Wish, life_at
+from rules.scan import Scan
+
+log = logging.getLogger(__name__)
+
+TURN_S = 0.5
+"""While something is open it is looked at so often, whoever else wakes it."""
+
+STOP_S = 10.0
+"""How long the end of the daemon may take to hand everything back."""
+
+WakeAt = Callable[[str, int], None]
+"""Has ``look`` called at an instant (ms); the same name again takes the place of the first."""
+
+
+class Dispatcher:
+    """Carries out the events that stand in the store.
+
+    Parameters
+    ----------
+    drivers : of every bus.
+    call : the writer's.
+    plans : whose guards' points are followed, event or not.
+    wake_at : where instants to look at are left; nobody where left out.
+    """
+
+    def __init__(
+        self,
+        drivers: Iterable[Driver],
+        call: Call,
+        site: str,
+        clock: SteadyClock,
+        plans: Iterable[Plan] = (),
+        wake_at: WakeAt = lambda _name, _at_ms: None,
+    ) -> None:
+        by_device = {layout.device: driver for driver in drivers for layout in driver.layouts}
+        self._journal = Journal(call, site)
+        self._carrier = Carrier(by_device, self._journal, clock)
+        self._clock = clock
+        self._wake_at = wake_at
+        self._guarded: dict[str, set[str]] = {}
+        self._follow(plans)
+        self._readings: dict[tuple[str, str], Reading] = {}
+        self._runs: dict[str, Run] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._woken = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._is_stale = True
+        self._ends = False
+        self._began_ms = 0
+
+    def _follow(self, plans: Iterable[Plan]) -> None:
+        for plan in plans:
+            for guard in plan.guards:
+                self._guarded.setdefault(guard.device, set()).add(guard.point)
+
+    # -- who wakes it ---------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Take a turn soon. On the loop."""
+        self._woken.set()
+
+    def changed(self) -> None:
+        """Events stand otherwise in the store. From any thread."""
+        loop = self._loop
+        if loop is not None:
+            with suppress(RuntimeError):  # it has ended
+                loop.call_soon_threadsafe(self._read_again)
+
+    def _read_again(self) -> None:
+        self._is_stale = True
+        self._woken.set()
+
+    def saw(self, scan: Scan) -> None:
+        """Take note of a scan; where a guard looks at it, look at once. On the hot path."""
+        wanted = self._guarded.get(scan.layout.device)
+        if wanted is None:
+            return
+        for place, point in enumerate(scan.layout.points):
+            if point.name in wanted:
+                reading = Reading(scan.at_ms, float(scan.values[place]), int(scan.quality[place]))
+                self._readings[scan.layout.device, point.name] = reading
+        if self._runs:
+            self._woken.set()
+
+    # -- turns ----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Take turns until cancelled."""
+        self._loop = asyncio.get_running_loop()
+        self._began_ms = self._clock.now_ms()
+        is_first = True
+        while True:
+            self._woken.clear()
+            try:
+                if self._is_stale:
+                    self._is_stale = False
+                    await self._load(is_first=is_first)
+                    is_first = False
+                await self._turn()
+            except Exception:
+                # Whatever it is, what is shed has to be handed back: the next turn tries again.
+                self._is_stale = True
+                log.exception("curtailment: a turn failed; the next one follows")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), TURN_S if self._runs or self._is_stale else None)
+
+    async def _load(self, *, is_first: bool) -> None:
+        """Take over what stands in the store; what is known of running writes stays."""
+        loaded = await self._journal.load(self._clock.now_ms() if is_first else None)
+        for one in loaded:
+            known = self._runs.get(one.row.id)
+            if known is None:
+                self._runs[one.row.id] = run = Run.of(one)
+                self._follow([run.row.plan])
+                self._leave_instants(run)
+            else:
+                known.row = one.row
+        found = {one.row.id for one in loaded}
+        for gone in [event for event, run in self._runs.items() if event not in found and not run.busy]:
+            if not any(track.is_shed for track in self._runs[gone].tracks.values()):
+                del self._runs[gone]
+        if is_first:
+            for run in tuple(self._runs.values()):
+                await self._after_restart(run)
+
+    def _leave_instants(self, run: Run) -> None:
+        row = run.row
+        notify_ms = row.start_ms - round(1000 * row.plan.notify_s)
+        for name, at_ms in (("notify", notify_ms), ("start", row.start_ms), ("end", row.end_ms)):
+            if at_ms > self._clock.now_ms():
+                self._wake_at(f"{name} {row.id}", at_ms)
+
+    async def _after_restart(self, run: Run) -> None:
+        if run.row.life is not Life.ACTIVE:
+            return
+        resumes = run.row.plan.resumes
+        data = {"resumes": resumes}
+        step = Step(run.id, self._clock.now_ms(), "restart", "", data)
+        key = "dispatch.log_resumed" if resumes else "dispatch.log_restart_ends"
+        log.warning(Spoken(key, event=run.id))
+        if resumes:
+            await self._journal.note(step)
+        else:
+            await self._move(run, Life.ABORTED, {"why": "restart"})
+
+    async def _turn(self) -> None:
+        now_ms = self._clock.now_ms()
+        ends = self._ends or self._clock.is_holding
+        for run in tuple(self._runs.values()):
+            if not ends:
+                await self._live(run, now_ms)
+            for place, holds in run.look_at_guards(self._readings, now_ms, self._began_ms):
+                await self._tell_guard(run, place, holds, now_ms)
+            if run.row.mode is not Mode.MONITOR_ONLY:
+                for action, wish in run.wishes(now_ms, self._clock.monotonic_s(), ends=ends):
+                    if wish.is_release or not self._is_held_elsewhere(run, action):
+                        self._begin(run, action, wish)
+            if run.is_over:
+                del self._runs[run.id]
+
+    async def _live(self, run: Run, now_ms: int) -> None:
+        """Let an event go on in its life."""
+        failed = [a for a, track in run.tracks.items() if track.failed is not None]
+        if run.row.life is Life.ACTIVE and failed and run.row.plan.all_or_nothing:
+            await self._move(run, Life.ABORTED, {"why": "failed", "actions": failed})
+            return
+        life = life_at(run.event, now_ms)
+        if life is run.row.life:
+            return
+        was_active = run.row.life is Life.ACTIVE
+        data = {"why": "missed"} if life is Life.ENDED and not was_active else {}
+        await self._move(run, life, data)
+
+    async def _move(self, run: Run, life: Life, data: Mapping[str, object]) -> None:
+        now_ms = self._clock.now_ms()
+        step = Step(run.id, now_ms, life.value, "", dict(data))
+        if not await self._journal.move(run.id, (run.row.life,), life, step):
+            self._is_stale = True  # somebody decided otherwise meanwhile: the store tells
+            return
+        run.becomes(life, now_ms)
+        log.info(Spoken("dispatch.log_life", event=run.id, life=Spoken(f"dispatch.life_{life.value}")))
+
+    async def _tell_guard(self, run: Run, place: int, holds: bool, now_ms: int) -> None:
+        if run.row.life not in OPEN:
+            return
+        guard = run.row.plan.guards[place]
+        reading = self._readings.get((guard.device, guard.point))
+        value = None if reading is None else reading.value
+        data = {"point": f"{guard.device}.{guard.point}", "holds_back": holds, "value": value}
+        log.warning(
+            Spoken(
+                "dispatch.log_guard" if holds else "dispatch.log_guard_over",
+                event=run.id,
+                point=data["point"],
+                value="?" if value is None else f"{value:g}",
+            )
+        )
+        await self._journal.note(Step(run.id, now_ms, "guard", "", data))
+
+    def _is_held_elsewhere(self, run: Run, action: Action) -> bool:
+        """Whether another event has not handed the point back yet: what stands there is not its own."""
+        for other in self._runs.values():
+            if other is run:
+                continue
+            for theirs in other.row.plan.actions:
+                same = (theirs.device, theirs.point) == (action.device, action.point)
+                if same and (other.track(theirs.id).is_shed or theirs.id in other.busy):
+                    return True
+        return False
+
+    def _begin(self, run: Run, action: Action, wish: Wish) -> None:
+        run.busy[action.id] = wish.is_release
+        task = asyncio.create_task(self._carry(run, action, wish), name=f"curtailment {run.id} {action.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _carry(self, run: Run, action: Action, wish: Wish) -> None:
+        try:
+            await self._carrier.carry_out(run, action, wish)
+        finally:
+            run.busy.pop(action.id, None)
+            self._woken.set()
+            self._settled.set()
+
+    # -- the end --------------------------------------------------------------------------------------------
+
+    async def hand_back(self, within_s: float = STOP_S, *, goes_on: bool = False) -> None:
+        """Hand everything back because the daemon ends; what that does not reach, the next start does.
+
+        Parameters
+        ----------
+        goes_on : another daemon takes over at once: events that resume are left to it as they are.
+        """
+        self._ends = True
+        if goes_on:
+            self._runs = {event: run for event, run in self._runs.items() if not run.row.plan.resumes}
+        self._woken.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self._left():
+                    self._settled.clear()
+                    await self._settled.wait()
+        for event, action in self._left():
+            log.error(Spoken("dispatch.log_left", event=event, action=action))
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _left(self) -> list[tuple[str, str]]:
+        """What is shed or being written."""
+        found = []
+        for run in self._runs.values():
+            if run.row.mode is Mode.MONITOR_ONLY:
+                continue
+            shed = {action for action, track in run.tracks.items() if track.is_shed}
+            found += [(run.id, action) for action in sorted(shed | run.busy.keys())]
+        return found

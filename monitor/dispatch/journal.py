@@ -1,0 +1,115 @@
+"""What the dispatcher keeps, from the event loop: each call is on disk when it returns."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from monitor.store import events as store
+from monitor.store.ledgers import WriterEngine
+from rules.curtailment import OPEN, Life, Track
+
+T = TypeVar("T")
+
+Call = Callable[[Callable[[WriterEngine], object]], None]
+"""Has something done in the writer's thread; returns at once."""
+
+
+class Journal:
+    """The rows of one site's events, written by the store's writer.
+
+    Parameters
+    ----------
+    call : the writer's ``call``.
+    """
+
+    def __init__(self, call: Call, site: str) -> None:
+        self._call = call
+        self._site = site
+
+    async def _done(self, work: Callable[[WriterEngine], T]) -> T:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def settle(result: T | None, error: Exception | None) -> None:
+            if future.done():
+                return
+            if error is None:
+                future.set_result(result)  # type: ignore[arg-type]
+            else:
+                future.set_exception(error)
+
+        def carried_out(engine: WriterEngine) -> None:
+            result, error = None, None
+            try:
+                result = work(engine)
+            except Exception as caught:  # noqa: BLE001  whatever the disk says, the caller decides
+                error = caught
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(settle, result, error)
+
+        self._call(carried_out)
+        return await future
+
+    async def load(self, now_ms: int | None = None) -> "list[Loaded]":
+        """Every event that is open or not handed back, with what became of its actions.
+
+        Parameters
+        ----------
+        now_ms : at the start of the daemon: writes without an outcome are marked so.
+        """
+        site = self._site
+
+        def work(engine: WriterEngine) -> list[Loaded]:
+            if now_ms is not None:
+                store.orphaned_writes(engine, site, now_ms)
+            rows = {row.id: row for row in store.events(engine, site, lives=OPEN)}
+            shed = store.shed_events(engine, site)
+            rows |= {row.id: row for row in store.events(engine, site, ids=shed)}
+            return [
+                Loaded(row, store.tracks(engine, site, row.id), store.last_shed_ms(engine, site, row.plan.id))
+                for row in rows.values()
+            ]
+
+        return await self._done(work)
+
+    async def move(self, event: str, expected: tuple[Life, ...], to: Life, step: store.Step) -> bool:
+        """Let an event go on in its life; False when somebody changed it meanwhile."""
+        return await self._done(lambda e: store.move_event(e, self._site, event, expected, to, step))
+
+    async def note(self, step: store.Step) -> None:
+        """Keep that something happened."""
+        await self._done(lambda engine: store.note_step(engine, self._site, step))
+
+    async def used(self, device: str, point: str, since_ms: int) -> int:
+        """How often a point was written since an instant."""
+        return await self._done(lambda e: store.writes_since(e, self._site, device, point, since_ms))
+
+    async def intend(self, event: str, action: str, track: Track, write: store.WriteRow | None) -> int | None:
+        """Keep what stood before, and that a write goes out."""
+        return await self._done(lambda e: store.intend(e, self._site, event, action, track, write))
+
+    async def settle(
+        self, event: str, action: str, track: Track, number: int | None, outcome: store.Outcome
+    ) -> None:
+        """Keep what became of a write."""
+        await self._done(lambda e: store.settle(e, self._site, event, action, track, number, outcome))
+
+    async def unsent(self, event: str, track: Track, write: store.WriteRow, outcome: store.Outcome) -> None:
+        """Keep a decision for which nothing went over the wire."""
+        await self._done(lambda e: store.record_unsent(e, self._site, event, track, write, outcome))
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An event as it stands in the store."""
+
+    row: store.EventRow
+    tracks: dict[str, Track]
+    last_shed_ms: dict[str, int] = field(default_factory=dict)
+
+
+def trouble_of(error: Any) -> dict[str, Any]:
+    """An error with code and data as the store keeps it."""
+    return {"code": error.code, "data": {key: str(value) for key, value in error.data.items()}}

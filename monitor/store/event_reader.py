@@ -1,0 +1,57 @@
+"""Reading curtailment events, from any process, while the daemon writes."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+from monitor.store.database import open_reader
+from monitor.store.events import EventRow, events, shed_events, steps, tracks, troubles, writes
+from monitor.store.sites import check_site
+from rules.curtailment import Life, Track
+
+
+class EventReader:
+    """Read-only view of one site's events, for page, command line and reports."""
+
+    def __init__(self, engine: Engine, site: str) -> None:
+        self._engine = engine
+        self._site = site
+
+    @classmethod
+    def open(cls, path: Path, site: str) -> "EventReader":
+        """Open for reading only. Raises ``StoreError``, also for the store of another site."""
+        engine = open_reader(path)
+        check_site(engine, path, site)
+        return cls(engine, site)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._engine.dispose()
+
+    def events(
+        self, lives: Collection[Life] | None = None, ids: Sequence[str] | None = None
+    ) -> list[EventRow]:
+        """Events in the order of their starts."""
+        return events(self._engine, self._site, lives, ids)
+
+    def tracks(self, event: str) -> dict[str, Track]:
+        """What became of each action so far."""
+        return tracks(self._engine, self._site, event)
+
+    def troubles(self, event: str) -> dict[str, dict[str, Any]]:
+        """The last trouble of each action that has one."""
+        return troubles(self._engine, self._site, event)
+
+    def writes(self, event: str) -> list[dict[str, Any]]:
+        """Every write, oldest first."""
+        return writes(self._engine, self._site, event)
+
+    def steps(self, event: str) -> list[dict[str, Any]]:
+        """What happened, oldest first."""
+        return steps(self._engine, self._site, event)
+
+    def shed(self) -> list[str]:
+        """Ids of the events of which something is not handed back."""
+        return shed_events(self._engine, self._site)

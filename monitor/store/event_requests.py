@@ -1,0 +1,58 @@
+"""What is asked of curtailment events: rows in the request box that the daemon's desk answers."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from monitor.store.database import StoreError
+
+Wanted = Literal["schedule", "trigger", "abort", "cancel", "signal"]
+
+LIVES_FOR_MS = 60_000
+"""A request that nobody took up for so long is refused: nobody wants an hour-old trigger carried out."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventRequest:
+    """One wish.
+
+    Attributes
+    ----------
+    plan, start_ms, end_ms, mode, wanted_kw, programme : of a new event; an empty mode is the plan's own.
+    event : which one is meant; of a new event the id that it is to have, or empty.
+    operator, key : who arms it; what is live needs a dispatcher. The key is forgotten once it was looked at.
+    who, source : who was logged in, and what the wish came through.
+    signal, ttl_s : of a signal: whether the event is to hold, and for how long that is good.
+    """
+
+    what: Wanted
+    asked_ms: int
+    who: str
+    source: str = "command"
+    plan: str = ""
+    event: str = ""
+    start_ms: int = 0
+    end_ms: int = 0
+    mode: str = ""
+    wanted_kw: float | None = None
+    programme: str = ""
+    operator: str = ""
+    key: str = ""
+    note: str = ""
+    signal: bool = True
+    ttl_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventOutcome:
+    """Which event, and where it stands now."""
+
+    event: str
+    life: str
+    mode: str
+    start_ms: int
+    end_ms: int
+
+
+def no_desk(_engine: Any, _site: str, _request: Any) -> Any:
+    """Stands in the table of kinds; who opens the box with a desk puts it in the place of this."""
+    raise StoreError("dispatch.no_desk")

@@ -1,0 +1,355 @@
+"""Curtailment events in the store: what is asked of them, what became of them, every write with its outcome.
+
+Each function is one transaction of the writer's engine, or a question to a reader's.
+"""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from monitor.store.event_tables import curtailment_events, event_actions, event_steps, event_writes
+from rules.curtailment import BY_SCHEDULE, Life, Mode, Plan, Signal, Track
+
+DAY_MS = 86_400_000
+
+NOT_SENT = ("already", "dry_run")
+"""Outcomes of rows for which nothing went over the wire."""
+
+Trouble = dict[str, Any] | None
+"""Code and data of what went wrong."""
+
+_plan_type = TypeAdapter(Plan)
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """An event as the store has it."""
+
+    id: str
+    plan: Plan
+    mode: Mode
+    life: Life
+    start_ms: int
+    end_ms: int
+    noticed_ms: int
+    source: str
+    who: str
+    changed_ms: int
+    ended_ms: int | None = None
+    wanted_kw: float | None = None
+    programme: str = ""
+    note: str = ""
+    signal: Signal = BY_SCHEDULE
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRow:
+    """A write before it goes out. ``asked`` is what is to be written."""
+
+    event: str
+    action: str
+    device: str
+    point: str
+    purpose: str
+    asked: float | None
+    previous: float | None
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a write."""
+
+    outcome: str
+    shown: float | None = None
+    sent_ms: int | None = None
+    done_ms: int | None = None
+    error: Trouble = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something that happened to an event."""
+
+    event: str
+    at_ms: int
+    kind: str
+    who: str = ""
+    data: dict[str, Any] | None = None
+
+
+def plan_text(plan: Plan) -> str:
+    """A plan as the store keeps it: the same plan is the same text."""
+    return json.dumps(asdict(plan), separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+
+
+def add_event(engine: Engine, site: str, event: EventRow) -> None:
+    """Write a new event down, with its first step."""
+    with engine.begin() as connection:
+        connection.execute(
+            insert(curtailment_events).values(
+                site=site,
+                id=event.id,
+                plan=event.plan.id,
+                plan_data=plan_text(event.plan),
+                mode=event.mode.value,
+                life=event.life.value,
+                start_ms=event.start_ms,
+                end_ms=event.end_ms,
+                noticed_ms=event.noticed_ms,
+                ended_ms=event.ended_ms,
+                wanted_kw=event.wanted_kw,
+                programme=event.programme,
+                source=event.source,
+                who=event.who,
+                note=event.note,
+                signal=int(event.signal.is_active),
+                signal_ms=event.signal.at_ms,
+                signal_ttl_s=event.signal.ttl_s,
+                changed_ms=event.changed_ms,
+            )
+        )
+        _step(connection, site, Step(event.id, event.noticed_ms, event.life.value, event.who))
+
+
+def move_event(
+    engine: Engine, site: str, event: str, expected: Collection[Life], to: Life, step: Step
+) -> bool:
+    """Let an event go on in its life; False when somebody else has changed it meanwhile."""
+    table = curtailment_events
+    values: dict[str, Any] = {"life": to.value, "changed_ms": step.at_ms}
+    if to in (Life.ENDED, Life.ABORTED, Life.CANCELLED):
+        values["ended_ms"] = step.at_ms
+    with engine.begin() as connection:
+        done = connection.execute(
+            update(table)
+            .where(
+                table.c.site == site, table.c.id == event, table.c.life.in_([one.value for one in expected])
+            )
+            .values(values)
+        )
+        if not done.rowcount:
+            return False
+        _step(connection, site, step)
+    return True
+
+
+def tell_signal(engine: Engine, site: str, event: str, signal: Signal, step: Step) -> None:
+    """Keep what was said last of whether an event holds."""
+    table = curtailment_events
+    values = {
+        "signal": int(signal.is_active),
+        "signal_ms": signal.at_ms,
+        "signal_ttl_s": signal.ttl_s,
+        "changed_ms": step.at_ms,
+    }
+    with engine.begin() as connection:
+        connection.execute(update(table).where(table.c.site == site, table.c.id == event).values(values))
+        _step(connection, site, step)
+
+
+def note_step(engine: Engine, site: str, step: Step) -> None:
+    """Keep that something happened."""
+    with engine.begin() as connection:
+        _step(connection, site, step)
+
+
+def _step(connection: Connection, site: str, step: Step) -> None:
+    data = json.dumps(step.data or {}, ensure_ascii=False)
+    values = {"event": step.event, "at_ms": step.at_ms, "kind": step.kind, "who": step.who, "data": data}
+    connection.execute(insert(event_steps).values(site=site, **values))
+
+
+def intend(
+    engine: Engine, site: str, event: str, action: str, track: Track, write: WriteRow | None
+) -> int | None:
+    """Keep what stood before and that a write goes out, before it does; returns the write's number."""
+    with engine.begin() as connection:
+        _put_track(connection, site, event, action, track, None)
+        if write is None:
+            return None
+        values = {**asdict(write), "site": site, "outcome": "pending"}
+        key = connection.execute(insert(event_writes).values(values)).inserted_primary_key
+    return int(key[0]) if key is not None else None
+
+
+def settle(
+    engine: Engine, site: str, event: str, action: str, track: Track, number: int | None, outcome: Outcome
+) -> None:
+    """Keep what became of a write."""
+    with engine.begin() as connection:
+        _put_track(connection, site, event, action, track, outcome.error)
+        if number is not None:
+            _put_outcome(connection, number, outcome)
+
+
+def record_unsent(
+    engine: Engine, site: str, event: str, track: Track, write: WriteRow, outcome: Outcome
+) -> None:
+    """Keep a decision for which nothing went over the wire."""
+    with engine.begin() as connection:
+        _put_track(connection, site, event, write.action, track, outcome.error)
+        values = {**asdict(write), "site": site, "outcome": "pending"}
+        key = connection.execute(insert(event_writes).values(values)).inserted_primary_key
+        if key is not None:
+            _put_outcome(connection, int(key[0]), outcome)
+
+
+def _put_outcome(connection: Connection, number: int, outcome: Outcome) -> None:
+    values = {**asdict(outcome), "error": _dumped(outcome.error)}
+    connection.execute(update(event_writes).where(event_writes.c.id == number).values(values))
+
+
+def _put_track(
+    connection: Connection, site: str, event: str, action: str, track: Track, error: Trouble
+) -> None:
+    values = {**asdict(track), "is_shed": int(track.is_shed), "error": _dumped(error)}
+    statement = upsert(event_actions).values(site=site, event=event, action=action, **values)
+    key = list(event_actions.primary_key.columns)
+    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values))
+
+
+def _dumped(error: Trouble) -> str | None:
+    return None if error is None else json.dumps(error, ensure_ascii=False)
+
+
+def writes_since(engine: Engine, site: str, device: str, point: str, since_ms: int) -> int:
+    """How often a point was written, or may have been, since an instant."""
+    table = event_writes
+    query = select(func.count()).where(
+        table.c.site == site,
+        table.c.device == device,
+        table.c.point == point,
+        table.c.at_ms > since_ms,
+        table.c.outcome.not_in(NOT_SENT),
+    )
+    with engine.connect() as connection:
+        return int(connection.execute(query).scalar_one())
+
+
+def orphaned_writes(engine: Engine, site: str, at_ms: int) -> int:
+    """Mark the writes whose outcome nobody lived to hear; returns how many there were."""
+    table = event_writes
+    with engine.begin() as connection:
+        done = connection.execute(
+            update(table)
+            .where(table.c.site == site, table.c.outcome == "pending")
+            .values(outcome="unknown", done_ms=at_ms)
+        )
+    return int(done.rowcount)
+
+
+def last_shed_ms(engine: Engine, site: str, plan: str) -> dict[str, int]:
+    """When each action of a plan was shed last, over all events."""
+    query = (
+        select(event_actions.c.action, func.max(event_actions.c.shed_ms))
+        .join(
+            curtailment_events,
+            (curtailment_events.c.site == event_actions.c.site)
+            & (curtailment_events.c.id == event_actions.c.event),
+        )
+        .where(event_actions.c.site == site, curtailment_events.c.plan == plan)
+        .group_by(event_actions.c.action)
+    )
+    with engine.connect() as connection:
+        return {action: int(at_ms) for action, at_ms in connection.execute(query) if at_ms is not None}
+
+
+def events(
+    engine: Engine, site: str, lives: Collection[Life] | None = None, ids: Sequence[str] | None = None
+) -> list[EventRow]:
+    """Events in the order of their starts."""
+    table = curtailment_events
+    query = select(table).where(table.c.site == site).order_by(table.c.start_ms, table.c.id)
+    if lives is not None:
+        query = query.where(table.c.life.in_([one.value for one in lives]))
+    if ids is not None:
+        query = query.where(table.c.id.in_(ids))
+    with engine.connect() as connection:
+        return [_event(row) for row in connection.execute(query).mappings()]
+
+
+def shed_events(engine: Engine, site: str) -> list[str]:
+    """Ids of the events of which something is not handed back."""
+    table = event_actions
+    query = select(table.c.event).where(table.c.site == site, table.c.is_shed == 1).distinct()
+    with engine.connect() as connection:
+        return list(connection.scalars(query))
+
+
+def tracks(engine: Engine, site: str, event: str) -> dict[str, Track]:
+    """What became of each action so far."""
+    table = event_actions
+    query = select(table).where(table.c.site == site, table.c.event == event)
+    with engine.connect() as connection:
+        return {row["action"]: _track(row) for row in connection.execute(query).mappings()}
+
+
+def troubles(engine: Engine, site: str, event: str) -> dict[str, dict[str, Any]]:
+    """The last trouble of each action that has one."""
+    table = event_actions
+    query = select(table.c.action, table.c.error).where(
+        table.c.site == site, table.c.event == event, table.c.error.is_not(None)
+    )
+    with engine.connect() as connection:
+        return {action: json.loads(error) for action, error in connection.execute(query)}
+
+
+def writes(engine: Engine, site: str, event: str) -> list[dict[str, Any]]:
+    """Every write of an event, oldest first."""
+    query = select(event_writes).where(event_writes.c.site == site, event_writes.c.event == event)
+    return _listed(engine, query.order_by(event_writes.c.id), "error")
+
+
+def steps(engine: Engine, site: str, event: str) -> list[dict[str, Any]]:
+    """What happened to an event, oldest first."""
+    query = select(event_steps).where(event_steps.c.site == site, event_steps.c.event == event)
+    return _listed(engine, query.order_by(event_steps.c.id), "data")
+
+
+def _listed(engine: Engine, query: Any, column: str) -> list[dict[str, Any]]:
+    with engine.connect() as connection:
+        rows = [dict(row) for row in connection.execute(query).mappings()]
+    for row in rows:
+        del row["site"]
+        row[column] = None if row[column] is None else json.loads(row[column])
+    return rows
+
+
+def _event(row: RowMapping) -> EventRow:
+    plan = _plan_type.validate_json(row["plan_data"])
+    mode = Mode(row["mode"])
+    return EventRow(
+        id=row["id"],
+        plan=replace(plan, mode=mode),
+        mode=mode,
+        life=Life(row["life"]),
+        start_ms=row["start_ms"],
+        end_ms=row["end_ms"],
+        noticed_ms=row["noticed_ms"],
+        source=row["source"],
+        who=row["who"],
+        changed_ms=row["changed_ms"],
+        ended_ms=row["ended_ms"],
+        wanted_kw=row["wanted_kw"],
+        programme=row["programme"],
+        note=row["note"],
+        signal=Signal(bool(row["signal"]), row["signal_ms"], row["signal_ttl_s"]),
+    )
+
+
+def _track(row: RowMapping) -> Track:
+    return Track(
+        previous=row["previous"],
+        stood=row["stood"],
+        is_shed=bool(row["is_shed"]),
+        standing=row["standing"],
+        shed_ms=row["shed_ms"],
+        back_ms=row["back_ms"],
+        failed=row["failed"],
+    )
