@@ -28,7 +28,7 @@ site: {{id: hall, name: {{zh-TW: 市政大樓, en: City Hall}}, timezone: Asia/T
 store: {{path: energy.db}}
 {extra}
 commodities:
-  electricity: {{base_year: 2015, meters: [main]}}
+  electricity: {{base_year: {base_year}, meters: [main]}}
   chilled_water: {{base_year: 2015{driver}}}
 buses:
   - id: b
@@ -67,18 +67,22 @@ def _measured(first: date, last: date, interval_s: int) -> dict[str, np.ndarray]
 class SavingsWorld:
     """A site in a folder of its own.
 
-    ``extra`` : lines of the site file, as its calendar; ``driver`` : as ``, second_driver: wet_bulb``.
+    ``extra`` : lines of the site file, as its calendar; ``driver`` : as ``, second_driver: wet_bulb``;
+    ``base_year`` : of electricity.
     """
 
     folder: Path
     extra: str = "calendar: taiwan"
     driver: str = ""
+    base_year: int = 2015
     site_file: Path = field(init=False)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.site_file = self.folder / "site.yaml"
-        self.site_file.write_text(SITE.format(extra=self.extra, driver=self.driver), encoding="utf-8")
+        self.site_file.write_text(
+            SITE.format(extra=self.extra, driver=self.driver, base_year=self.base_year), encoding="utf-8"
+        )
 
     @property
     def store(self) -> Path:

@@ -15,7 +15,7 @@ from rules.models.fitted import FittedModel, Step
 from rules.models.observations import BaselineSeries, Masked
 from rules.models.selection import Candidate, ModelRules, Selection, select_daily, select_hourly
 
-MODELS_VERSION = 1
+MODELS_VERSION = 2
 """Changes when the same observations would give another model: kept ones are then made anew."""
 
 
@@ -108,7 +108,7 @@ def fitted(
 def _spread(model: FittedModel | None, base: BaselineSeries) -> Spread | None:
     if model is None or model.step is not Step.DAY:
         return None
-    return spread_of(base.use, model.predicted(base.conditions), model.quality.lag1)
+    return spread_of(base.use, model.predicted(base.conditions))
 
 
 def inputs_hash(subject: Subject, source: WeatherSource | None, reporting_months: float) -> str:

@@ -5,7 +5,7 @@ darkness catches up, and a call too many changes nothing.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from math import isfinite, sqrt
@@ -16,7 +16,7 @@ import numpy as np
 
 from config.loading import LoadedSite
 from config.site import COMMODITY_UNITS, Commodity
-from config.words import Spoken
+from config.words import Spoken, say, say_error
 from monitor.adjusted.base_model import BaseModel, base_model, inputs_hash, kept_key
 from monitor.adjusted.climate import WeatherSource, span_s
 from monitor.adjusted.observations import Subject, observed, subject_of
@@ -143,6 +143,15 @@ class Expectations:
             log.warning(Spoken("log.trouble", error=error))
 
 
+def asked_words(error: Mapping[str, Any], language: str) -> str:
+    """A change, or why there is no expectation, in words."""
+    data = error.get("data") or {}
+    named = (
+        {"commodity": say(f"report.commodity_{data['commodity']}", language)} if "commodity" in data else {}
+    )
+    return say_error({"code": error["code"], "data": {**data, **named}}, language)
+
+
 def watched_days(yesterday: date) -> Days:
     """The half-year before that of a day, and that one up to it."""
     this = half_year_of(yesterday)
@@ -181,7 +190,7 @@ def half_widths(model: FittedModel, spread: Spread, series: ReportingSeries, exp
     """(n,) half of each day's band, 90 %: the noise of one day and the coefficients' own error."""
     quality = model.quality
     t = t_value(CONFIDENCE, quality.freedom)
-    sigma = spread.sigma * sqrt(quality.n / quality.freedom)
+    sigma = spread.rms * sqrt(quality.n / quality.freedom)
     scale = expected if spread.proportional else np.full(len(expected), spread.mean)
     half = np.full(len(expected), np.nan)
     for at in np.flatnonzero(np.isfinite(expected)):
@@ -274,6 +283,7 @@ def _asked(
 
 def _insufficient(subject: Subject, base: BaseModel) -> tuple[str, dict[str, Any]]:
     """Why there is no expected use: no trouble of the site, but to be told where a person looks."""
-    first = next((one.code for one in base.findings if one.refuses), "no_model_qualifies")
-    data = {"commodity": subject.commodity.value, "reason": first, "base_year": subject.settings.base_year}
+    first = next((one.code for one in base.findings if one.refuses), "use_never_varies")
+    name = subject.commodity.value
+    data = {"commodity": name, "id": name, "reason": first, "base_year": subject.settings.base_year}
     return "insufficient", {"code": "savings.no_expectation", "data": data}

@@ -15,7 +15,9 @@ from config.loading import LoadedSite, load_site
 from config.sinks import SinkSettings
 from config.site import MeterSettings
 from config.words import say
+from monitor.adjusted.shown import ExpectedNow, expected_now
 from monitor.cli.status_devices import counts_lines, device_facts, doubts_lines
+from monitor.cli.status_expected import expected_lines
 from monitor.cli.words import plain
 from monitor.clock import SystemClock
 from monitor.findings import Finding, PointDoubt, counts_words, meter_findings, refusal_words
@@ -48,7 +50,7 @@ def run_status(path: Path, language: str, *, as_json: bool) -> int:
     return 1 if facts["attention"] else 0
 
 
-def _as_data(found: Finding | PointDoubt) -> dict[str, Any]:
+def _as_data(found: Finding | PointDoubt | ExpectedNow) -> dict[str, Any]:
     return found.as_data()
 
 
@@ -60,6 +62,7 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
     sinks = [_sink(reader, sink, conditions.get(f"sink/{sink.id}")) for sink in loaded.site.sinks]
     clock = conditions.get(CLOCK)
     store = troubles_of(conditions.values())
+    expected = _expected(loaded, reader, conditions, now_ms)
     attention = (
         pid is None
         or bool(store)
@@ -67,6 +70,7 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
         or any(device["condition"] != "online" or device["doubts"] for device in devices)
         or any(meter.get("error") or meter["findings"] for meter in meters)
         or any(sink["dead_letters"] or sink["state"] not in ("ok", None) for sink in sinks)
+        or any(one.changed for one in expected)
     )
     return {
         "site": loaded.site.site.id,
@@ -77,8 +81,17 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
         "devices": devices,
         "meters": meters,
         "sinks": sinks,
+        "expected": expected,
         "attention": attention,
     }
+
+
+def _expected(
+    loaded: LoadedSite, reader: StoreReader, conditions: dict[str, ConditionRow], now_ms: int
+) -> list[ExpectedNow]:
+    zone, now_s = ZoneInfo(loaded.site.site.timezone), now_ms // 1000
+    told = (expected_now(reader, one, zone, conditions, now_s) for one in loaded.site.commodities)
+    return [one for one in told if one is not None]
 
 
 def _meter(reader: StoreReader, meter: str, now_ms: int) -> dict[str, Any]:
@@ -143,6 +156,8 @@ def _show(facts: dict[str, Any], loaded: LoadedSite, language: str) -> None:
         console.print(_error(facts["clock"]["error"], language), style="yellow")
     _show_devices(console, facts, zone, language)
     _show_meters(console, facts["meters"], zone, language)
+    for text, wants in expected_lines(facts["expected"], language):
+        console.print(plain(f"■ {text}" if wants else text), style="yellow" if wants else "", soft_wrap=True)
     for sink in facts["sinks"]:
         behind = ", ".join(f"{stream} {rows:,}" for stream, rows in sink["behind"].items())
         state = say(f"cli.sink_{sink['state'] or 'unknown'}", language)

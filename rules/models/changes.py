@@ -19,7 +19,7 @@ References
 
 from dataclasses import dataclass
 from enum import StrEnum
-from math import isfinite, sqrt
+from math import nan, sqrt
 
 import numpy as np
 
@@ -27,6 +27,11 @@ from rules.models.observations import Floats, Ints
 
 LARGEST_RHO = 0.9
 FEWEST_DAYS = 28
+CONSTANT = 1e-9
+"""Below this share of their size, what is left of days that are all alike is rounding."""
+MEDIAN_OF_NORMAL = 0.6745
+"""Half of the values of a normal distribution lie within so many standard deviations."""
+TAMING_ROUNDS = 5
 ODD_DAY = 3.5
 """More standard deviations than this tell no more: one odd day, as a typhoon's, is no change."""
 
@@ -72,16 +77,18 @@ class Spread:
 
     Attributes
     ----------
-    sigma : standard deviation of their shares.
+    sigma : standard deviation of their shares, odd days tamed.
     rho : correlation of a day with the one before it, 0 to 0.9.
     mean : expected of a mean day. [use]
     proportional : chance grows with the expected; else it is the same on all days.
+    rms : root mean square of the shares, odd days and all.
     """
 
     sigma: float
     rho: float
     mean: float
     proportional: bool
+    rms: float = nan
 
     def shares(self, use: Floats, expected: Floats) -> Floats:
         """(n,) how much more than expected, as a share of it, or of a mean day; NaN = missing."""
@@ -108,13 +115,12 @@ class Change:
     half_width: float
 
 
-def spread_of(use: Floats, expected: Floats, lag1: float) -> Spread | None:
+def spread_of(use: Floats, expected: Floats) -> Spread | None:
     """Make the spread of the base year's days; None where nothing varies or too few are known.
 
     Parameters
     ----------
-    use, expected : (n,) NaN = missing.
-    lag1 : correlation of neighbours; NaN = not known.
+    use, expected : (n,) by day, NaN = missing.
     """
     known = np.isfinite(use) & np.isfinite(expected) & (expected > 0)
     if known.sum() < FEWEST_DAYS:
@@ -126,13 +132,26 @@ def spread_of(use: Floats, expected: Floats, lag1: float) -> Spread | None:
     if high.any():
         # Half-way, in ratios, between chance that is the same and chance that grows with the expected.
         grown = float(expected[high].mean() / expected[~high].mean())
-        low_size, high_size = np.sqrt(np.mean(away[~high] ** 2)), np.sqrt(np.mean(away[high] ** 2))
-        proportional = bool(high_size > sqrt(grown) * low_size)
-    even = Spread(1.0, 0.0, float(expected.mean()), proportional)
-    shares = even.shares(use, expected)
-    sigma = float(np.sqrt(np.mean(shares**2)))
-    rho = min(max(lag1, 0.0), LARGEST_RHO) if isfinite(lag1) else 0.0
-    return Spread(sigma, rho, even.mean, proportional) if sigma > 0 else None
+        proportional = bool(_size_of(away[high]) > sqrt(grown) * _size_of(away[~high]))
+    mean = float(expected.mean())
+    shares = away / (expected if proportional else mean)
+    sigma = _size_of(shares)
+    if not sigma > 0:
+        return None
+    tame = np.clip(shares, -ODD_DAY * sigma, ODD_DAY * sigma)
+    before, after = tame[:-1] - tame[:-1].mean(), tame[1:] - tame[1:].mean()
+    along = sqrt(float(before @ before) * float(after @ after))
+    rho = float(before @ after) / along if along > CONSTANT * sigma**2 * len(tame) else 0.0
+    rms = float(np.sqrt(np.mean(shares**2)))
+    return Spread(sigma, min(max(rho, 0.0), LARGEST_RHO), mean, proportional, rms)
+
+
+def _size_of(values: Floats) -> float:
+    """Root mean square with odd values tamed: a feast day that the calendar lacks is no chance."""
+    size = float(np.median(np.abs(values))) / MEDIAN_OF_NORMAL
+    for _ in range(TAMING_ROUNDS):
+        size = float(np.sqrt(np.mean(np.clip(values, -ODD_DAY * size, ODD_DAY * size) ** 2)))
+    return size
 
 
 def changes(shares: Floats, spread: Spread, watch: Watch = DEFAULT_WATCH) -> tuple[Change, ...]:

@@ -23,7 +23,7 @@ def held(seed: int, rho: float) -> tuple[Floats, Floats, Spread]:
     """Use and expected of the year after the base year, 3 % of chance a day."""
     base, after = planted_world(seed, noise=0.03, rho=rho).daily(days=364)
     model = select_daily(base).best
-    spread = spread_of(base.use, model.predicted(base.conditions), model.quality.lag1)
+    spread = spread_of(base.use, model.predicted(base.conditions))
     assert spread is not None
     return after.use, model.predicted(after.conditions), spread
 

@@ -32,31 +32,47 @@ class TestSpread:
     def test_chance_that_grows_with_the_expected_is_proportional(self):
         rng = np.random.default_rng(1)
         expected = np.linspace(500, 2000, 300)
-        grown = spread_of(expected * (1 + 0.03 * rng.standard_normal(300)), expected, 0.3)
+        grown = spread_of(expected * (1 + 0.03 * rng.standard_normal(300)), expected)
         assert grown.proportional
         assert grown.sigma == pytest.approx(0.03, rel=0.1)
-        same = spread_of(expected + 40 * rng.standard_normal(300), expected, 0.3)
+        same = spread_of(expected + 40 * rng.standard_normal(300), expected)
         assert not same.proportional
         assert same.sigma == pytest.approx(40 / 1250, rel=0.1)
+        assert same.rms == pytest.approx(same.sigma, rel=0.02)
         assert same.shares(np.array([1300.0]), np.array([1250.0])) == pytest.approx([0.04])
         assert grown.shares(np.array([600.0]), np.array([500.0])) == pytest.approx([0.2])
 
-    def test_memory_is_kept_within_bounds(self):
-        expected = np.linspace(500, 2000, 60)
-        use = expected + np.where(np.arange(60) % 2, 5.0, -5.0)
-        assert [spread_of(use, expected, rho).rho for rho in (np.nan, -0.3, 0.99)] == [0.0, 0.0, 0.9]
+    @pytest.mark.parametrize(("rho", "told"), [(0.6, 0.6), (-0.6, 0.0), (0.99, 0.9)])
+    def test_memory_is_found_within_bounds(self, rho, told):
+        spread = Spread(0.02, rho, 1.0, proportional=True)
+        expected = np.full(2000, 1000.0)
+        found = spread_of(1000 * (1 + quiet(2, 2000, spread)), expected)
+        assert found.rho == pytest.approx(told, abs=0.06)
+
+    def test_odd_days_do_not_hide_the_others(self):
+        rng = np.random.default_rng(4)
+        expected = np.full(365, 1000.0)
+        use = expected + 10 * rng.standard_normal(365)
+        use[::30] += 400
+        found = spread_of(use, expected)
+        assert found.sigma < 0.015
+        assert found.rms > 0.06
 
     def test_a_flat_expected_has_no_upper_half(self):
-        found = spread_of(1000 + np.where(np.arange(60) % 2, 5.0, -5.0), np.full(60, 1000.0), 0.0)
+        found = spread_of(1000 + np.where(np.arange(60) % 2, 5.0, -5.0), np.full(60, 1000.0))
         assert not found.proportional
         assert found.sigma == pytest.approx(0.005)
 
+    def test_the_same_every_day_has_no_memory(self):
+        found = spread_of(np.full(60, 1010.0), np.full(60, 1000.0))
+        assert (found.sigma, found.rho) == (pytest.approx(0.01), 0.0)
+
     def test_too_few_days_or_no_chance_have_none(self):
         expected = np.full(60, 1000.0)
-        assert spread_of(expected, expected, 0.2) is None
+        assert spread_of(expected, expected) is None
         use = expected + np.arange(60)
         use[20:] = np.nan
-        assert spread_of(use, expected, 0.2) is None
+        assert spread_of(use, expected) is None
 
 
 class TestCharts:

@@ -1,0 +1,201 @@
+"""After each day the expected use is set against the actual; a change is asked about in its week."""
+
+import json
+import sys
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from config.loading import load_site
+from config.words import LANGUAGES
+from monitor.adjusted.base_model import base_model, from_json, inputs_hash, to_json
+from monitor.adjusted.expected import (
+    CHANGE,
+    EXPECTED,
+    REPORTING_MONTHS,
+    Due,
+    Expectations,
+    asked_words,
+    watched_days,
+)
+from monitor.adjusted.observations import observed, subject_of
+from monitor.adjusted.shown import expected_now
+from monitor.store.expected import KeptModel, keep_base_model
+from monitor.store.ledgers import writing
+from monitor.store.reader import StoreReader
+from monitor.store.rows import Commit
+from monitor.store.writer import Writer, submit_and_wait
+from rules.calendar import day_start_s
+from tests.savings_world import SITE_ID, ZONE, SavingsWorld, since
+from tests.servers import run_program
+from tests.servers.processes import wait_until
+
+BASE = date(2015, 1, 1), date(2015, 12, 31)
+STEP_DAY = date(2016, 10, 5)
+LAST = date(2016, 10, 18)
+NOON_AFTER_S = day_start_s(LAST + timedelta(days=1), ZONE) + 12 * 3600
+
+
+@pytest.fixture(scope="module")
+def stepped(tmp_path_factory):
+    """From the 5th of October on the building uses 8 % more."""
+    world = SavingsWorld(tmp_path_factory.mktemp("stepped"))
+    world.meter(*BASE)
+    world.meter(date(2016, 1, 1), LAST, change=since(STEP_DAY, 1.08))
+    world.weather(BASE[0], LAST)
+    return world
+
+
+def look(world: SavingsWorld, now_s: int, watch: Expectations | None = None) -> Due:
+    """One look of the daemon's job, and what it has written, in the store."""
+    loaded = load_site(world.site_file)
+    reader = StoreReader.open(loaded.store_path, SITE_ID)
+    due = (watch or Expectations(loaded, reader)).due(now_s)
+    reader.close()
+    with writing(world.store) as engine:
+        writer = Writer(engine, SITE_ID)
+        writer.start()
+        submit_and_wait(writer, Commit(results=due.results, conditions=due.conditions))
+        writer.close()
+        for name, base in due.models:
+            keep_base_model(engine, KeptModel(SITE_ID, name, base.inputs, to_json(base), now_s * 1000))
+    return due
+
+
+def test_days_are_told_the_step_is_found_and_a_second_look_changes_nothing(stepped):
+    due = look(stepped, NOON_AFTER_S)
+    expected = [row for row in due.results if (row.kind, row.subject) == (EXPECTED, "electricity")]
+    assert len(expected) == (LAST - date(2016, 1, 1)).days + 1
+    last = expected[-1]
+    assert last.at_s == day_start_s(LAST, ZONE)
+    assert last.data["low"] < last.data["expected"] < last.data["high"]
+    assert last.data["difference"] == pytest.approx(last.data["actual"] - last.data["expected"], abs=0.01)
+    of_half = [row for row in expected if row.at_s >= day_start_s(date(2016, 7, 1), ZONE)]
+    assert last.data["cumulative"] == pytest.approx(sum(row.data["difference"] for row in of_half), abs=1)
+    assert last.data["cumulative_half_width"] > 0
+
+    changes = [row for row in due.results if row.kind == CHANGE and row.subject == "electricity"]
+    told = changes[-1].data
+    assert told["kind"] == "step"
+    assert abs((date.fromisoformat(told["day"]) - STEP_DAY).days) <= 2
+    assert (date.fromisoformat(told["found"]) - STEP_DAY).days <= 7  # asked about in its week
+    assert abs(told["percent"] - 8.0) <= 2.5
+    (condition,) = [row for row in due.conditions if row.device == "expected/electricity"]
+    assert condition.condition == "changed"
+    for language in LANGUAGES:
+        words = asked_words(condition.error, language)
+        assert told["day"] in words
+        assert "energy-monitor adjust add" in words
+
+    assert [name for name, _ in due.models] == ["electricity", "chilled_water"]
+    again = look(stepped, NOON_AFTER_S + 3600)
+    assert again.models == []
+    with writing(stepped.store) as engine, engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT max(rev) FROM results").scalar() == 0
+
+
+def test_status_shows_the_day_and_asks(stepped):
+    look(stepped, NOON_AFTER_S)
+    code, text = stepped.command("status")
+    assert code == 1
+    assert "has stepped by +" in text
+    code, text = stepped.command("status", "--json")
+    told = {one["commodity"]: one for one in json.loads(text)["expected"]}
+    assert told["electricity"]["changed"]
+    assert told["electricity"]["asks"]["code"] == "savings.change_step"
+    assert not told["chilled_water"]["changed"]
+    assert told["chilled_water"]["asks"]["code"] == "savings.no_expectation"
+    loaded = load_site(stepped.site_file)
+    reader = StoreReader.open(loaded.store_path, SITE_ID)
+    conditions = {row.device: row for row in reader.conditions()}
+    now = expected_now(reader, "electricity", ZONE, conditions, NOON_AFTER_S)
+    reader.close()
+    assert [one.day for one in now.days] == [LAST - timedelta(days=back) for back in range(6, -1, -1)]
+    assert now.since == date(2016, 7, 1)
+
+
+def test_a_kept_model_is_the_model_to_the_last_bit(stepped):
+    loaded = load_site(stepped.site_file)
+    reader = StoreReader.open(loaded.store_path, SITE_ID)
+    try:
+        subject = subject_of(loaded, reader, "electricity")
+        source = subject.source_for((date(2016, 7, 1), LAST))
+        made = base_model(subject, source)
+        assert to_json(from_json(to_json(made))) == to_json(made)
+        again = from_json(to_json(made)).model
+        seen = observed(subject, source, (date(2016, 7, 1), LAST)).conditions
+        assert again.predicted(seen).tolist() == made.model.predicted(seen).tolist()
+        assert again.leverage(seen) == made.model.leverage(seen)
+    finally:
+        reader.close()
+
+
+def test_a_correction_of_the_base_year_makes_another_model(tmp_path):
+    world = SavingsWorld(tmp_path)
+    world.meter(*BASE)
+    world.meter(date(2016, 7, 1), LAST)
+    world.weather(BASE[0], LAST)
+    first = look(world, NOON_AFTER_S)
+    world.meter(date(2015, 3, 1), date(2015, 3, 31), change=lambda at_s, kwh: kwh * 1.1)
+    second = look(world, NOON_AFTER_S + 7200)
+    of = {name: base.inputs for name, base in first.models}
+    assert [name for name, base in second.models if of[name] != base.inputs] == ["electricity"]
+    assert any(row.kind == EXPECTED for row in second.results)
+
+
+def test_days_of_darkness_are_caught_up(tmp_path):
+    world = SavingsWorld(tmp_path)
+    world.meter(*BASE)
+    world.meter(date(2016, 7, 1), date(2016, 9, 30))
+    world.weather(BASE[0], LAST)
+    loaded = load_site(world.site_file)
+    reader = StoreReader.open(loaded.store_path, SITE_ID)
+    watch = Expectations(loaded, reader)
+    begin_s = day_start_s(date(2016, 10, 1), ZONE) + 3600
+    assert watch.due(begin_s)
+    assert not watch.due(begin_s + 60)  # looked at just now
+    assert not watch.due(begin_s + 4000)  # nothing has come since
+    world.meter(date(2016, 10, 1), LAST)
+    told = watch.due(NOON_AFTER_S).results
+    reader.close()
+    newest = max(row.at_s for row in told if row.kind == EXPECTED)
+    assert newest == day_start_s(LAST, ZONE)
+    days = {row.at_s for row in told if row.kind == EXPECTED and "actual" in row.data}
+    assert {day_start_s(LAST - timedelta(days=back), ZONE) for back in range(18)} <= days
+
+
+def test_the_daemon_does_it(tmp_path):
+    """The command itself, with the machine's clock: six days ago something began."""
+    today = datetime.now(tz=UTC).astimezone(ZONE).date()
+    yesterday = today - timedelta(days=1)
+    year = (today - timedelta(days=60)).year - 1
+    world = SavingsWorld(tmp_path, base_year=year, extra="")
+    world.meter(date(year, 1, 1), yesterday, change=since(today - timedelta(days=6), 1.3))
+    world.weather(date(year, 1, 1), yesterday)
+    line = [sys.executable, "-m", "monitor.cli.main", "run", "--site", world.site_file]
+    environment = {"ENERGY_MONITOR_LANGUAGE": "en"}
+    with run_program(line, name="daemon", env=environment) as daemon:
+        wait_until("the change is told", lambda: told(world).get("changed", False), daemon)
+        wait_until("the log says it", lambda: "has stepped by +" in daemon.output, daemon)
+        wait_until("the model is kept", lambda: is_kept(world, yesterday), daemon)
+    days = {one["day"] for one in told(world)["days"]}
+    assert yesterday.isoformat() in days
+
+
+def told(world: SavingsWorld) -> dict:
+    """What ``status`` says of electricity."""
+    _, text = world.command("status", "--json")
+    found = {one["commodity"]: one for one in json.loads(text)["expected"]}
+    return found.get("electricity", {})
+
+
+def is_kept(world: SavingsWorld, yesterday: date) -> bool:
+    loaded = load_site(world.site_file)
+    reader = StoreReader.open(loaded.store_path, SITE_ID)
+    try:
+        subject = subject_of(loaded, reader, "electricity")
+        source = subject.source_for(watched_days(yesterday))
+        inputs = inputs_hash(subject, source, REPORTING_MONTHS)
+        return reader.expected.model("electricity", inputs) is not None
+    finally:
+        reader.close()
