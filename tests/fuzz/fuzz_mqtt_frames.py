@@ -4,9 +4,10 @@ Run by `make fuzz`.
 """
 
 import contextlib
-import sys
 
 import atheris
+
+from tests.fuzz.harness import fuzz
 
 with atheris.instrument_imports(include=["drivers.mqtt_frames"]):
     from drivers.inbox import Arrival
@@ -27,5 +28,4 @@ def one_input(raw: bytes) -> None:
 
 
 if __name__ == "__main__":
-    atheris.Setup(sys.argv, one_input)
-    atheris.Fuzz()
+    fuzz(one_input)

@@ -6,11 +6,12 @@ births, changes, last wills and duplicates meet; every decoder of payloads is on
 
 import json
 import logging
-import sys
 import warnings
 from typing import Any
 
 import atheris
+
+from tests.fuzz.harness import fuzz
 
 with atheris.instrument_imports(
     include=[
@@ -139,11 +140,11 @@ def one_input(fuzzed: bytes) -> None:
             payload = a_message(data, PROFILES[name])
         inbox.take(Arrival(topic, payload, qos, 1, retained, 1), now_ms, (now_ms - NOW_MS) / 1000)
     desk.check(now_ms)
-    assert counts.scans == len(desk.scans)
+    # What came at QoS 0 and again at QoS 1 is handed over twice: only the second can be acknowledged.
+    assert counts.scans <= len(desk.scans) <= counts.scans + counts.duplicates
 
 
 if __name__ == "__main__":
     warnings.simplefilter("error")
     logging.disable()
-    atheris.Setup(sys.argv, one_input)
-    atheris.Fuzz()
+    fuzz(one_input)

@@ -5,11 +5,12 @@ answers, so that it finds its way through the planner and the decoder together.
 """
 
 import contextlib
-import sys
 import warnings
 from dataclasses import replace
 
 import atheris
+
+from tests.fuzz.harness import fuzz
 
 with atheris.instrument_imports(include=["drivers.planner", "drivers.registers"]):
     import numpy as np
@@ -113,5 +114,4 @@ def one_input(fuzzed: bytes) -> None:
 
 if __name__ == "__main__":
     warnings.simplefilter("error")
-    atheris.Setup(sys.argv, one_input)
-    atheris.Fuzz()
+    fuzz(one_input)
