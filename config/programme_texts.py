@@ -171,6 +171,7 @@ class ProgrammeFile(Settings):
 
     programme: Identifier
     family: Identifier
+    family_name: LocalName
     name: LocalName
     valid: Valid
     grade: Grade
@@ -253,6 +254,7 @@ def _read(path: Path) -> Programme:
         first=file.valid.from_,
         last=file.valid.through,
         names=names_of(file.name),
+        family_names=names_of(file.family_name),
         baseline=_baseline_path(file.baseline, path),
         statistic=file.statistic,
         credit=file.credit.credit(),

@@ -5,6 +5,7 @@ import os
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def run_here(capsys, site: Path, *arguments: object) -> tuple[int, str]:
     return code, told.out + told.err
 
 
-def dr_json(capsys, site: Path, *arguments: object) -> list:
+def dr_json(capsys, site: Path, *arguments: object) -> Any:
     """What a ``dr`` command tells programs."""
     code, said = run_here(capsys, site, *arguments, "--json")
     assert code == 0, said

@@ -26,5 +26,6 @@ export ENERGY_MONITOR_SITE
 $ENERGY_MONITOR import base "$here/base-year.csv"
 $ENERGY_MONITOR import actuals "$here/actuals.csv"
 $ENERGY_MONITOR import reasons "$here/reasons.csv"
+$ENERGY_MONITOR import settlements "$here/settlements.csv"
 echo
 $ENERGY_MONITOR report 2017H2

@@ -24,11 +24,14 @@ from config.history.weather import read_weather
 from config.history.workbook import is_workbook
 from config.ledger import ledger_rows, read_ledger, read_readings, read_reasons, reading_rows
 from config.loading import LoadedSite
+from config.settlement_list import read_settlements
 from monitor.store.history_requests import HistoryRequest, HistoryRows
 from monitor.store.provenance import Provenance
 from monitor.store.requests import ImportKind, ImportRequest
 
 HISTORY = ("intervals", "weather", "events")
+OWN_TABLES = ("reasons", "settlements")
+"""Kinds that have the product's own columns and no others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +73,11 @@ def read_request(path: Path, wish: Wish, loaded: LoadedSite) -> ImportRequest | 
 
 def _declaration(path: Path, wish: Wish) -> Declaration | None:
     """How a file is declared; None for the product's own tables."""
-    beside = wish.declaration or (declaration_beside(path, wish.kind) if wish.kind != "reasons" else None)
+    beside = wish.declaration or (
+        declaration_beside(path, wish.kind) if wish.kind not in OWN_TABLES else None
+    )
     plain = beside is None and not wish.settings and not is_workbook(path)
-    if wish.kind == "reasons" or (wish.kind not in HISTORY and plain):
+    if wish.kind in OWN_TABLES or (wish.kind not in HISTORY and plain):
         return None
     if wish.kind == "intervals" and plain and (exported := declaration_of_export(path)) is not None:
         return exported
@@ -95,6 +100,8 @@ def _ledger_request(path: Path, wish: Wish, loaded: LoadedSite, declared: Ledger
     facts = (kind, str(path), digest(path), wish.at_ms, wish.replace)
     if kind == "reasons":
         return ImportRequest(*facts, reasons=read_reasons(path), who=who())
+    if kind == "settlements":
+        return ImportRequest(*facts, settlements=read_settlements(path), who=who())
     if declared is None:
         if kind == "readings":
             return ImportRequest(*facts, readings=read_readings(path, meters), who=who())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Request = ImportRequest | HistoryRequest
 
-KINDS = ("base", "actuals", "readings", "reasons", "intervals", "weather", "events")
+KINDS = ("base", "actuals", "readings", "reasons", "settlements", "intervals", "weather", "events")
 MOST_METERS_TOLD = 12
 ANSWER_WITHIN_S = 120
 
@@ -190,7 +190,8 @@ def _row_count(request: "Request") -> int:
 
     if isinstance(request, HistoryRequest):
         return len(request.rows)
-    return len(request.ledger) + len(request.readings) + len(request.reasons)
+    rows = (request.ledger, request.readings, request.reasons, request.settlements)
+    return sum(map(len, rows))
 
 
 def _tell(loaded: "LoadedSite", request: "Request", outcome: "ImportOutcome", words: str) -> None:
@@ -200,8 +201,10 @@ def _tell(loaded: "LoadedSite", request: "Request", outcome: "ImportOutcome", wo
     data = {"added": outcome.added, "unchanged": outcome.unchanged, "replaced": outcome.replaced}
     key = "import.done" if outcome.added or outcome.replaced else "import.nothing_new"
     lines = [say(key, words, file=request.file_name, **data)]
-    if isinstance(request, HistoryRequest) and isinstance(request.rows, IntervalRows):
-        lines += _spans(loaded, request.rows, words)
+    if isinstance(request, HistoryRequest):
+        lines += _spans(loaded, request.rows, words) if isinstance(request.rows, IntervalRows) else []
+    elif request.settlements:
+        sys.stderr.write(_doubts(request, loaded, words))
     sys.stdout.write("\n".join(lines) + "\n")
 
 
@@ -226,6 +229,17 @@ def _spans(loaded: "LoadedSite", rows: "IntervalRows", words: str) -> list[str]:
     if rows.left_out:
         lines.append(say("import.left_out", words, count=rows.left_out))
     return lines
+
+
+def _doubts(request: "ImportRequest", loaded: "LoadedSite", words: str) -> str:
+    """What to look at in settlements that are taken all the same."""
+    from config.problems import render_all
+    from config.settlement_list import settlement_warnings
+
+    found = render_all(
+        settlement_warnings(Path(request.file_name), request.settlements, loaded.folder), words
+    )
+    return found + "\n" if found else ""
 
 
 def _all_words(error: Exception, words: str) -> str:

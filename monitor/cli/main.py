@@ -146,7 +146,8 @@ def import_(
     kind: Annotated[
         str,
         typer.Argument(
-            metavar="base|actuals|readings|reasons|intervals|weather|events", help=_help("arg_kind")
+            metavar="base|actuals|readings|reasons|settlements|intervals|weather|events",
+            help=_help("arg_kind"),
         ),
     ],
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help=_help("arg_files"))],

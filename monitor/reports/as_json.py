@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from config.words import say
+from monitor.reports import curtailment
 from monitor.reports.notes import note_text
 from monitor.reports.summary import FigureSource, Saving, Summary
 from rules.calendar import BaselinePeriod, ReportingPeriod
@@ -18,7 +19,7 @@ def as_json(summary: Summary) -> str:
 
 def as_data(summary: Summary) -> dict[str, Any]:
     """The summary as plain lists, texts and numbers; whole numbers are ints."""
-    return {
+    data: dict[str, Any] = {
         "site": {"id": summary.site, "name": summary.name},
         "language": summary.language,
         "period": _period(summary.period),
@@ -34,6 +35,9 @@ def as_data(summary: Summary) -> dict[str, Any]:
             for note in saving.notes
         ],
     }
+    if summary.curtailed:
+        data["demand_response"] = curtailment.as_data(summary.curtailed, summary.language)
+    return data
 
 
 def _period(period: ReportingPeriod | BaselinePeriod) -> dict[str, Any]:

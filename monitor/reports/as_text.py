@@ -4,6 +4,7 @@ from itertools import groupby
 
 from config.site import Language
 from config.words import say
+from monitor.reports import curtailment
 from monitor.reports.layout import Align, table, wrapped
 from monitor.reports.notes import note_text
 from monitor.reports.numbers import days_text, figure_text, period_text, signed_text, year_text
@@ -34,6 +35,10 @@ def as_text(summary: Summary) -> str:
     lines += [*_table(summary, numbers), ""]
     for number, saving in enumerate(summary.savings, start=1):
         lines += [*_section(number, saving, summary), ""]
+    if summary.curtailed:
+        name = say("report.curtailment", language)
+        lines += [_heading(len(summary.savings) + 1, name, language)]
+        lines += [*curtailment.sentences(summary.curtailed, language), ""]
     lines += _notes(summary, numbers)
     lines += _sources(summary)
     return "\n".join(lines) + "\n"
@@ -86,10 +91,7 @@ def _sign(saving: Saving) -> str:
 
 def _section(number: int, saving: Saving, summary: Summary) -> list[str]:
     language = summary.language
-    name = say(f"report.commodity_{saving.commodity}", language)
-    chinese = language != "en" and number < len(_CHINESE_NUMBERS)
-    shown = _CHINESE_NUMBERS[number] if chinese else str(number)
-    lines = [say("report.section", language, number=shown, name=name)]
+    lines = [_heading(number, say(f"report.commodity_{saving.commodity}", language), language)]
     lines += wrapped(sentence_of(saving, summary), first="    ")
     if saving.reasons:
         direction = saving.change.direction or "unknown"
@@ -98,6 +100,12 @@ def _section(number: int, saving: Saving, summary: Summary) -> list[str]:
             mark = say("report.reason", language, number=position, text="")
             lines += wrapped(text, first=f"      {mark}")
     return lines
+
+
+def _heading(number: int, name: str, language: Language) -> str:
+    chinese = language != "en" and number < len(_CHINESE_NUMBERS)
+    shown = _CHINESE_NUMBERS[number] if chinese else str(number)
+    return say("report.section", language, number=shown, name=name)
 
 
 def sentence_of(saving: Saving, summary: Summary) -> str:
@@ -125,14 +133,17 @@ def sentence_of(saving: Saving, summary: Summary) -> str:
 
 
 def _notes(summary: Summary, numbers: list[list[int]]) -> list[str]:
-    if not any(numbers):
-        return []
     language = summary.language
+    of_curtailment = curtailment.notes(summary.curtailed, language)
+    if not any(numbers) and not of_curtailment:
+        return []
     lines = [say("report.heading_notes", language)]
     for saving, of in zip(summary.savings, numbers, strict=True):
         for number, note in zip(of, saving.notes, strict=True):
             mark = say("report.note", language, number=number, text="")
             lines += wrapped(note_text(note, saving, summary), first=f"  {mark}")
+    for number, text in enumerate(of_curtailment, start=sum(map(len, numbers)) + 1):
+        lines += wrapped(text, first=f"  {say('report.note', language, number=number, text='')}")
     return [*lines, ""]
 
 
@@ -146,6 +157,8 @@ def _sources(summary: Summary) -> list[str]:
             for text in _source_texts(list(of_figure), saving, summary):
                 item = say("report.source_item", language, name=name, figure=shown, text=text)
                 lines += wrapped(item, first="  - ")
+    for text in curtailment.sources(summary.curtailed, language):
+        lines += wrapped(text, first="  - ")
     return [say("report.heading_sources", language), *lines] if lines else []
 
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from config.meter_checks import formulas_of
 from config.site import COMMODITY_UNITS, Commodity, CommoditySettings, Language, Site
+from monitor.reports.curtailment import Curtailed, curtailed
 from monitor.reports.lives import life_facts
 from monitor.store.booked import LedgerEntry
 from monitor.store.reader import StoreReader
@@ -87,7 +88,10 @@ class Saving:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a site answers for in a period; ``meters`` are the names of those that were counted."""
+    """What a site answers for in a period; ``meters`` are the names of those that were counted.
+
+    ``curtailed`` is what demand response brought, by programme; empty where nothing was settled.
+    """
 
     site: str
     name: str
@@ -95,6 +99,7 @@ class Summary:
     language: Language
     savings: tuple[Saving, ...]
     meters: Mapping[str, str]
+    curtailed: tuple[Curtailed, ...] = ()
 
 
 def half_year_summary(
@@ -133,6 +138,7 @@ def summary_of(
         language=language,
         savings=savings,
         meters={meter.id: meter.name.in_language(language) for meter in site.meters},
+        curtailed=curtailed(reader, period, language),
     )
 
 

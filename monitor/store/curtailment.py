@@ -1,13 +1,41 @@
-"""Reading what the store knows of curtailment: when events were."""
+"""Reading what the store knows of curtailment: when events were, and what they earned."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
 
 from sqlalchemy import Connection, Engine, select
 
+from monitor.store.event_tables import baselines, settlements
 from monitor.store.history_tables import past_events
 
 DEMAND_RESPONSE = "demand_response"
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementEntry:
+    """What curtailment earned over some days, both included.
+
+    Attributes
+    ----------
+    id : the event's, or programme and days of what was imported.
+    programme : a family or a text, as it was said.
+    kwh : curtailed energy. [kWh]
+    credit : decimal, as it is printed, in ``currency``.
+    source : where it is from.
+    imported : a utility settled it; else it was settled here.
+    """
+
+    id: str
+    programme: str
+    start: date
+    end: date
+    kwh: float
+    credit: str
+    currency: str
+    source: str
+    imported: bool
 
 
 class CurtailmentReader:
@@ -23,11 +51,38 @@ class CurtailmentReader:
             yield connection
 
     def spans(self) -> list[tuple[int, int]]:
-        """[start, end) of every event, whatever became of it, seconds UTC, by start."""
-        table = past_events
-        query = select(table.c.start_s, table.c.end_s).where(
-            table.c.site == self._site, table.c.kind == DEMAND_RESPONSE
+        """[start, end) of every event, imported or settled here, seconds UTC, by start."""
+        told = select(past_events.c.start_s, past_events.c.end_s).where(
+            past_events.c.site == self._site, past_events.c.kind == DEMAND_RESPONSE
+        )
+        settled = select(baselines.c.start_s, baselines.c.end_s).where(baselines.c.site == self._site)
+        with self._connect() as connection:
+            rows = [*connection.execute(told).all(), *connection.execute(settled).all()]
+        return sorted((start_s, start_s + 1 if end_s is None else end_s) for start_s, end_s in rows)
+
+    def settlements(self, first: date, last: date) -> list[SettlementEntry]:
+        """Settlements that touch [first, last], by start."""
+        table = settlements
+        query = (
+            select(table)
+            .where(table.c.site == self._site)
+            .where(table.c.start_day <= last.isoformat(), table.c.end_day >= first.isoformat())
+            .order_by(table.c.start_day, table.c.id)
         )
         with self._connect() as connection:
             rows = connection.execute(query).all()
-        return sorted((start_s, start_s + 1 if end_s is None else end_s) for start_s, end_s in rows)
+        days = date.fromisoformat
+        return [
+            SettlementEntry(
+                id=row.id,
+                programme=row.programme,
+                start=days(row.start_day),
+                end=days(row.end_day),
+                kwh=row.kwh,
+                credit=row.credit,
+                currency=row.currency,
+                source=row.source,
+                imported=row.import_id is not None,
+            )
+            for row in rows
+        ]

@@ -1,10 +1,18 @@
 """Tables of curtailment: events, what was written to equipment for them, baselines and settlements."""
 
-from sqlalchemy import BigInteger, Column, Double, Index, SmallInteger, String, Table, Text
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, SmallInteger, String, Table, Text
 
 from monitor.store.schema import RowId, metadata
 
-__all__ = ["curtailment_events", "event_actions", "event_steps", "event_writes", "metadata"]
+__all__ = [
+    "baselines",
+    "curtailment_events",
+    "event_actions",
+    "event_steps",
+    "event_writes",
+    "metadata",
+    "settlements",
+]
 
 curtailment_events = Table(
     "curtailment_events",
@@ -85,4 +93,41 @@ event_steps = Table(
     Column("who", String, nullable=False, server_default=""),
     Column("data", Text, nullable=False),  # JSON object
     Index("event_steps_event", "site", "event"),
+)
+
+# What curtailment earned: of an event that was settled here, or of days that a utility settled.
+settlements = Table(
+    "settlements",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column(
+        "id", String, primary_key=True
+    ),  # the event's, or programme/first day/last day of what was imported
+    Column("programme", String, nullable=False),  # a family or a text, as it was said
+    Column("start_day", String, nullable=False),  # first and last day, ISO, local to the site
+    Column("end_day", String, nullable=False),
+    Column("kwh", Double, nullable=False),
+    Column("credit", String, nullable=False),  # decimal, as it is printed
+    Column("currency", String, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("detail", Text, nullable=False),  # JSON: lines and findings; empty of what was imported
+    Column("import_id", Integer),  # NULL of what was settled here
+    Column("at_ms", BigInteger, nullable=False),
+    Index("settlements_of", "site", "start_day"),
+)
+
+# The baselines that settlements rest on, with the very parameters.
+baselines = Table(
+    "baselines",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("settlement", String, primary_key=True),
+    Column("preset", String, primary_key=True),
+    Column("digest", String, nullable=False),  # SHA-256 of the preset's file
+    Column("meters", Text, nullable=False),  # JSON list
+    Column("start_s", BigInteger, nullable=False),
+    Column("end_s", BigInteger, nullable=False),
+    Column("kw", Double),  # NULL: the method gave no number
+    Column("detail", Text, nullable=False),  # JSON: days used and left out, adjustment, findings
+    Column("at_ms", BigInteger, nullable=False),
 )

@@ -33,6 +33,7 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateTable
 
 from config.ledger import LedgerRow, ReadingRow, ReasonRow
+from config.settlement_list import SettlementRow
 from monitor.store.database import StoreError
 from monitor.store.deliveries import (
     AskedOutcome,
@@ -58,6 +59,12 @@ from monitor.store.ledgers import (
 )
 from monitor.store.readings import import_readings
 from monitor.store.records import RecordOutcome, RecordRequest, write_record
+from monitor.store.settlements import (
+    SettlementOutcome,
+    SettlementRequest,
+    import_settlements,
+    keep_settlement,
+)
 
 _metadata = MetaData()
 
@@ -71,7 +78,7 @@ _requests = Table(
 )
 
 
-ImportKind = Literal["base", "actuals", "readings", "reasons"]
+ImportKind = Literal["base", "actuals", "readings", "reasons", "settlements"]
 IMPORT = "import"
 HISTORY = "history"
 LONGEST_REASON = 120
@@ -79,7 +86,7 @@ LONGEST_REASON = 120
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
-    """A file's rows, whole or not at all: those of its kind, the other two are empty."""
+    """A file's rows, whole or not at all: those of its kind, the others are empty."""
 
     kind: ImportKind
     file_name: str
@@ -91,6 +98,7 @@ class ImportRequest:
     reasons: tuple[ReasonRow, ...] = ()
     who: str = ""
     declared: str = ""
+    settlements: tuple[SettlementRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,7 @@ KINDS: Mapping[str, Kind] = {
     "RetryRequest": Kind(RetryRequest, ask_retry, AskedOutcome),
     "BackfillRequest": Kind(BackfillRequest, ask_backfill, AskedOutcome),
     "curtailment": Kind(EventRequest, no_desk, EventOutcome),
+    "settlement": Kind(SettlementRequest, keep_settlement, SettlementOutcome),
 }
 _NAMES = {kind.request: name for name, kind in KINDS.items()}
 
@@ -133,6 +142,8 @@ def carry_out(
         return import_reasons(engine, site, request.reasons, **facts)
     if request.kind == "readings":
         return import_readings(engine, site, request.readings, **facts, progress=progress)
+    if request.kind == "settlements":
+        return import_settlements(engine, site, request.settlements, **facts)
     return import_ledger(engine, site, request.ledger, kind=request.kind, **facts, progress=progress)
 
 
@@ -289,6 +300,10 @@ def _as_data(request: ImportRequest) -> dict[str, Any]:
         "reasons": [
             [r.subject, r.start.isoformat(), r.end.isoformat(), r.reason, r.row] for r in request.reasons
         ],
+        "settlements": [
+            [r.programme, r.start.isoformat(), r.end.isoformat(), r.kwh, r.credit, r.source, r.row]
+            for r in request.settlements
+        ],
     }
 
 
@@ -297,4 +312,9 @@ def _from_data(data: Mapping[str, Any]) -> ImportRequest:
     ledger = tuple(LedgerRow(s, days(a), days(b), *rest) for s, a, b, *rest in data["ledger"])
     readings = tuple(ReadingRow(s, days(day), *rest) for s, day, *rest in data["readings"])
     reasons = tuple(ReasonRow(s, days(a), days(b), *rest) for s, a, b, *rest in data["reasons"])
-    return ImportRequest(**{**data, "ledger": ledger, "readings": readings, "reasons": reasons})
+    rows: dict[str, Any] = {"ledger": ledger, "readings": readings, "reasons": reasons}
+    # A request of an older version has none.
+    rows["settlements"] = tuple(
+        SettlementRow(p, days(a), days(b), *rest) for p, a, b, *rest in data.get("settlements", ())
+    )
+    return ImportRequest(**{**data, **rows})

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, select
 
-from monitor.store import history_tables, schema
+from monitor.store import event_tables, history_tables, schema
 from monitor.store.database import StoreError
 
 _OWNED = (
@@ -15,6 +15,7 @@ _OWNED = (
     schema.reasons,
     history_tables.weather,
     history_tables.past_events,
+    event_tables.settlements,
 )
 
 

@@ -143,7 +143,7 @@ class Programme:
     family : what the texts of several years have in common, as ``taipower-demand-bidding``.
     first, last : days on which the text holds, both included; None is not known or open. A text without
         ``first`` is only taken by its own id.
-    names : by language (``zh-TW``, ``en``).
+    names, family_names : of the text and of its family, by language (``zh-TW``, ``en``).
     baseline : preset by which it measures.
     statistic : what of the event is taken off the baseline, the mean or the maximum.
     season : first and last day of the year on which events are called, as (month, day); None: the whole year.
@@ -161,6 +161,7 @@ class Programme:
     first: date | None
     last: date | None
     names: Mapping[str, str]
+    family_names: Mapping[str, str]
     baseline: str
     statistic: Statistic
     credit: Credit

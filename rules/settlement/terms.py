@@ -78,6 +78,8 @@ def event_findings(
     if programme.durations_h and called.hours not in programme.durations_h:
         allowed = ", ".join(f"{hours:f}" for hours in programme.durations_h)
         found.append(remark("length_not_in_text", hours=f"{called.hours.normalize():f}", allowed=allowed))
+    if programme.first is not None and not programme.holds_on(called.start.date()):
+        found.append(remark("text_of_other_days", day=called.start.date().isoformat()))
     start_day = called.start.month, called.start.day
     if programme.season is not None and not programme.season[0] <= start_day <= programme.season[1]:
         first, last = (f"{month:02d}-{day:02d}" for month, day in programme.season)

@@ -19,7 +19,12 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "taipei-city-hall"
 EXPECTED = Path(__file__).parent / "expected"
 COUNCIL = ROOT.parent / "shared" / "reference" / "council-report-2017h2.yaml"
-LEDGERS = (("base", "base-year.csv"), ("actuals", "actuals.csv"), ("reasons", "reasons.csv"))
+LEDGERS = (
+    ("base", "base-year.csv"),
+    ("actuals", "actuals.csv"),
+    ("reasons", "reasons.csv"),
+    ("settlements", "settlements.csv"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +93,20 @@ def test_the_council_was_told_the_same(summary):
             assert saving[name] == stated[name]
         assert saving["reasons"] == fact.get("reasons", [])
         assert saving["coverage"] == 1
+
+
+def test_what_demand_response_brought_is_what_the_document_states(summary):
+    if not COUNCIL.exists():
+        pytest.skip(f"{COUNCIL} is not there: the stated figures of the council report cannot be compared")
+    fact = YAML(typ="safe").load(COUNCIL.read_text("utf-8"))["demand_response"]
+    (told,) = summary["demand_response"]
+    assert (told["programme"], told["kwh"], told["credit"]) == (
+        fact["programme"],
+        fact["curtailed_kwh"],
+        fact["credit_twd"],
+    )
+    (entry,) = told["settlements"]
+    assert (entry["start"][:7], entry["end"][:7]) == (fact["months"][0], fact["months"][-1])
 
 
 def test_the_figures_of_the_issue(summary):

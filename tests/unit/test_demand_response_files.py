@@ -27,6 +27,7 @@ adjustment: {kind: additive, hours: {anchor: start, from_h: -4, to_h: -1}}
 PROGRAMME = """
 programme: mine
 family: mine
+family_name: {zh-TW: 自訂, en: Mine}
 name: {zh-TW: 自訂, en: Mine}
 valid: {from: 2025-01-01}
 grade: S
@@ -161,23 +162,23 @@ class TestProgrammes:
         ("old", "new", "place", "words"),
         [
             ("programme: mine", "programme: other", "mine.yaml:2:12", "says that it is 'other'"),
-            ("caiso-10-of-10", "caiso-10", "mine.yaml:8:11", "no baseline preset 'caiso-10', did you mean"),
-            ('"18:00"', '"6 pm"', "mine.yaml:10:24", "no time of day"),
-            ('"18:00"', '"18:00", minutes_before: 30', "mine.yaml:10:11", "Keep one of them"),
-            ("{below: 60, ratio: 0}", "{ratio: 0}", "mine.yaml:11:38", "Add the limit"),
-            ("{ratio: 1}", "{below: 80, ratio: 1}", "mine.yaml:11:61", "takes all that is left"),
-            ("kind: bid", "kind: bit", "mine.yaml:11:16", "did you mean 'bid'"),
-            ("cap: 10", "cap: ten", "mine.yaml:11:26", "is not a number"),
+            ("caiso-10-of-10", "caiso-10", "mine.yaml:9:11", "no baseline preset 'caiso-10', did you mean"),
+            ('"18:00"', '"6 pm"', "mine.yaml:11:24", "no time of day"),
+            ('"18:00"', '"18:00", minutes_before: 30', "mine.yaml:11:11", "Keep one of them"),
+            ("{below: 60, ratio: 0}", "{ratio: 0}", "mine.yaml:12:38", "Add the limit"),
+            ("{ratio: 1}", "{below: 80, ratio: 1}", "mine.yaml:12:61", "takes all that is left"),
+            ("kind: bid", "kind: bit", "mine.yaml:12:16", "did you mean 'bid'"),
+            ("cap: 10", "cap: ten", "mine.yaml:12:26", "is not a number"),
             (
                 "statistic: mean",
                 'statistic: mean\nseason: {from: 1 May, through: "12-31"}',
-                "mine.yaml:10:16",
+                "mine.yaml:11:16",
                 "no day of the year",
             ),
             (
                 "statistic: mean",
                 'statistic: mean\nseason: {from: "02-30", through: "12-31"}',
-                "mine.yaml:10:16",
+                "mine.yaml:11:16",
                 "no day of the year",
             ),
         ],

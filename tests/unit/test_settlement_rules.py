@@ -158,6 +158,7 @@ class TestEventsAsTheTextWantsThem:
         ],
     )
     def test_the_notice(self, programme, notice, short):
+        programme = replace(programme, first=date(2016, 1, 1))
         found = codes(event_findings(programme, called(notice=notice)))
         assert found == ([("notice_too_short", False)] if short else [])
 
@@ -175,7 +176,12 @@ class TestEventsAsTheTextWantsThem:
         assert event_findings(BIDDING, called(), [*others, called(day=date(2016, 8, 20))]) == ()
 
     def test_a_text_that_says_nothing_allows_all(self):
-        assert event_findings(GUARANTEED, called(hours=5)) == ()
+        assert event_findings(GUARANTEED, called(hours=5, day=date(2025, 7, 1))) == ()
+        assert event_findings(LATER, called(day=date(1999, 7, 1))) == ()
+
+    def test_a_text_of_other_days(self):
+        found = event_findings(GUARANTEED, called())
+        assert codes(found) == [("text_of_other_days", False)]
 
     def test_hours_are_those_that_passed(self):
         assert called().hours == 2
