@@ -59,6 +59,25 @@ def to_instants(local_s: Seconds, zone: ZoneInfo, series: NDArray[np.int64]) -> 
     return Instants(utc_s, skipped, doubtful)
 
 
+def to_local(utc_s: Seconds, zone: ZoneInfo) -> Seconds:
+    """What the clock on the wall showed at instants: the inverse of ``to_instants``.
+
+    Parameters
+    ----------
+    utc_s : (n,) seconds since 1970 UTC.
+
+    Returns
+    -------
+    (n,) int64 seconds since 1970 of that clock; in the hour that comes twice two instants show the same.
+    """
+    if not len(utc_s):
+        return utc_s.copy()
+    at_s, before_s, after_s = _changes(int(utc_s.min()), int(utc_s.max()), zone)
+    offsets = np.concatenate((before_s[:1], after_s))
+    local_s: Seconds = utc_s + offsets[np.searchsorted(at_s, utc_s, side="right")]
+    return local_s
+
+
 def _tell_apart(
     rows: NDArray[np.intp],
     local_s: Seconds,
