@@ -18,7 +18,6 @@ from pydantic import Field, model_validator
 
 import config
 from config.data_files import (
-    Day,
     Grade,
     Graded,
     ReadFile,
@@ -27,6 +26,7 @@ from config.data_files import (
     read_data_file,
     unknown_name,
 )
+from config.days import Day
 from config.positions import Node, Source
 from config.problems import ConfigurationError, Place, Problem
 from config.site import LocalName

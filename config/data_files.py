@@ -4,15 +4,12 @@ The product's own files lie in a folder of ``config``; an operator names one of 
 his own that ends in ``.yaml``. A file of his own may say ``extends: NAME`` and only what is different.
 """
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, Field, ValidationError
 
 from config.crosschecks import check_values
 from config.explanations import covered, explain
@@ -26,20 +23,7 @@ Grade = Literal["P", "S", "B"]
 """P: primary or official text was read; S: secondary source; B: background knowledge, shown as unverified."""
 
 SUFFIXES = (".yaml", ".yml")
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
-
-def _day(value: object) -> date:
-    if isinstance(value, date):
-        return value
-    try:
-        return date.fromisoformat(value if isinstance(value, str) and _DAY.fullmatch(value) else "")
-    except ValueError:
-        raise PydanticCustomError("day_wanted", "a day, as 2025-10-01") from None
-
-
-Day = Annotated[date, BeforeValidator(_day)]
-"""A day as 2025-10-01, and nothing else that could be taken for one."""
 
 Graded = Annotated[str, Field(min_length=1, description="Where it was read, for whoever has to trust it.")]
 

@@ -110,6 +110,7 @@ class _Explanation:
             "day_wanted": lambda: self._wanted("config.day_wanted"),
             "clock_wanted": lambda: self._wanted("config.clock_wanted"),
             "month_day_wanted": lambda: self._wanted("config.month_day_wanted"),
+            "hours_wanted": lambda: self._wanted("tariff.hours_wanted"),
             **dict.fromkeys(_INSTANT_TYPES, lambda: self._wanted("config.instant_wanted")),
             **dict.fromkeys(_BOOL_TYPES, lambda: self._wanted("config.bool_wanted")),
             **dict.fromkeys(_INT_TYPES, lambda: self._wanted("config.integer_wanted")),

@@ -22,12 +22,14 @@ from config.profiles import (
 )
 from config.shapes import Shape
 from config.site import Site
+from config.supply import make_supply, read_supply
 from config.syntax import read_tree
 from config.tls_checks import check_tls
 from drivers.modbus_profile import ModbusProfile
 from drivers.mqtt_profile import MqttProfile
 from drivers.overrides import overridden
 from drivers.settings import Bus, ModbusDevice, MqttBus, MqttDevice
+from rules.tariff.terms import Supply
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class LoadedSite:
     profiles : the profiles that its devices use, by the name that the devices use.
     store_path : file of the store; a relative path counts from the site file's folder.
     digest : SHA-256 of the site file's bytes, hexadecimal.
+    supply : its tariffs and contracts; None where it names no tariff.
     warnings : what may be wrong but hinders nothing, such as a secret that is not there yet.
     """
 
@@ -58,6 +61,7 @@ class LoadedSite:
     profiles: dict[str, ModbusProfile | MqttProfile]
     store_path: Path
     digest: str
+    supply: Supply | None = None
     warnings: tuple[Problem, ...] = ()
 
     @property
@@ -103,6 +107,8 @@ def load_site(path: Path, checked_at_s: float | None = None) -> LoadedSite:
     problems += found + check_site(root, source, path.parent, profiles)
     problems += check_calendar(root, source, path.parent)
     problems += check_tls(root, source, path.parent, checked_at_s)
+    files, found = read_supply(root, source, path.parent)
+    problems += found
     site = None
     try:
         site = Site.model_validate(root.data())
@@ -117,6 +123,7 @@ def load_site(path: Path, checked_at_s: float | None = None) -> LoadedSite:
         profiles=profiles,
         store_path=path.parent / site.store.path,
         digest=source.digest,
+        supply=make_supply(site, files),
         warnings=tuple(problems),
     )
 

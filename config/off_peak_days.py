@@ -20,7 +20,8 @@ from pathlib import Path
 from pydantic import Field
 
 import config
-from config.data_files import Day, Grade, Graded, ReadFile, named_file, read_data_file, unknown_name
+from config.data_files import Grade, Graded, ReadFile, named_file, read_data_file, unknown_name
+from config.days import Day
 from config.positions import Node, Source
 from config.problems import ConfigurationError, Place, Problem
 from config.site import LocalName

@@ -22,6 +22,7 @@ from pydantic_core import PydanticCustomError
 import config
 from config.baseline_presets import Valid, by_language, load_preset, names_of
 from config.data_files import Grade, Graded, named_file, own_names, read_data_file, unknown_name
+from config.days import DayOfYear
 from config.positions import Node, Source
 from config.problems import ConfigurationError, Place, Problem
 from config.site import LocalName
@@ -41,8 +42,6 @@ from rules.settlement.programme import (
 
 FOLDER = Path(config.__file__).parent / "programmes"
 
-_LEAP_YEAR = 2000  # has a 29th of February
-
 
 def _clock(value: object) -> time:
     found = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", value, re.ASCII) if isinstance(value, str) else None
@@ -51,19 +50,7 @@ def _clock(value: object) -> time:
     return time(int(found[1]), int(found[2]))
 
 
-def _month_day(value: object) -> MonthDay:
-    found = re.fullmatch(r"(\d{2})-(\d{2})", value, re.ASCII) if isinstance(value, str) else None
-    try:
-        day = date(_LEAP_YEAR, int(found[1]), int(found[2])) if found else None
-    except ValueError:
-        day = None
-    if day is None:
-        raise PydanticCustomError("month_day_wanted", "a day of the year, as 05-01")
-    return day.month, day.day
-
-
 Clock = Annotated[time, BeforeValidator(_clock)]
-DayOfYear = Annotated[MonthDay, BeforeValidator(_month_day)]
 Price = Annotated[float, Field(ge=0, le=100_000)]
 Percent = Annotated[float, Field(ge=0, le=1000)]
 

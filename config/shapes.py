@@ -3,6 +3,7 @@
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import EnumType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -66,7 +67,7 @@ class Shape:
 
     def wants_number(self) -> bool:
         """Whether a number must stand here."""
-        return bool(self.options) and all(option in (int, float) for option in self.options)
+        return bool(self.options) and all(option in (int, float, Decimal) for option in self.options)
 
     def below(self, key: str | int, node: Node) -> "Shape":
         """Shape of a child of ``node``; an empty one when nothing is known of it."""

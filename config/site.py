@@ -3,12 +3,15 @@
 They describe; loading, positions and cross-checks are in ``config.loading``.
 """
 
+from datetime import date
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
 from config.curtailment import CurtailmentSettings
+from config.days import Day
 from config.sinks import InfluxSink, MqttSink, PostgresSink
 from drivers.settings import Bus, Identifier, Port, Seconds, Settings
 
@@ -66,10 +69,57 @@ class StoreSettings(Settings):
     )
 
 
-class Contract(Settings):
+class Capacities(Settings):
+    """Contract capacities: what may be drawn in a period is those up to it, added."""
+
+    capacity_kw: float = Field(gt=0, description="Regular contract capacity (經常契約容量).")
+    half_peak_kw: float = Field(default=0, ge=0, description="Half-peak capacity, on top of the regular one.")
+    saturday_half_peak_kw: float = Field(default=0, ge=0, description="Saturday half-peak capacity, on top.")
+    off_peak_kw: float = Field(default=0, ge=0, description="Off-peak capacity, on top.")
+
+
+class CapacityChange(Capacities):
+    """From a day on the contract is another: all of its capacities are said anew."""
+
+    since: Day = Field(alias="from", description="The first day, as 2026-07-01.")
+
+
+class Contract(Capacities):
     """What the utility was promised."""
 
-    capacity_kw: float = Field(gt=0, description="Regular contract capacity.")
+    changes: tuple[CapacityChange, ...] = Field(
+        default=(), description="Later contracts, each from a day on, oldest first."
+    )
+    alarm_percent: float = Field(
+        default=95, ge=50, le=100, description="Of the contract, from which on the projection is an alarm."
+    )
+
+    def on(self, day: date) -> Capacities:
+        """The capacities that hold on a day."""
+        return max((one for one in self.changes if one.since <= day), key=lambda one: one.since, default=self)
+
+
+class TariffPlan(Settings):
+    """A tariff that the site is billed by, from a day to a day, both included."""
+
+    name: str = Field(
+        min_length=1, description="As taipower-hv-three-stage, or the path of a file of one's own."
+    )
+    since: Day | None = Field(default=None, alias="from", description="The first day; always, when left out.")
+    to: Day | None = Field(default=None, description="The last day; for good, when left out.")
+
+
+class TariffSettings(Settings):
+    """What electricity costs here."""
+
+    plans: tuple[TariffPlan, ...] = Field(min_length=1, description="Tariffs by time; they do not overlap.")
+    calendar: str | None = Field(
+        default=None,
+        description="Off-peak days: a calendar's name or path, where it is not the tariff's own.",
+    )
+    power_factor_percent: Decimal | None = Field(
+        default=None, gt=0, le=100, description="Monthly mean power factor, as the bill states it."
+    )
 
 
 SecondDriver = Literal["wet_bulb", "enthalpy"]
@@ -176,6 +226,7 @@ class Site(Settings):
         description="Worked days and holidays for models of expected use: taiwan, or a YAML file of one's "
         "own. Days of the week alone when left out.",
     )
+    tariff: TariffSettings | None = None
     commodities: dict[Commodity, CommoditySettings] = Field(default_factory=dict)
     buses: tuple[Bus, ...] = ()
     meters: tuple[MeterSettings, ...] = ()

@@ -60,6 +60,7 @@ def site_yaml(modbus_port: int, mqtt_port: int, page_port: int) -> str:
         "  language: zh-TW",
         "store: {path: energy.db}",
         f"contract: {{capacity_kw: {CONTRACT_KW}}}",
+        "tariff: {plans: [{name: taipower-hv-three-stage}]}",
         "commodities:",
         "  electricity: {base_year: 2015, meters: [main]}",
         "  water: {base_year: 2016, meters: [water-main]}",

@@ -26,6 +26,7 @@ from monitor.cli.meter_commands import meters
 from monitor.cli.options import SITE, JsonOption, LanguageOption, SiteOption
 from monitor.cli.profile_commands import profiles
 from monitor.cli.store_commands import export, stores
+from monitor.cli.tariff_commands import tariffs
 from monitor.cli.usage import LANGUAGE, USAGE_ERROR, Command, Group, translate_help, usage_words
 
 if TYPE_CHECKING:
@@ -228,6 +229,7 @@ app.add_typer(fleet, name="fleet")
 app.add_typer(dr, name="dr")
 app.add_typer(stores, name="store")
 add_event_commands(dr)
+app.add_typer(tariffs, name="tariff")
 app.command("export", cls=Command, help=say("export.help", LANGUAGE))(export)
 
 

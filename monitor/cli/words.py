@@ -5,6 +5,7 @@ import sys
 import traceback
 from pathlib import Path
 
+from rich.console import Console
 from rich.text import Text
 
 from config.problems import ConfigurationError, render_all
@@ -38,6 +39,11 @@ def colourful() -> bool:
 def plain(text: str) -> Text:
     """Text that a device, a server or a site file said, for a table: nothing in it is markup."""
     return Text("".join(letter if letter.isprintable() else "\ufffd" for letter in text))
+
+
+def wide_console() -> Console:
+    """Standard output for tables of sentences: a file or pipe has room that no terminal sets bounds to."""
+    return Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
 def tell(text: str) -> None:

@@ -83,7 +83,7 @@ def make_bill(supply: Supply, uses: Sequence[PartUse], month_days: int) -> Bill:
     lines += [factor] if factor is not None else []
     amounts = [line.amount for line in lines if line.amount is not None]
     known = sum(amounts, Decimal("0.00"))
-    notes = (*_about_prices(uses, lines), *_about_contract(supply, uses), *_about_data(uses))
+    notes = (*_about_prices(uses, lines), *_about_contract(supply, uses), *data_notes(uses))
     complete = len(amounts) == len(lines)
     return Bill(month_days, tuple(uses), tuple(lines), notes, known, known if complete else None)
 
@@ -180,10 +180,10 @@ def _about_prices(uses: Sequence[PartUse], lines: Sequence[Line]) -> Iterator[No
                    and line.kind == "over_contract" and line.amount is None]  # fmt: skip
         if without:
             yield Note("no_excess_rate", {**tariff, "periods": tuple(without)})
-    yield from _unverified(uses)
+    yield from unverified_notes(uses)
 
 
-def _unverified(uses: Sequence[PartUse]) -> Iterator[Note]:
+def unverified_notes(uses: Sequence[PartUse]) -> Iterator[Note]:
     """What is background knowledge alone, each said once."""
     seen: set[tuple[str, str]] = set()
     for use in uses:
@@ -208,7 +208,8 @@ def _about_contract(supply: Supply, uses: Sequence[PartUse]) -> Iterator[Note]:
         yield Note("no_power_factor", {})
 
 
-def _about_data(uses: Sequence[PartUse]) -> Iterator[Note]:
+def data_notes(uses: Sequence[PartUse]) -> Iterator[Note]:
+    """What makes energy or demand less than sure."""
     missing_s = sum(use.length_s - use.known_s for use in uses)
     if missing_s > 0:
         yield Note("missing", {"hours": missing_s / 3600, "share": missing_s / sum(u.length_s for u in uses)})

@@ -107,7 +107,7 @@ class Contract:
     def capacities_kw(self) -> tuple[Fraction, Fraction, Fraction, Fraction]:
         """C1 to C4. [kW]"""
         every = (self.regular_kw, self.half_peak_kw, self.saturday_kw, self.off_peak_kw)
-        c1, c2, c3, c4 = map(Fraction, every)
+        c1, c2, c3, c4 = (Fraction(kw) for kw in every)
         return c1, c2, c3, c4
 
     def allowed_kw(self, period: Period) -> Fraction:
