@@ -32,7 +32,6 @@ from rules.settlement.programme import (
     BidCredit,
     CapacityCredit,
     Credit,
-    MonthDay,
     Notice,
     NoticeKind,
     Programme,

@@ -3,6 +3,7 @@
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,8 @@ def told_of(tmp_path, text, language="en"):
 def test_every_tariff_of_the_product_loads_and_says_where_it_was_read(name):
     tariff = load_tariff(name, OWN)
     assert tariff.id == name == (FOLDER / f"{name}.yaml").stem
-    for entry in (*tariff.clocks, *tariff.energy, *tariff.basic, *tariff.rules):
+    entries: list[Dated[Any]] = [*tariff.clocks, *tariff.energy, *tariff.basic, *tariff.rules]
+    for entry in entries:
         assert entry.source
         assert entry.grade in ("P", "S", "B")
     for clock in tariff.clocks:
