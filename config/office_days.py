@@ -12,7 +12,8 @@ from pathlib import Path
 from pydantic import Field
 
 import config
-from config.data_files import Day, Graded, named_file, read_data_file, unknown_name
+from config.data_files import Graded, named_file, read_data_file, unknown_name
+from config.days import Day
 from config.positions import Node, Source
 from config.problems import ConfigurationError, Place, Problem
 from drivers.settings import Identifier, Settings
