@@ -59,6 +59,8 @@ _PATTERN_CODES = {
     r"^[a-z0-9][a-z0-9_-]{0,62}$": "config.bad_identifier",
     r"^[a-z0-9_]+$": "config.bad_profile_name",
     r"^https?://": "config.bad_url",
+    r"^\$argon2id\$": "config.bad_key",
+    r"^[0-9]{4}(H[12])?$": "config.bad_target_period",
 }
 _BOOL_TYPES = ("bool_type", "bool_parsing")
 _INT_TYPES = ("int_type", "int_parsing", "int_from_float", "int_parsing_size")

@@ -177,30 +177,30 @@ class RowReader:
         self.problems = table.problems
 
     def ledger_row(self, record: Record) -> LedgerRow | None:
-        """A row of a ledger; None where something is wrong with it."""
-        subject = self._subject(record)
+        """A bill, a total, a log."""
+        subject = self.subject(record)
         period = self.period(record)
-        unit = self._unit(record, subject)
+        unit = self.unit(record, subject)
         quantity = self.figure(record, "quantity")
         source = self.filled(record, "source")
         if not (subject and period and unit and source) or quantity is None:
             return None
-        return LedgerRow(subject[0], *period, *_kept(quantity, unit, subject[1]), source, record.row)
+        return LedgerRow(subject[0], *period, *in_kept_unit(quantity, unit, subject[1]), source, record.row)
 
     def reading_row(self, record: Record) -> ReadingRow | None:
-        """A manual reading; None where something is wrong with it."""
-        subject = self._subject(record)
-        day = self._day(record, "day")
-        unit = self._unit(record, subject)
+        """What a register showed."""
+        subject = self.subject(record)
+        day = self.day(record, "day")
+        unit = self.unit(record, subject)
         reading = self.figure(record, "reading")
         source = self.filled(record, "source")
         if not (subject and day and unit and source) or reading is None:
             return None
-        return ReadingRow(subject[0], day, *_kept(reading, unit, subject[1]), source, record.row)
+        return ReadingRow(subject[0], day, *in_kept_unit(reading, unit, subject[1]), source, record.row)
 
     def reason_row(self, record: Record) -> ReasonRow | None:
-        """A reason; None where something is wrong with it."""
-        subject = self._subject(record)
+        """Why a figure is what it is."""
+        subject = self.subject(record)
         period = self.period(record)
         reason = self.filled(record, "reason")
         if not (subject and period and reason):
@@ -214,13 +214,14 @@ class RowReader:
         self.problems.append(self.table.problem(code, record, column, hint, **data))
 
     def filled(self, record: Record, column: str) -> str | None:
-        """Text of a cell that must not be empty."""
+        """A cell's text; None, and a problem, where it is empty."""
         text = record.text(column)
         if not text:
             self.problem("ledger.empty", record, column, column=column)
         return text or None
 
-    def _subject(self, record: Record) -> tuple[str, Commodity] | None:
+    def subject(self, record: Record) -> tuple[str, Commodity] | None:
+        """The commodity or meter that a row is about, and what is metered."""
         given = [column for column in ("commodity", "meter") if record.text(column)]
         if len(given) != 1:
             column = "meter" if "commodity" not in record.cells else "commodity"
@@ -237,8 +238,8 @@ class RowReader:
         return name, known[name]
 
     def period(self, record: Record) -> tuple[date, date] | None:
-        """First and last day, both included."""
-        start, end = self._day(record, "start"), self._day(record, "end")
+        """First and last day of a row."""
+        start, end = self.day(record, "start"), self.day(record, "end")
         if start is None or end is None:
             return None
         if end < start:
@@ -247,7 +248,8 @@ class RowReader:
             return None
         return start, end
 
-    def _day(self, record: Record, column: str) -> date | None:
+    def day(self, record: Record, column: str) -> date | None:
+        """A cell's date."""
         text = self.filled(record, column)
         if text is None:
             return None
@@ -264,7 +266,8 @@ class RowReader:
             self.problem("ledger.bad_day", record, column, _meant_day(text), day=text)
         return None
 
-    def _unit(self, record: Record, subject: tuple[str, Commodity] | None) -> str | None:
+    def unit(self, record: Record, subject: tuple[str, Commodity] | None) -> str | None:
+        """The unit of a row, one that converts exactly into the commodity's own."""
         unit = self.filled(record, "unit")
         if unit is None or subject is None:
             return unit
@@ -277,25 +280,25 @@ class RowReader:
         self.problem("ledger.wrong_unit", record, "unit", hint, unit=unit, commodity=str(subject[1]))
         return None
 
-    def figure(self, record: Record, column: str) -> Decimal | None:
-        """A figure of zero or more, as it was written."""
+    def figure(self, record: Record, column: str, *, signed: bool = False) -> Decimal | None:
+        """A cell's number; below zero only where that has a meaning."""
         text = self.filled(record, column)
         if text is None:
             return None
-        code = _number_fault(text)
-        if code is None:
+        code = number_fault(text)
+        if code is None or (signed and code == "ledger.negative"):
             return Decimal(text)
         self.problem(code, record, column, _meant_number(text), value=text)
         return None
 
 
-def _kept(figure: Decimal, unit: str, commodity: Commodity) -> tuple[float, str]:
+def in_kept_unit(figure: Decimal, unit: str, commodity: Commodity) -> tuple[float, str]:
     """A figure in the unit that its commodity is kept in."""
     kept = COMMODITY_UNITS[commodity]
     return float(figure * EXACT_UNITS[kept][unit]), kept
 
 
-def _number_fault(text: str) -> str | None:
+def number_fault(text: str) -> str | None:
     """What is wrong with a figure, as a code of the word catalogue."""
     checks: tuple[tuple[str, Callable[[str], object]], ...] = (
         ("ledger.not_finite", lambda t: re.fullmatch(r"[+-]?(nan|inf|infinity)", t, re.IGNORECASE)),

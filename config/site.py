@@ -144,6 +144,13 @@ class WeatherSettings(Settings):
     )
 
 
+class PlausibleSettings(Settings):
+    """What a bill, a log or a reading by hand can say: mean use a day, in the commodity's unit."""
+
+    least_a_day: float = Field(default=0.0, ge=0, description="Less is refused, as from a slip misread.")
+    most_a_day: float = Field(gt=0, description="More is refused: the most that was ever used, generously.")
+
+
 class CommoditySettings(Settings):
     """One commodity: its base year, and the meters that add up to it."""
 
@@ -155,6 +162,9 @@ class CommoditySettings(Settings):
         default=None,
         description="Moisture beside the temperature in models of expected use, for chilled water: "
         "wet_bulb or enthalpy. Needs humidity.",
+    )
+    plausible: PlausibleSettings | None = Field(
+        default=None, description="What bills, logs and readings by hand of the commodity can say."
     )
 
 
@@ -199,6 +209,19 @@ class MeterSettings(Settings):
         description="With a rate well above zero, a register that stands still so long is stuck; "
         "an hour when left out.",
     )
+    plausible: PlausibleSettings | None = Field(
+        default=None,
+        description="What its bills and readings by hand can say; up to 24 hours of max_rate when left out.",
+    )
+
+
+class LoggerSettings(Settings):
+    """Somebody who may write in the page's logbook, with a key of their own."""
+
+    id: Identifier
+    key: str = Field(
+        pattern=r"^\$argon2id\$", description="What 'energy-monitor log key' prints; never the key itself."
+    )
 
 
 class PageSettings(Settings):
@@ -208,6 +231,59 @@ class PageSettings(Settings):
     port: Port = 8090
     hosts: tuple[str, ...] = Field(
         default=(), description="Further host names under which the page may be opened."
+    )
+    loggers: tuple[LoggerSettings, ...] = Field(
+        default=(), description="Who may write in the page's logbook; nobody when left out."
+    )
+
+
+class People(Settings):
+    """How many people the building has, from a day on."""
+
+    start: Day = Field(alias="from")
+    count: int = Field(gt=0, description="Who is there on a working day, visitors left out.")
+    source: str = Field(min_length=1, description="Where it is written, as a payroll.")
+
+
+class BuildingSettings(Settings):
+    """What key figures are divided by."""
+
+    floor_area_m2: float | None = Field(default=None, gt=0, description="All floors, parking with them.")
+    parking_area_m2: float = Field(default=0.0, ge=0)
+    with_parking: bool = Field(default=False, description="Whether parking counts for kWh a square metre.")
+    people: tuple[People, ...] = Field(default=(), description="Dated, oldest first.")
+
+
+class PriceSettings(Settings):
+    """What a unit costs from a day on, for what a saving is worth; bills are the tariff's."""
+
+    commodity: Commodity
+    start: Day = Field(alias="from")
+    price: float = Field(gt=0, description="Money a unit, as 3.79.")
+    currency: str = Field(default="NT$", min_length=1, max_length=8)
+    source: str = Field(min_length=1)
+
+
+class EmissionSettings(Settings):
+    """An emission factor of one's own, from a day on; it goes before the product's."""
+
+    commodity: Commodity
+    start: Day = Field(alias="from")
+    through: Day | None = Field(default=None, description="Last day, included; it goes on when left out.")
+    kg_co2e: float = Field(ge=0, description="Of one unit of the commodity.")
+    source: str = Field(min_length=1)
+
+
+class TargetSettings(Settings):
+    """What a period shall come to."""
+
+    id: Identifier
+    name: LocalName
+    commodity: Commodity
+    period: str = Field(pattern=r"^[0-9]{4}(H[12])?$", description="A year or half-year: 2017 or 2017H1.")
+    quantity: float = Field(gt=0, description="In the commodity's unit.")
+    sense: Literal["at_least", "at_most"] = Field(
+        default="at_most", description="at_least where more is better, as of rainwater."
     )
 
 
@@ -233,3 +309,7 @@ class Site(Settings):
     sinks: tuple[Annotated[InfluxSink | PostgresSink | MqttSink, Field(discriminator="kind")], ...] = ()
     page: PageSettings = PageSettings()
     curtailment: CurtailmentSettings = CurtailmentSettings()
+    building: BuildingSettings = BuildingSettings()
+    prices: tuple[PriceSettings, ...] = ()
+    emission_factors: tuple[EmissionSettings, ...] = ()
+    targets: tuple[TargetSettings, ...] = ()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.cli.dr_views import whole_facts
-from monitor.dispatch.keys import new_key
+from monitor.keys import new_key
 from monitor.store.event_reader import EventReader
 from simulators.control import ask
 from tests.servers import Program, free_port, run_program

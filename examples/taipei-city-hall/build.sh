@@ -27,5 +27,7 @@ $ENERGY_MONITOR import base "$here/base-year.csv"
 $ENERGY_MONITOR import actuals "$here/actuals.csv"
 $ENERGY_MONITOR import reasons "$here/reasons.csv"
 $ENERGY_MONITOR import settlements "$here/settlements.csv"
+$ENERGY_MONITOR import actuals "$here/rainwater.csv"
+$ENERGY_MONITOR import measures "$here/measures.csv"
 echo
 $ENERGY_MONITOR report 2017H2

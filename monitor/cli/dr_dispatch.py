@@ -15,7 +15,7 @@ from monitor.cli.handing_over import carried_out
 from monitor.cli.words import tell
 from monitor.clock import SystemClock
 from monitor.dispatch.desk import EventDesk
-from monitor.dispatch.keys import new_key
+from monitor.keys import new_key
 from monitor.store.database import StoreError
 from monitor.store.deliveries import who
 from monitor.store.event_requests import EventOutcome, EventRequest, Wanted

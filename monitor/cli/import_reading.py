@@ -4,8 +4,9 @@ import getpass
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
+from config.adjustments import read_adjustments
 from config.history.declared import (
     Declaration,
     EventsFile,
@@ -24,10 +25,15 @@ from config.history.weather import read_weather
 from config.history.workbook import is_workbook
 from config.ledger import ledger_rows, read_ledger, read_readings, read_reasons, reading_rows
 from config.loading import LoadedSite
+from config.measures import read_measures
+from config.plausible import plausible_of
 from config.settlement_list import read_settlements
+from monitor.store.adjusting import AdjustRequest
 from monitor.store.history_requests import HistoryRequest, HistoryRows
+from monitor.store.measures import MeasuresRequest
 from monitor.store.provenance import Provenance
 from monitor.store.requests import ImportKind, ImportRequest
+from rules.adjustments import Book
 
 HISTORY = ("intervals", "weather", "events")
 OWN_TABLES = ("reasons", "settlements")
@@ -54,7 +60,9 @@ class Wish:
     settings: tuple[str, ...] = ()
 
 
-def read_request(path: Path, wish: Wish, loaded: LoadedSite) -> ImportRequest | HistoryRequest:
+def read_request(
+    path: Path, wish: Wish, loaded: LoadedSite
+) -> ImportRequest | HistoryRequest | AdjustRequest | MeasuresRequest:
     """Read one file: what is asked of the store, every row of it right.
 
     Raises
@@ -62,6 +70,12 @@ def read_request(path: Path, wish: Wish, loaded: LoadedSite) -> ImportRequest | 
     ConfigurationError : with what is wrong, by row and column.
     SheetsMissing : a workbook, and the extra that reads them is not installed.
     """
+    if wish.kind in ("adjustments", "measures"):
+        given = Provenance(wish.kind, str(path), digest(path), wish.at_ms, who(), "", wish.replace)
+        if wish.kind == "adjustments":
+            return AdjustRequest(given, read_adjustments(path, Book.NON_ROUTINE))
+        meters = {meter.id: meter.commodity for meter in loaded.site.meters}
+        return MeasuresRequest(given, read_measures(path, meters))
     declared = _declaration(path, wish)
     if declared is None or isinstance(declared, LedgerFile):
         return _ledger_request(path, wish, loaded, declared)
@@ -98,18 +112,20 @@ def _ledger_request(path: Path, wish: Wish, loaded: LoadedSite, declared: Ledger
     kind = cast("ImportKind", wish.kind)  # the others are history
     text = declared.model_dump_json(exclude_defaults=True) if declared is not None else ""
     facts = (kind, str(path), digest(path), wish.at_ms, wish.replace)
+    limits = plausible_of(loaded.site)
     if kind == "reasons":
         return ImportRequest(*facts, reasons=read_reasons(path), who=who())
     if kind == "settlements":
         return ImportRequest(*facts, settlements=read_settlements(path), who=who())
     if declared is None:
         if kind == "readings":
-            return ImportRequest(*facts, readings=read_readings(path, meters), who=who())
-        return ImportRequest(*facts, ledger=read_ledger(path, meters), who=who())
+            return ImportRequest(*facts, readings=read_readings(path, meters), who=who(), limits=limits)
+        return ImportRequest(*facts, ledger=read_ledger(path, meters), who=who(), limits=limits)
     table = declared_table(path, declared, meters)
+    more: dict[str, Any] = {"who": who(), "declared": text, "limits": limits}
     if kind == "readings":
-        return ImportRequest(*facts, readings=reading_rows(table, meters), who=who(), declared=text)
-    return ImportRequest(*facts, ledger=ledger_rows(table, meters), who=who(), declared=text)
+        return ImportRequest(*facts, readings=reading_rows(table, meters), **more)
+    return ImportRequest(*facts, ledger=ledger_rows(table, meters), **more)
 
 
 def who() -> str:

@@ -15,13 +15,26 @@ if TYPE_CHECKING:
     from config.history.intervals import IntervalRows
     from config.loading import LoadedSite
     from monitor.cli.import_reading import Wish
+    from monitor.store.adjusting import AdjustRequest
     from monitor.store.history_requests import HistoryRequest
     from monitor.store.ledgers import ImportOutcome, WriterEngine
+    from monitor.store.measures import MeasuresRequest
     from monitor.store.requests import ImportRequest
 
-    Request = ImportRequest | HistoryRequest
+    Request = ImportRequest | HistoryRequest | AdjustRequest | MeasuresRequest
 
-KINDS = ("base", "actuals", "readings", "reasons", "settlements", "intervals", "weather", "events")
+KINDS = (
+    "base",
+    "actuals",
+    "readings",
+    "reasons",
+    "settlements",
+    "intervals",
+    "weather",
+    "events",
+    "adjustments",
+    "measures",
+)
 MOST_METERS_TOLD = 12
 ANSWER_WITHIN_S = 120
 
@@ -145,12 +158,15 @@ def _read_all(
 def _import_one(
     engine: "WriterEngine", site: str, job: _Job, request: "Request", progress: "Progress"
 ) -> "ImportOutcome":
+    from monitor.store.ledgers import ImportOutcome
     from monitor.store.requests import carry_out
 
     file = Path(request.file_name).name
     task = progress.add_task(say("import.writing", job.words, file=file), total=_row_count(request))
     try:
-        return carry_out(engine, site, request, progress=lambda done: progress.advance(task, done))
+        done = carry_out(engine, site, request, progress=lambda count: progress.advance(task, count))
+        assert isinstance(done, ImportOutcome)  # noqa: S101  as it was asked
+        return done
     finally:
         progress.remove_task(task)
 
@@ -186,9 +202,9 @@ def _progress() -> "Iterator[Progress]":
 
 
 def _row_count(request: "Request") -> int:
-    from monitor.store.history_requests import HistoryRequest
+    from monitor.store.requests import ImportRequest
 
-    if isinstance(request, HistoryRequest):
+    if not isinstance(request, ImportRequest):
         return len(request.rows)
     rows = (request.ledger, request.readings, request.reasons, request.settlements)
     return sum(map(len, rows))
@@ -197,13 +213,14 @@ def _row_count(request: "Request") -> int:
 def _tell(loaded: "LoadedSite", request: "Request", outcome: "ImportOutcome", words: str) -> None:
     from config.history.intervals import IntervalRows
     from monitor.store.history_requests import HistoryRequest
+    from monitor.store.requests import ImportRequest
 
     data = {"added": outcome.added, "unchanged": outcome.unchanged, "replaced": outcome.replaced}
     key = "import.done" if outcome.added or outcome.replaced else "import.nothing_new"
     lines = [say(key, words, file=request.file_name, **data)]
     if isinstance(request, HistoryRequest):
         lines += _spans(loaded, request.rows, words) if isinstance(request.rows, IntervalRows) else []
-    elif request.settlements:
+    elif isinstance(request, ImportRequest) and request.settlements:
         sys.stderr.write(_doubts(request, loaded, words))
     sys.stdout.write("\n".join(lines) + "\n")
 
@@ -244,8 +261,7 @@ def _doubts(request: "ImportRequest", loaded: "LoadedSite", words: str) -> str:
 
 def _all_words(error: Exception, words: str) -> str:
     """Everything that a store has to say against a file."""
-    from monitor.store.database import StoreError
-    from monitor.store.ledgers import LedgerRefused
+    from monitor.store.database import LedgerRefused, StoreError
 
     errors = error.problems if isinstance(error, LedgerRefused) else (error,)
     return "\n".join(say(one.code, words, **one.data) for one in errors if isinstance(one, StoreError))

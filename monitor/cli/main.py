@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from config.words import LANGUAGES, say
+from monitor.cli.adjust_commands import adjustments
+from monitor.cli.base_commands import base
 from monitor.cli.delivery_commands import deadletters, influx
 from monitor.cli.dr_commands import dr
 from monitor.cli.dr_event_commands import add_event_commands
@@ -22,6 +24,8 @@ from monitor.cli.fleet_commands import (
     fleet,
     of_a_city,
 )
+from monitor.cli.kpi_commands import kpi, measures, targets
+from monitor.cli.log_commands import logs
 from monitor.cli.meter_commands import meters
 from monitor.cli.options import SITE, JsonOption, LanguageOption, SiteOption
 from monitor.cli.profile_commands import profiles
@@ -147,7 +151,7 @@ def import_(
     kind: Annotated[
         str,
         typer.Argument(
-            metavar="base|actuals|readings|reasons|settlements|intervals|weather|events",
+            metavar="base|actuals|readings|reasons|settlements|intervals|weather|events|adjustments|measures",
             help=_help("arg_kind"),
         ),
     ],
@@ -223,6 +227,12 @@ def savings(
 
 app.add_typer(profiles, name="profiles")
 app.add_typer(meters, name="meter")
+app.add_typer(base, name="base")
+app.add_typer(adjustments, name="adjust")
+app.add_typer(logs, name="log")
+app.add_typer(measures, name="measures")
+app.command("kpi", cls=Command, help=say("kpi.help_kpi", LANGUAGE))(kpi)
+app.command("targets", cls=Command, help=say("kpi.help_targets", LANGUAGE))(targets)
 app.add_typer(deadletters, name="deadletter")
 app.add_typer(influx, name="influx")
 app.add_typer(fleet, name="fleet")

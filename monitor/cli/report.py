@@ -9,6 +9,8 @@ from config.words import LANGUAGES, preferred_language, say
 if TYPE_CHECKING:
     from config.loading import LoadedSite
     from config.site import Language
+    from monitor.reports.summary import Summary
+    from monitor.store.reader import StoreReader
     from rules.calendar import ReportingPeriod
 
 FORMATS = ("text", "json")
@@ -43,7 +45,7 @@ def run_report(
         loaded = load_site(site_path)
         wanted = reporting_period(period_text)
         period = answerable(wanted, loaded)
-        text = _made(loaded, period, format, language)
+        text, unlocked = _made(loaded, period, format, language, words)
     except PeriodError as error:
         return _failed(say(error.code, words, **error.data), 2)
     except ConfigurationError as error:
@@ -52,6 +54,7 @@ def run_report(
         return _failed(say(error.code, words, **error.data), 1)
     if period != wanted:
         sys.stderr.write(say("report.so_far", words, period=wanted.id, last=period.end.isoformat()) + "\n")
+    sys.stderr.write("".join(line + "\n" for line in unlocked))
     return _deliver(text, out, wanted.id, words)
 
 
@@ -75,8 +78,14 @@ def answerable(period: "ReportingPeriod", loaded: "LoadedSite") -> "ReportingPer
     return period.through(today - timedelta(days=1))
 
 
-def _made(loaded: "LoadedSite", period: "ReportingPeriod", format: str, language: str | None) -> str:  # noqa: A002
-    """Make the report's text from the store."""
+def _made(
+    loaded: "LoadedSite",
+    period: "ReportingPeriod",
+    format: str,  # noqa: A002  named as the option is
+    language: str | None,
+    words: str,
+) -> tuple[str, list[str]]:
+    """Make the report's text from the store, and what is to be said of base years that are not locked."""
     from monitor.reports.as_json import as_json
     from monitor.reports.as_text import as_text
     from monitor.reports.summary import half_year_summary
@@ -87,9 +96,23 @@ def _made(loaded: "LoadedSite", period: "ReportingPeriod", format: str, language
     reader = StoreReader.open(loaded.store_path, site.site.id)
     try:
         summary = half_year_summary(reader, site, period, chosen)
+        unlocked = _unlocked(reader, summary, words)
     finally:
         reader.close()
-    return as_json(summary) if format == "json" else as_text(summary)
+    return as_json(summary) if format == "json" else as_text(summary), unlocked
+
+
+def _unlocked(reader: "StoreReader", summary: "Summary", words: str) -> list[str]:
+    """Base periods that an import can still change; said beside the report, whose bytes stay as they were."""
+    found = []
+    for saving in summary.savings:
+        days = saving.base_period
+        locks = [lock.scope for lock in reader.answers.locks(saving.commodity.value)]
+        if saving.base is not None and not any(s.start <= days.start and days.end <= s.end for s in locks):
+            data = {"base_year": saving.base_year, "period": days.id}
+            name = say(f"report.commodity_{saving.commodity}", words)
+            found.append(say("report.base_unlocked", words, name=name, **data))
+    return found
 
 
 def _deliver(text: str, out: Path | None, period: str, words: str) -> int:

@@ -1,13 +1,17 @@
 """Footnotes in words."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from config.words import say
-from monitor.reports.numbers import day_text, days_text, exact, figure_text, period_text
+from monitor.reports.numbers import day_text, days_text, exact, figure_text, period_text, signed_text
 from monitor.reports.summary import FigureSource, Note, Saving, Summary
+from monitor.store.base_rows import BaseLock
 from monitor.store.booked import LedgerEntry
 from monitor.store.past import MeterRecord
+from rules.adjustments import AdjustmentShare
+from rules.savings import printed_figures
 
 
 def note_text(note: Note, saving: Saving, summary: Summary) -> str:
@@ -25,6 +29,10 @@ def note_text(note: Note, saving: Saving, summary: Summary) -> str:
             data |= _of_readings(value, saving, summary)
         elif isinstance(value, MeterRecord):
             data |= _of_record(value, summary)
+        elif isinstance(value, BaseLock):
+            data |= _of_lock(value, summary)
+        elif isinstance(value, AdjustmentShare):
+            data |= _of_adjustment(value, saving, summary)
         elif isinstance(value, datetime):
             data[name] = f"{day_text(value.date(), language)} {value:%H:%M}"
         elif name == "subject":
@@ -47,6 +55,33 @@ def _of_row(source: FigureSource, saving: Saving, summary: Summary) -> dict[str,
         "days": (last - first).days + 1,
         "total": (source.entry.end - source.entry.start).days + 1,
         "counted": figure_text(source.counted, language),
+    }
+
+
+def _of_lock(lock: BaseLock, summary: Summary) -> dict[str, Any]:
+    """What a footnote says of a locked base period."""
+    at = datetime.fromtimestamp(lock.locked_ms / 1000, UTC).astimezone(ZoneInfo(lock.scope.zone))
+    return {
+        "at": day_text(at.date(), summary.language),
+        "who": lock.who,
+        "locked_days": days_text(lock.scope.start, lock.scope.end, summary.language),
+        "sha256": lock.sha256,
+    }
+
+
+def _of_adjustment(share: AdjustmentShare, saving: Saving, summary: Summary) -> dict[str, Any]:
+    """What a footnote says of an adjustment of the base year."""
+    language, one = summary.language, share.adjustment
+    quantity = printed_figures(share.quantity)[0]
+    assert quantity is not None  # noqa: S101  there is one
+    return {
+        "number": one.id,
+        "quantity": signed_text(quantity, language),
+        "unit": say(f"report.unit_{saving.commodity}", language),
+        "row_period": days_text(share.start, share.end, language),
+        "reason": one.text(language).rstrip(".。"),
+        "evidence": one.evidence,
+        "author": one.author,
     }
 
 

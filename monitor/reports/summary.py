@@ -20,6 +20,7 @@ from monitor.reports.lives import life_facts
 from monitor.store.booked import LedgerEntry
 from monitor.store.reader import StoreReader
 from monitor.virtual import doubtful_parts
+from rules.adjustments import AdjustmentShare, Book, sum_of_shares
 from rules.calendar import BaselinePeriod, ReportingPeriod, day_start_s
 from rules.savings import (
     ONE_DAY,
@@ -152,7 +153,10 @@ def _saving(
     base_period = period.baseline(settings.base_year)
     before = _gather(reader, site, commodity, settings.meters, base_period)
     after = _gather(reader, site, commodity, settings.meters, period)
-    base, actual = printed_figures(before.usage.quantity, after.usage.quantity)
+    adjusted = reader.answers.adjustments(commodity.value, base_period, Book.BASE)
+    known = before.usage.quantity
+    base_quantity = known if known is None else known + sum_of_shares(adjusted)[0]
+    base, actual = printed_figures(base_quantity, after.usage.quantity)
     compared = base is not None and actual is not None
     leap = _leap_notes(base_period) if compared else []
     sums = [
@@ -175,7 +179,14 @@ def _saving(
         actual_usage=after.usage,
         reasons=tuple(reader.reasons(commodity, period.start, period.end)),
         sources=(*before.sources("base"), *after.sources("actual")),
-        notes=(*before.notes("base"), *after.notes("actual"), *sums, *lives, *leap),
+        notes=(
+            *before.notes("base"),
+            *_base_notes(reader, base_period, commodity, adjusted),
+            *after.notes("actual"),
+            *sums,
+            *lives,
+            *leap,
+        ),
     )
 
 
@@ -298,6 +309,21 @@ def _life_notes(
     """What was done to the registers behind a figure while it was counted."""
     for _, code, data in life_facts(reader, site, metered, period):
         yield Note(code, figure, data)
+
+
+def _base_notes(
+    reader: StoreReader,
+    base_period: BaselinePeriod,
+    commodity: Commodity,
+    adjusted: Sequence[AdjustmentShare],
+) -> list[Note]:
+    """That the base year is locked, and what it was adjusted for since."""
+    notes = [
+        Note("report.note_base_locked", "base", {"lock": lock})
+        for lock in reader.answers.locks(commodity.value)
+        if lock.holds(base_period.start, base_period.end)
+    ]
+    return notes + [Note("report.note_base_adjusted", "base", {"share": share}) for share in adjusted]
 
 
 def _leap_notes(base_period: BaselinePeriod) -> list[Note]:

@@ -1,13 +1,17 @@
-"""Reading what answers for a saving: adjustments of the base year and of a period's use."""
+"""Reading what answers for a saving: the locked base year, its adjustments, and those of a period's use."""
 
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 
-from monitor.store.answer_tables import adjustments
+from monitor.store.answer_tables import adjustments, late_intervals
+from monitor.store.base_rows import Base, BaseLock, base_of, locked_rows, locks_of
+from monitor.store.measures import read_measures
 from rules.adjustments import AdjustmentShare, Book, NonRoutineAdjustment, Per, shares_within
+from rules.base_year import BaseRow, BaseScope
+from rules.measures import Measure
 
 
 class DaysOf(Protocol):
@@ -20,6 +24,16 @@ class DaysOf(Protocol):
     @property
     def end(self) -> date:
         """Last day, inclusive."""
+
+
+@dataclass(frozen=True, slots=True)
+class LateIntervals:
+    """How many intervals of a meter came for a locked base period and are kept apart; first and last."""
+
+    meter: str
+    count: int
+    first_s: int
+    last_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +81,40 @@ class Answers:
             for row in rows
             if row.withdraws is None
         )
+
+    def measures(self) -> list[Measure]:
+        """Efficiency measures, by the day on which they were done; those without one last."""
+        return read_measures(self._engine, self._site)
+
+    # -- the locked base year -----------------------------------------------------------------------
+
+    def locks(self, commodity: str | None = None) -> list[BaseLock]:
+        """The locked base periods, by commodity and first day."""
+        with self._engine.connect() as connection:
+            return locks_of(connection, self._site, commodity)
+
+    def locked_rows(self, lock: BaseLock) -> tuple[BaseRow, ...]:
+        """The rows of a locked base period as they were."""
+        with self._engine.connect() as connection:
+            return locked_rows(connection, lock)
+
+    def base_now(self, scope: BaseScope) -> Base:
+        """What a base period stands on now, locked or not."""
+        with self._engine.connect() as connection:
+            return base_of(connection, self._site, scope)
+
+    def late_intervals(self, lock: BaseLock) -> list[LateIntervals]:
+        """What was kept apart from a locked base period, by meter."""
+        table = late_intervals
+        query = (
+            select(table.c.meter, func.count(), func.min(table.c.start_s), func.max(table.c.start_s))
+            .where(table.c.site == self._site, table.c.meter.in_(lock.counted))
+            .where(table.c.start_s >= lock.from_s, table.c.start_s < lock.to_s)
+            .group_by(table.c.meter)
+            .order_by(table.c.meter)
+        )
+        with self._engine.connect() as connection:
+            return [LateIntervals(*row) for row in connection.execute(query)]
 
 
 def _adjustment(row: Any) -> NonRoutineAdjustment:

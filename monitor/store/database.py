@@ -7,7 +7,7 @@ import os
 import pwd
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,17 @@ class StoreError(Exception):
         self.code = code
         self.data = data
         super().__init__(f"{code}: {data}")
+
+
+class LedgerRefused(StoreError):
+    """A file contradicts what stands in the store; nothing was imported.
+
+    ``problems`` holds everything that does, in the file's order; as an error it speaks of the first.
+    """
+
+    def __init__(self, problems: Sequence[StoreError]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(problems[0].code, **problems[0].data)
 
 
 def _create_all(connection: Connection) -> None:

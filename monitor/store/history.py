@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select
 
 from config.history.intervals import IntervalRows
 from monitor.store import schema
+from monitor.store.base_guard import inside_s, locked_spans, told_of_lock_over
 from monitor.store.ledgers import ImportOutcome, Progress, WriterEngine
 from monitor.store.order import newest_seq
 from monitor.store.provenance import MOST_REFUSALS, Provenance, Refusals
@@ -78,14 +79,16 @@ def import_intervals(
 
     Raises
     ------
-    LedgerRefused : an interval shares time with a standing one of another length, or changes a figure
-        without ``replace``; with the first of them, and how many more.
+    LedgerRefused : an interval shares time with a standing one of another length, changes a figure without
+        ``replace``, or lies in a locked base year; with the first of them, and how many more.
     """
     with engine.begin() as connection:
         plans = [_Plan(connection, site, rows, meter) for meter in range(len(rows.meters))]
         refusals = Refusals(provenance)
         for plan in plans:
             plan.refuse(refusals, replace=provenance.replace)
+        for plan in plans:
+            _refuse_locked(connection, site, plan, rows, refusals)
         refusals.raise_any()
         unchanged = sum(len(plan.unchanged) for plan in plans)
         if any(len(plan.added) or len(plan.changed) for plan in plans):
@@ -97,6 +100,21 @@ def import_intervals(
             progress(unchanged)
     added, changed = sum(len(plan.added) for plan in plans), sum(len(plan.changed) for plan in plans)
     return ImportOutcome(added, unchanged, changed)
+
+
+def _refuse_locked(
+    connection: Connection, site: str, plan: "_Plan", rows: IntervalRows, refusals: Refusals
+) -> None:
+    """Refuse what would change a locked base year's intervals; what stands there may come again."""
+    spans = locked_spans(connection, site).get(plan.meter, [])
+    written = np.concatenate([plan.added, plan.changed])
+    locked = written[inside_s(rows.start_s[written], spans)]
+    told = []
+    for row in locked[:MOST_REFUSALS].tolist():
+        start_s = int(rows.start_s[row])
+        lock = told_of_lock_over(connection, site, plan.meter, start_s) or {}
+        told.append({"meter": plan.meter, "at": iso_utc(1000 * start_s), **lock})
+    refusals.add("store.base_locked_interval", rows.line[locked].tolist(), told)
 
 
 class _Plan:

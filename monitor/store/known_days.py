@@ -1,11 +1,14 @@
 """What the store knows of each day of a commodity, for whoever compares days: the page and the results."""
 
+from dataclasses import replace
 from datetime import date, timedelta
+from operator import add
 from zoneinfo import ZoneInfo
 
 from config.site import Commodity, CommoditySettings
 from monitor.store.booked import LedgerEntry
 from monitor.store.reader import StoreReader
+from rules.adjustments import Book, by_day
 from rules.calendar import ReportingPeriod, day_start_s
 from rules.daily import (
     ComparedDays,
@@ -30,10 +33,16 @@ def known_days(
     period: ReportingPeriod,
     zone: ZoneInfo,
 ) -> tuple[DailyUse, DailyUse, ComparedDays]:
-    """Each day of a period, each day of its base period, and those that both know."""
+    """Each day of a period, each day of its base period with the locked base year's adjustments, and those
+    that both know.
+    """
     actual = days_used(reader, commodity, settings.meters, (period.start, period.end), zone)
     twin = period.baseline(settings.base_year)
     base = days_used(reader, commodity, settings.meters, (twin.start, twin.end), zone)
+    adjusted = reader.answers.adjustments(commodity.value, twin, Book.BASE)
+    if adjusted:
+        extra = by_day(adjusted, twin.start, twin.end)
+        base = replace(base, quantity=tuple(map(add, base.quantity, extra)))
     return actual, base, compare_days(actual, base, settings.base_year)
 
 
@@ -45,6 +54,7 @@ def days_used(
     zone: ZoneInfo,
     *,
     spread_rows: bool = True,
+    of_meters_alone: bool = False,
 ) -> DailyUse:
     """Ask the ledgers first, and the intervals only for the days on which they are silent.
 
@@ -52,9 +62,10 @@ def days_used(
     ----------
     spread_rows : ledger rows of several days tell the mean of them for each. Else they are silent: a month's
         bill says nothing of any day.
+    of_meters_alone : leave the commodity's own ledger out, where a sub-meter is asked.
     """
     start, end = days
-    ledger = _rows(reader, commodity, days, spread_rows)
+    ledger = [] if of_meters_alone else _rows(reader, commodity, days, spread_rows)
     left = days_without([(row.start, row.end) for row in ledger], start, end)
     records = []
     for meter in meters:

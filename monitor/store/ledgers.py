@@ -1,7 +1,7 @@
 """Putting ledgers and reasons into the store: a whole file or nothing, in one transaction."""
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -13,7 +13,10 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from config.ledger import LedgerRow, ReasonRow
 from monitor.store import schema
-from monitor.store.database import StoreError, WriterLock, open_writer
+from monitor.store.base_guard import BookedGuard, GivenRow
+from monitor.store.correcting import Correction, Why, implausible_row, write_corrections
+from monitor.store.database import LedgerRefused, StoreError, WriterLock, open_writer
+from rules.logs import Plausible
 
 WriterEngine = Engine
 """Engine of the one process that holds the writer's lock."""
@@ -32,17 +35,6 @@ class ImportOutcome:
     added: int
     unchanged: int
     replaced: int
-
-
-class LedgerRefused(StoreError):
-    """A file contradicts what stands in the store; nothing was imported.
-
-    ``problems`` holds everything that does, in the file's order; as an error it speaks of the first.
-    """
-
-    def __init__(self, problems: Sequence[StoreError]) -> None:
-        self.problems = tuple(problems)
-        super().__init__(problems[0].code, **problems[0].data)
 
 
 @contextmanager
@@ -86,16 +78,24 @@ def import_ledger(
     replace: bool = False,
     who: str = "",
     declared: str = "",
+    limits: Mapping[str, Plausible] | None = None,
+    why: str = "",
     progress: Progress | None = None,
 ) -> ImportOutcome:
     """Put a ledger's rows into the store. The engine is the writer's.
 
     A row that stands already is left alone, so that the same file can be given again. A new figure for
-    the days of a standing row takes its place only with ``replace``.
+    the days of a standing row takes its place only with ``replace``, and both are kept as a correction.
+
+    Parameters
+    ----------
+    limits : the mean use a day that each subject can have.
+    why : the reason for which figures are replaced; the file's name where nobody gives one.
 
     Raises
     ------
-    LedgerRefused : a row shares days with a standing one, or changes its figure without ``replace``.
+    LedgerRefused : a row shares days with a standing one, changes its figure without ``replace``, or changes
+        a locked base year.
     """
     columns = {"site": site, "at_ms": at_ms, "kind": kind, "file": file_name, "sha256": sha256}
     columns |= {"who": who, "declared": declared}
@@ -103,12 +103,16 @@ def import_ledger(
         plan = _Plan(_standing(connection, site, {row.subject for row in rows}), file_name, replace)
         for row in rows:
             plan.take(row)
+            plan.judge(row, limits or {})
         if plan.problems:
             raise LedgerRefused(plan.problems)
         written = [*plan.added, *plan.replaced]
         if written:
             import_id = record_import(connection, **columns, rows=len(rows))
+            guard = BookedGuard(connection, site, {row.subject for row in written})
+            write_corrections(connection, site, plan.corrections, Why(why or file_name, who, at_ms))
             _write(connection, site, plan, import_id, progress)
+            guard.raise_any(file_name, [GivenRow(r.row, r.subject, r.start, r.end) for r in written])
         if progress is not None:
             progress(plan.unchanged)
     return ImportOutcome(len(plan.added), plan.unchanged, len(plan.replaced))
@@ -123,8 +127,15 @@ class _Plan:
         self._replace = replace
         self.added: list[LedgerRow] = []
         self.replaced: list[LedgerRow] = []
+        self.corrections: list[Correction] = []
         self.unchanged = 0
         self.problems: list[StoreError] = []
+
+    def judge(self, row: LedgerRow, limits: Mapping[str, Plausible]) -> None:
+        """Refuse a figure that cannot be."""
+        found = implausible_row(row.subject, (row.start, row.end), row.quantity, row.unit, limits)
+        if found is not None:
+            self.problems.append(StoreError(found.code, file=self._file, row=row.row, **found.data))
 
     def take(self, row: LedgerRow) -> None:
         """Decide what becomes of a row."""
@@ -145,6 +156,12 @@ class _Plan:
         else:
             others[others.index(other)] = mine
             self.replaced.append(row)
+            self.corrections.append(
+                Correction(
+                    "quantity", row.subject, mine.start, mine.end, other.quantity, mine.quantity, mine.unit,
+                    other.source, mine.source,
+                )
+            )  # fmt: skip
 
     def _refuse(self, code: str, row: LedgerRow, **data: Any) -> None:
         where = {"file": self._file, "row": row.row, "subject": row.subject}

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from monitor.store.database import StoreError
-from monitor.store.ledgers import LedgerRefused, record_import
+from monitor.store.database import LedgerRefused, StoreError
+from monitor.store.ledgers import record_import
 
 MOST_REFUSALS = 20
 

@@ -7,7 +7,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from sqlalchemy import Connection, Engine, Select, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -20,8 +19,10 @@ from monitor.store.counts import CountsRow, read_counts
 from monitor.store.database import open_reader
 from monitor.store.deliveries import UNSETTLED, Deliveries, position_of, span_of
 from monitor.store.expected import ExpectedReader
+from monitor.store.logbook import Logbook
 from monitor.store.past import PastReader
 from monitor.store.rows import ConditionRow, layout_from_json, unpack_scan
+from monitor.store.series import interval_series
 from monitor.store.sites import check_site
 from rules.intervals import IntervalSeries
 from rules.scan import Layout, Scan
@@ -83,6 +84,11 @@ class StoreReader:
     def expected(self) -> ExpectedReader:
         """Models of base years that were kept, and days held against them."""
         return ExpectedReader(self._engine, self._site)
+
+    @property
+    def logbook(self) -> Logbook:
+        """What people wrote down, and what was corrected."""
+        return Logbook(self._engine, self._site)
 
     # -- scans ------------------------------------------------------------------------------------
 
@@ -154,35 +160,8 @@ class StoreReader:
 
     def intervals(self, meter: str, start_s: int, end_s: int) -> IntervalSeries:
         """Closed intervals of a meter that start in [start_s, end_s), seconds UTC."""
-        table = schema.intervals
-        query = (
-            select(
-                table.c.start_s,
-                table.c.duration_s,
-                table.c.quantity,
-                table.c.coverage,
-                table.c.quality,
-                table.c.rate_avg,
-                table.c.rate_max,
-                table.c.caught_up,
-            )
-            .where(table.c.site == self._site, table.c.meter == meter)
-            .where(table.c.start_s >= start_s, table.c.start_s < end_s)
-            .order_by(table.c.start_s)
-        )
         with self._connect() as connection:
-            rows = connection.execute(query).all()
-        columns = list(zip(*rows, strict=True)) if rows else [()] * 8
-        return IntervalSeries(
-            start=np.array(columns[0], dtype="datetime64[s]"),
-            duration_s=np.array(columns[1], dtype=np.int64),
-            quantity=np.array(columns[2], dtype=np.float64),
-            coverage=np.array(columns[3], dtype=np.float64),
-            quality=np.array(columns[4], dtype=np.uint8),
-            rate_avg=np.array(columns[5], dtype=np.float64),
-            rate_max=np.array(columns[6], dtype=np.float64),
-            caught_up=np.array(columns[7], dtype=bool),
-        )
+            return interval_series(connection, self._site, meter, start_s, end_s)
 
     def interval_span(self, meter: str) -> tuple[int, int] | None:
         """Start of the first and end of the last closed interval, seconds UTC; None without any."""

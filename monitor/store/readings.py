@@ -1,7 +1,7 @@
 """Putting manual readings into the store: a whole file or nothing, in one transaction."""
 
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -9,15 +9,11 @@ from sqlalchemy import Connection, insert, select, update
 
 from config.ledger import ReadingRow
 from monitor.store import schema
-from monitor.store.database import StoreError
-from monitor.store.ledgers import (
-    ROWS_A_STEP,
-    ImportOutcome,
-    LedgerRefused,
-    Progress,
-    WriterEngine,
-    record_import,
-)
+from monitor.store.base_guard import BookedGuard, GivenRow
+from monitor.store.correcting import Correction, Why, implausible_row, write_corrections
+from monitor.store.database import LedgerRefused, StoreError
+from monitor.store.ledgers import ROWS_A_STEP, ImportOutcome, Progress, WriterEngine, record_import
+from rules.logs import Plausible
 
 
 def import_readings(
@@ -31,29 +27,42 @@ def import_readings(
     replace: bool = False,
     who: str = "",
     declared: str = "",
+    limits: Mapping[str, Plausible] | None = None,
+    why: str = "",
     progress: Progress | None = None,
 ) -> ImportOutcome:
     """Put manual readings into the store. The engine is the writer's.
 
     A reading that stands already is left alone, so that the same file can be given again. A new figure for
-    a day that has one takes its place only with ``replace``.
+    a day that has one takes its place only with ``replace``, and both are kept as a correction.
+
+    Parameters
+    ----------
+    limits : the mean use a day that each subject can have.
+    why : the reason for which readings are replaced; the file's name where nobody gives one.
 
     Raises
     ------
     LedgerRefused : a reading changes a standing one without ``replace``; or, with the whole file taken, a
-        register would go back or change its unit.
+        register would go back or change its unit, or a locked base year would be another.
     """
     with engine.begin() as connection:
         plan = _Plan(_standing(connection, site, {row.subject for row in rows}), file_name, replace)
         for row in rows:
             plan.take(row)
-        plan.compare_neighbours()
+        plan.compare_neighbours(limits or {})
         if plan.problems:
             raise LedgerRefused(sorted(plan.problems, key=lambda problem: problem.data["row"]))
         if plan.added or plan.replaced:
             told = {"site": site, "at_ms": at_ms, "kind": "readings", "file": file_name, "sha256": sha256}
             told |= {"who": who, "declared": declared}
+            written = [*plan.added, *plan.replaced]
+            write_corrections(connection, site, plan.corrections, Why(why or file_name, who, at_ms))
+            guard = BookedGuard(connection, site, {row.subject for row in written})
             _write(connection, site, plan, record_import(connection, **told, rows=len(rows)), progress)
+            # A reading ends a span with the day before its own, and begins one.
+            spans = [GivenRow(r.row, r.subject, r.day - timedelta(days=1), r.day) for r in written]
+            guard.raise_any(file_name, spans)
         if progress is not None:
             progress(plan.unchanged)
     return ImportOutcome(len(plan.added), plan.unchanged, len(plan.replaced))
@@ -68,6 +77,7 @@ class _Plan:
         self._replace = replace
         self.added: list[ReadingRow] = []
         self.replaced: list[ReadingRow] = []
+        self.corrections: list[Correction] = []
         self.unchanged = 0
         self.problems: list[StoreError] = []
 
@@ -87,14 +97,18 @@ class _Plan:
         else:
             of_subject[row.day] = row
             self.replaced.append(row)
+            day, figures = row.day.isoformat(), (other.reading, row.reading)
+            texts = (row.unit, other.source, row.source)
+            self.corrections.append(Correction("reading", row.subject, day, day, *figures, *texts))
 
-    def compare_neighbours(self) -> None:
+    def compare_neighbours(self, limits: Mapping[str, Plausible]) -> None:
         """Refuse what contradicts a neighbour, in the file or in the store, once the whole file is taken."""
         for of_subject in self._merged.values():
             ordered = sorted(of_subject.values(), key=lambda one: one.day)
             for before, after in pairwise(ordered):
                 code = "store.reading_unit" if before.unit != after.unit else "store.reading_back"
                 if before.unit == after.unit and before.reading <= after.reading:
+                    self._judge(before, after, limits)
                     continue
                 mine = max(before, after, key=lambda one: one.row)
                 figures = {
@@ -104,6 +118,16 @@ class _Plan:
                     "after_day": after.day.isoformat(),
                 }
                 self._refuse(code, mine, **figures)
+
+    def _judge(self, before: ReadingRow, after: ReadingRow, limits: Mapping[str, Plausible]) -> None:
+        """Refuse an advance that cannot be, where the file has one of the two readings."""
+        mine = max(before, after, key=lambda one: one.row)
+        if mine.row == 0:
+            return  # both stand already
+        days, advance = (before.day, after.day - timedelta(days=1)), after.reading - before.reading
+        found = implausible_row(after.subject, days, advance, after.unit, limits)
+        if found is not None:
+            self.problems.append(StoreError(found.code, file=self._file, row=mine.row, **found.data))
 
     def _refuse(self, code: str, row: ReadingRow, **data: Any) -> None:
         self.problems.append(StoreError(code, file=self._file, row=row.row, subject=row.subject, **data))

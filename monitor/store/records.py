@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, func, insert, select
 
 from monitor.store import schema
+from monitor.store.base_guard import told_of_lock_over
 from monitor.store.database import StoreError
 from monitor.store.life import ask_rework
 from monitor.store.past import RecordKind
@@ -57,8 +58,8 @@ def write_record(engine: Engine, site: str, request: RecordRequest) -> RecordOut
 
     Raises
     ------
-    StoreError : it contradicts the readings or another record, lies before all that can be made again, or
-        withdraws what nobody wrote down.
+    StoreError : it contradicts the readings or another record, lies before all that can be made again or in
+        a locked base year, or withdraws what nobody wrote down.
     """
     with engine.begin() as connection:
         held = _Held(connection, site, request)
@@ -73,6 +74,9 @@ def write_record(engine: Engine, site: str, request: RecordRequest) -> RecordOut
             other = f"{old} → {standing.new_start:.15g}"
             raise held.refused("store.record_exists", other=other)
         held.check_reach()
+        locked = told_of_lock_over(connection, site, request.meter, request.at_ms / 1000)
+        if locked is not None:
+            raise held.refused("store.base_locked_record", **locked)
         if request.kind == "replaced" and not request.force:
             held.check_old()
             held.check_new()

@@ -8,7 +8,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
@@ -34,7 +34,15 @@ from sqlalchemy.schema import CreateTable
 
 from config.ledger import LedgerRow, ReadingRow, ReasonRow
 from config.settlement_list import SettlementRow
-from monitor.store.database import StoreError
+from monitor.store.adjusting import (
+    AdjustRequest,
+    WithdrawOutcome,
+    WithdrawRequest,
+    withdraw_adjustment,
+    write_adjustments,
+)
+from monitor.store.base import LockOutcome, LockRequest, lock_base
+from monitor.store.database import LedgerRefused, StoreError
 from monitor.store.deliveries import (
     AskedOutcome,
     BackfillRequest,
@@ -50,13 +58,8 @@ from monitor.store.history_requests import (
     staged_path,
     unstage,
 )
-from monitor.store.ledgers import (
-    ImportOutcome,
-    LedgerRefused,
-    Progress,
-    import_ledger,
-    import_reasons,
-)
+from monitor.store.ledgers import ImportOutcome, Progress, import_ledger, import_reasons
+from monitor.store.measures import MeasuresRequest, import_measures
 from monitor.store.readings import import_readings
 from monitor.store.records import RecordOutcome, RecordRequest, write_record
 from monitor.store.settlements import (
@@ -65,6 +68,8 @@ from monitor.store.settlements import (
     import_settlements,
     keep_settlement,
 )
+from monitor.store.slips import CorrectRequest, LogOutcome, LogRequest, correct_figure, log_figure
+from rules.logs import Plausible
 
 _metadata = MetaData()
 
@@ -99,6 +104,7 @@ class ImportRequest:
     who: str = ""
     declared: str = ""
     settlements: tuple[SettlementRow, ...] = ()
+    limits: Mapping[str, Plausible] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +126,20 @@ KINDS: Mapping[str, Kind] = {
     "BackfillRequest": Kind(BackfillRequest, ask_backfill, AskedOutcome),
     "curtailment": Kind(EventRequest, no_desk, EventOutcome),
     "settlement": Kind(SettlementRequest, keep_settlement, SettlementOutcome),
+    "base.lock": Kind(LockRequest, lock_base, LockOutcome),
+    "adjust": Kind(AdjustRequest, write_adjustments, ImportOutcome),
+    "log": Kind(LogRequest, log_figure, LogOutcome),
+    "log.correct": Kind(CorrectRequest, correct_figure, LogOutcome),
+    "measures": Kind(MeasuresRequest, import_measures, ImportOutcome),
+    "adjust.withdraw": Kind(WithdrawRequest, withdraw_adjustment, WithdrawOutcome),
 }
 _NAMES = {kind.request: name for name, kind in KINDS.items()}
 
 
-def carry_out(
-    engine: Engine, site: str, request: ImportRequest | HistoryRequest, progress: Progress | None = None
-) -> ImportOutcome:
-    """Import into the store; the engine is the writer's. Raises ``StoreError``."""
+def carry_out(engine: Engine, site: str, request: Any, progress: Progress | None = None) -> Any:
+    """Do what is asked; the engine is the writer's. Raises ``StoreError``."""
+    if type(request) in _NAMES:
+        return KINDS[_NAMES[type(request)]].carry_out(engine, site, request)
     if isinstance(request, HistoryRequest):
         return carry_out_history(engine, site, request, progress)
     facts: dict[str, Any] = {
@@ -138,13 +150,16 @@ def carry_out(
         "who": request.who,
         "declared": request.declared,
     }
+    limits = request.limits
     if request.kind == "reasons":
         return import_reasons(engine, site, request.reasons, **facts)
     if request.kind == "readings":
-        return import_readings(engine, site, request.readings, **facts, progress=progress)
+        return import_readings(engine, site, request.readings, **facts, limits=limits, progress=progress)
     if request.kind == "settlements":
         return import_settlements(engine, site, request.settlements, **facts)
-    return import_ledger(engine, site, request.ledger, kind=request.kind, **facts, progress=progress)
+    return import_ledger(
+        engine, site, request.ledger, kind=request.kind, **facts, limits=limits, progress=progress
+    )
 
 
 CarryOut = Callable[[Engine, str, Any], Any]
@@ -188,7 +203,7 @@ class RequestBox:
             kind, data = IMPORT, _as_data(request)
         else:
             kind, data = _NAMES[type(request)], asdict(request)
-        values = {"kind": kind, "payload": json.dumps(data, ensure_ascii=False)}
+        values = {"kind": kind, "payload": json.dumps(data, ensure_ascii=False, default=date.isoformat)}
         with self._begin() as connection:
             return int(connection.execute(insert_into(_requests).values(**values)).inserted_primary_key[0])  # type: ignore[index]
 
@@ -290,6 +305,7 @@ def _as_data(request: ImportRequest) -> dict[str, Any]:
         "replace": request.replace,
         "who": request.who,
         "declared": request.declared,
+        "limits": {subject: asdict(one) for subject, one in request.limits.items()},
         "ledger": [
             [r.subject, r.start.isoformat(), r.end.isoformat(), r.quantity, r.unit, r.source, r.row]
             for r in request.ledger

@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from config.settlement_list import SettlementRow
-from monitor.store.database import StoreError
+from monitor.store.database import LedgerRefused, StoreError
 from monitor.store.deliveries import write_audit
 from monitor.store.event_tables import baselines, settlements
-from monitor.store.ledgers import ImportOutcome, LedgerRefused, WriterEngine, record_import
+from monitor.store.ledgers import ImportOutcome, WriterEngine, record_import
 
 CURRENCY = "TWD"
 

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from config.words import Spoken
 from monitor.store import schema
+from monitor.store.base_guard import kept_apart, locked_spans
 from monitor.store.deliveries import write_deliveries
 from monitor.store.life import write_meter_life
 from monitor.store.order import newest_seq
@@ -109,6 +110,7 @@ class Writer:
         self.last_error: str | None = None
         with engine.connect() as connection:
             self._seq = newest_seq(connection)
+            self._locked = locked_spans(connection, site)
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
 
     def start(self) -> None:
@@ -200,9 +202,10 @@ class Writer:
                 log.exception("a request to the store's writer failed")
 
     def _follow_order(self, engine: Engine) -> None:
-        """An import takes numbers in the order of change as well."""
+        """An import takes numbers in the order of change as well; a request may lock a base year."""
         with engine.connect() as connection:
             self._seq = max(self._seq, newest_seq(connection))
+            self._locked = locked_spans(connection, self._site)
 
     def _complain(self, error: Exception) -> None:
         text = str(error.__cause__ or error)
@@ -215,6 +218,7 @@ class Writer:
         with self._engine.begin() as connection:
             _write_scans(connection, [row for commit in group for row in commit.scans])
             intervals = [row for commit in group for row in commit.intervals]
+            intervals = kept_apart(connection, self._site, intervals, self._locked)
             seq = write_intervals(connection, self._site, intervals, seq)
             for commit in group:
                 if not any(_rare_rows(commit)):

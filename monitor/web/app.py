@@ -22,6 +22,7 @@ from monitor.web.assets import Asset, Assets
 from monitor.web.guard import Guard, allowed_hosts
 from monitor.web.hub import Hub
 from monitor.web.live import LiveState
+from monitor.web.logbook import LogbookPage, add_logbook
 from monitor.web.structured import structured
 from monitor.web.view import Fields
 from monitor.web.wording import Words
@@ -144,6 +145,12 @@ def create_app(loaded_site: LoadedSite, reader: StoreReader | None, clock: Clock
     )
     _add_page(app, page)
     _add_interface(app, page)
+    page.templates.globals["url"] = page.assets.url
+    add_logbook(
+        app,
+        LogbookPage(loaded_site, page.templates, clock),
+        lambda request: page.language(request.query_params.get("lang"), request.cookies.get(COOKIE)),
+    )
     return app
 
 

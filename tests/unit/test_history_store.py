@@ -10,9 +10,10 @@ from config.history.events import EventRow
 from config.history.intervals import IntervalRows
 from config.history.weather import WeatherRows
 from config.words import say
+from monitor.store.database import LedgerRefused
 from monitor.store.history import import_intervals
 from monitor.store.history_requests import HistoryRequest, stage, unstage
-from monitor.store.ledgers import LedgerRefused, writing
+from monitor.store.ledgers import writing
 from monitor.store.provenance import Provenance
 from monitor.store.requests import RequestBox
 from monitor.store.rows import Commit, IntervalRow

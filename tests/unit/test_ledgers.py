@@ -8,8 +8,8 @@ from sqlalchemy import select
 from config.ledger import LedgerRow, ReasonRow
 from config.words import LANGUAGES, say
 from monitor.store import schema
-from monitor.store.database import StoreError, WriterLock
-from monitor.store.ledgers import ImportOutcome, LedgerRefused, import_ledger, import_reasons, writing
+from monitor.store.database import LedgerRefused, StoreError, WriterLock
+from monitor.store.ledgers import ImportOutcome, import_ledger, import_reasons, writing
 from monitor.store.reader import StoreReader
 
 SITE = "hall"

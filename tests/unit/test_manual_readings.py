@@ -15,7 +15,8 @@ from monitor.reports.as_json import as_json
 from monitor.reports.as_text import as_text
 from monitor.reports.summary import half_year_summary
 from monitor.store import schema
-from monitor.store.ledgers import ImportOutcome, LedgerRefused, import_ledger, writing
+from monitor.store.database import LedgerRefused
+from monitor.store.ledgers import ImportOutcome, import_ledger, writing
 from monitor.store.reader import StoreReader
 from monitor.store.readings import import_readings
 from monitor.store.requests import ImportRequest, RequestBox

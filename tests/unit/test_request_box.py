@@ -8,7 +8,8 @@ import pytest
 
 from config.ledger import LedgerRow
 from config.words import say
-from monitor.store.ledgers import LedgerRefused, writing
+from monitor.store.database import LedgerRefused
+from monitor.store.ledgers import writing
 from monitor.store.requests import ImportRequest, RequestBox
 
 ROW = LedgerRow("electricity", date(2015, 7, 1), date(2015, 7, 31), 2_100_000.0, "kWh", "bills", 2)

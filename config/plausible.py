@@ -1,0 +1,29 @@
+"""What bills, logs and readings by hand can say, as the site file has it."""
+
+from collections.abc import Iterable
+
+from config.site import Site
+from rules.logs import Plausible
+
+HOURS_A_DAY = 24
+
+
+def plausible_of(site: Site) -> dict[str, Plausible]:
+    """By commodity and by meter; a meter of which nothing is said cannot use more than its ``max_rate``."""
+    found: dict[str, Plausible] = {}
+    for commodity, of_commodity in site.commodities.items():
+        if of_commodity.plausible is not None:
+            one = of_commodity.plausible
+            found[commodity.value] = Plausible(one.least_a_day, one.most_a_day)
+    for meter in site.meters:
+        if meter.plausible is not None:
+            found[meter.id] = Plausible(meter.plausible.least_a_day, meter.plausible.most_a_day)
+        elif meter.max_rate is not None:
+            found[meter.id] = Plausible(0.0, HOURS_A_DAY * meter.max_rate)
+    return found
+
+
+def plausible_for(site: Site, subjects: Iterable[str]) -> dict[str, Plausible]:
+    """Those of some subjects."""
+    known = plausible_of(site)
+    return {subject: known[subject] for subject in sorted(set(subjects)) if subject in known}
