@@ -14,6 +14,7 @@ from monitor.storekeeping import troubles_of
 from monitor.virtual import store_key
 from monitor.web.day import day_curve, same_weekday
 from monitor.web.energy import Energies
+from monitor.web.expected_view import ExpectedWatch
 from monitor.web.halfyear import HalfYear, compare
 from monitor.web.plan import AnyMeter, SitePlan, plan_site, registers_of
 from monitor.web.plant import air, plant_state
@@ -64,6 +65,7 @@ class LiveState:
         self._position: int | None = None
         self._closed = _Closed()
         self._watch = MeterWatch(self.plan)
+        self._expected = ExpectedWatch(self.plan)
         self._half_years: dict[Commodity, HalfYear] = {}
         self._half_years_at: tuple[date, int] | None = None
         self._results_seq: int | None = None
@@ -79,7 +81,7 @@ class LiveState:
             self._look_at_closed(reader, now_ms)
             self._look_at_half_years(reader, now_ms)
             self._watch.look(reader, now_ms)
-            devices = self._devices(reader)
+            devices = self._devices(reader, now_ms)
         except StoreError as error:
             return self._snapshot(now_ms, (), {"code": error.code, "data": error.data})
         except UNREADABLE as error:
@@ -196,10 +198,11 @@ class LiveState:
         }
         self._half_years_at = (day, now_ms)
 
-    def _devices(self, reader: StoreReader) -> tuple[DeviceState, ...]:
+    def _devices(self, reader: StoreReader, now_ms: int) -> tuple[DeviceState, ...]:
         conditions = {row.device: row for row in reader.conditions()}
         clock = conditions.get("clock")
         self._clock_error = clock.error if clock else None
+        self._expected.look(reader, self._results_seq, conditions, now_ms)
         self._store_troubles = tuple(troubles_of(conditions.values()))
         self._board.troubled = {
             row.device: row.since_ms for row in conditions.values() if row.condition != "online"
@@ -278,6 +281,7 @@ class LiveState:
             devices=devices,
             clock_error=self._clock_error,
             store_troubles=self._store_troubles,
+            expected=self._expected.told,
             charts_version=f"{self._closed.seq} {self._half_years_at}",
         )
 

@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from config.site import Commodity, LocalName
+from monitor.adjusted.shown import ExpectedNow
 from monitor.findings import Finding, PointDoubt
 from monitor.store.counts import CountsRow
 from monitor.web.halfyear import HalfYear
@@ -122,6 +123,7 @@ class Snapshot:
     clock_error: dict[str, Any] | None = None
     store_troubles: tuple[dict[str, Any], ...] = ()
     charts_version: str = ""
+    expected: tuple[ExpectedNow, ...] = ()
 
     @property
     def waiting(self) -> bool:

@@ -46,6 +46,7 @@ def structured(snapshot: Snapshot, site: str) -> dict[str, Any]:
         "devices": [_device(device) for device in snapshot.devices],
         "clock": snapshot.clock_error,
         "store": list(snapshot.store_troubles),
+        "expected": [one.as_data() for one in snapshot.expected],
     }
 
 

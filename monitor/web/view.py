@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from config.site import Commodity, Language
 from config.words import say
 from monitor.web.device_view import device_fields, device_name, error_words
+from monitor.web.expected_view import expected_fields, expected_notices
 from monitor.web.halfyear import HalfYear
 from monitor.web.reading import Reading, combined, missing
 from monitor.web.snapshot import ChillerState, OpenWindow, Snapshot, finite
@@ -52,6 +53,7 @@ def fields(snapshot: Snapshot, language: Language, zone: ZoneInfo) -> Fields:
     ):
         shown[f"r.{name}"] = words.reading(one, decimals)
     shown |= device_fields(snapshot, words)
+    shown |= expected_fields(snapshot, words)
     shown["h.notices"] = list(_notices(snapshot, words))
     shown["c.point"] = snapshot.power_point
     shown["c.version"] = snapshot.charts_version
@@ -79,6 +81,7 @@ def _notices(snapshot: Snapshot, words: Words) -> Iterator[dict[str, str]]:
         yield {"level": "warn", "text": error_words(snapshot.clock_error, words)}
     for error in snapshot.store_troubles:
         yield {"level": "warn", "text": error_words(error, words)}
+    yield from expected_notices(snapshot, words)
     offline = [device.id for device in snapshot.devices if device.condition == "offline"]
     if offline:
         names = words.listed(offline[:6])

@@ -1,8 +1,12 @@
+from datetime import datetime, timedelta
+
 import pytest
 
 from monitor.clock import SystemClock
+from monitor.store.rows import Commit, ConditionRow, ResultRow
+from monitor.store.writer import submit_and_wait
 from tests.browser.devtools import Browser
-from tests.browser.make_store import Faults, Feeder
+from tests.browser.make_store import ZONE, Faults, Feeder
 from tests.browser.serving import served
 
 DRAWN = "[...document.querySelectorAll('[data-chart]')].every((one) => one.dataset.drawn)"
@@ -82,3 +86,52 @@ def test_nothing_sticks_out_at_any_width(browser, feeder, width):
         browser.wait_for(DRAWN)
         assert browser.run("document.documentElement.scrollWidth") <= width
         browser.leave()
+
+
+def hold_days(feeder, *, last_over=True):
+    """What the daemon writes of a week: each day against the expected, the last one far above it."""
+    now = datetime.fromtimestamp(feeder.now_ms / 1000, tz=ZONE)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    rows = []
+    for back in range(7, 0, -1):
+        expected = 30_000.0 if (midnight - timedelta(days=back)).weekday() < 5 else 18_000.0
+        actual = expected * (1.09 if back == 1 and last_over else 0.985 + 0.004 * back)
+        data = {
+            "actual": actual, "expected": expected, "low": 0.955 * expected, "high": 1.045 * expected,
+            "difference": actual - expected, "cumulative": -41_250.0, "cumulative_half_width": 18_400.0,
+            "model": "TOWT", "unit": "kWh",
+        }  # fmt: skip
+        at_s = int((midnight - timedelta(days=back)).timestamp())
+        rows.append(ResultRow("expected", "electricity", at_s, data))
+    day = (midnight - timedelta(days=1)).date().isoformat()
+    data = {
+        "kind": "step", "commodity": "electricity", "day": day, "found": day, "percent": 8.2,
+        "half_width_percent": 1.9, "per_day": 2460, "unit": "kWh",
+    }  # fmt: skip
+    error = {"code": "savings.change_step", "data": data}
+    condition = ConditionRow("expected/electricity", "changed", feeder.now_ms, error)
+    submit_and_wait(feeder.writer, Commit(results=rows, conditions=[condition]))
+    return day
+
+
+@pytest.mark.parametrize(("language", "words"), [("zh-TW", "用電與預期相比"), ("en", "what was expected")])
+def test_days_stand_beside_what_was_expected_and_a_change_is_asked_about(browser, feeder, language, words):
+    card = "document.querySelector('.week')"
+    with served(feeder.site_file, SystemClock()) as page:
+        browser.open(f"{page.url}?lang={language}")
+        browser.wait_for(DRAWN)
+        assert browser.run(f"{card}.checkVisibility()") is False
+        day = hold_days(feeder)
+        browser.wait_for(f"{card}.dataset.state", lambda state: state == "less")
+        assert words in browser.run(f"{card}.textContent")
+        assert "41,250" in browser.run(f"{card}.textContent")
+        assert browser.run(f"{card}.querySelectorAll('.held').length") == 7
+        assert browser.run(f"{card}.querySelector('.held').dataset.state") == "over"
+        assert "+9.0 %" in browser.run(f"{card}.querySelector('.held-percent').textContent")
+        assert day in browser.run("document.querySelector('#notices').textContent")
+        browser.size(360, 900)
+        browser.open(f"{page.url}?lang={language}")
+        browser.wait_for(DRAWN)
+        assert browser.run("document.documentElement.scrollWidth") <= 360
+        browser.leave()
+        assert browser.complaints() == []

@@ -193,6 +193,7 @@ def test_every_text_of_the_page_is_used_and_there():
     made = {f"quality_{name}" for name in ("good", "estimated", "suspect", "missing", "partial", "stale")}
     made |= {f"condition_{name}" for name in ("online", "degraded", "doubtful", "offline", "waiting")}
     made |= {"half_less", "half_more", "half_same", "half_title_1", "half_title_2"}
+    made |= {f"weekday_{number}" for number in range(1, 8)}
     asked = set(re.findall(r"(?:say|words|self)\(\s*['\"](?:page\.)?([a-z0-9_]+)['\"]", sources))
     asked |= set(re.findall(r"\"page\.([a-z0-9_]+)\"", sources)) | made
     asked |= set(re.findall(r"[\"']((?:age|half|window|chiller|plant)_[a-z0-9_]+)[\"']", sources)) & known
