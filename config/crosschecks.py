@@ -90,11 +90,11 @@ class _SiteChecks(Checks):
     def ids(self) -> Iterator[Problem]:
         yield from self._unique(self.buses)
         yield from self._unique(device for _, device in self.devices)
-        yield from self._unique(self.meters)
+        yield from self._unique((*self.meters, *self.root.entries("manual_meters")))
         yield from self._unique(self.root.entries("sinks"))
-        for meter in self.meters:
-            if meter.word("id") in set(Commodity):
-                yield self.at("config.meter_named_as_commodity", meter.mapping["id"])  # type: ignore[index]
+        for meter in (*self.meters, *self.root.entries("manual_meters")):
+            if meter.mapping is not None and meter.word("id") in set(Commodity):
+                yield self.at("config.meter_named_as_commodity", meter.mapping["id"])
 
     def _unique(self, entries: Iterable[Node]) -> Iterator[Problem]:
         first: dict[str, int] = {}
@@ -236,7 +236,8 @@ class _SiteChecks(Checks):
                     yield self.warn("config.counter_twice", counter, counter=counter.text, other=other_id)
 
     def commodities(self) -> Iterator[Problem]:
-        known = {meter.word("id") or "": meter.word("commodity") for meter in reversed(self.meters)}
+        every = (*self.meters, *self.root.entries("manual_meters"))
+        known = {meter.word("id") or "": meter.word("commodity") for meter in reversed(every)}
         section = self.root.get("commodities")
         for name, settings in ((section.mapping if section else None) or {}).items():
             seen: set[str] = set()

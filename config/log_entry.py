@@ -8,7 +8,7 @@ from typing import Any
 from config.ledger import EXACT_UNITS, FIRST_YEAR, LAST_YEAR, number_fault
 from config.plausible import plausible_of
 from config.problems import did_you_mean
-from config.site import COMMODITY_UNITS, Commodity, Site
+from config.site import COMMODITY_UNITS, Commodity, Site, every_meter
 from config.words import say
 from rules.logs import Plausible
 
@@ -56,11 +56,17 @@ class NotAnEntry(Exception):
         return say(self.code, language, **self.data) + self.hint
 
 
+def metered_commodities(site: Site) -> dict[str, Commodity]:
+    """Every meter that a ledger may name, with what it meters."""
+    return {meter.id: meter.commodity for meter in every_meter(site)}
+
+
 def subjects_of(site: Site) -> dict[str, Commodity]:
-    """What may be logged: the site's commodities, then its meters, each with what it meters."""
+    """What may be logged: commodities, meters that are read by hand, then the others; what each meters."""
     commodities = {one.value: one for one in site.commodities}
     meters = {meter.id: meter.commodity for meter in site.meters if meter.formula is None}
-    return {**commodities, **meters}
+    by_hand = {meter.id: meter.commodity for meter in site.manual_meters}
+    return {**commodities, **by_hand, **meters}
 
 
 def entry_of(site: Site, typed: Typed, today: date, language: str) -> Entry:

@@ -15,6 +15,9 @@ def plausible_of(site: Site) -> dict[str, Plausible]:
         if of_commodity.plausible is not None:
             one = of_commodity.plausible
             found[commodity.value] = Plausible(one.least_a_day, one.most_a_day)
+    for by_hand in site.manual_meters:
+        if by_hand.plausible is not None:
+            found[by_hand.id] = Plausible(by_hand.plausible.least_a_day, by_hand.plausible.most_a_day)
     for meter in site.meters:
         if meter.plausible is not None:
             found[meter.id] = Plausible(meter.plausible.least_a_day, meter.plausible.most_a_day)

@@ -215,6 +215,17 @@ class MeterSettings(Settings):
     )
 
 
+class ManualMeterSettings(Settings):
+    """A register that nobody reads but people: it has readings by hand, and no device."""
+
+    id: Identifier
+    name: LocalName
+    commodity: Commodity
+    plausible: PlausibleSettings | None = Field(
+        default=None, description="What its readings can say, as mean use a day."
+    )
+
+
 class LoggerSettings(Settings):
     """Somebody who may write in the page's logbook, with a key of their own."""
 
@@ -306,6 +317,9 @@ class Site(Settings):
     commodities: dict[Commodity, CommoditySettings] = Field(default_factory=dict)
     buses: tuple[Bus, ...] = ()
     meters: tuple[MeterSettings, ...] = ()
+    manual_meters: tuple[ManualMeterSettings, ...] = Field(
+        default=(), description="Registers that are read by hand alone."
+    )
     sinks: tuple[Annotated[InfluxSink | PostgresSink | MqttSink, Field(discriminator="kind")], ...] = ()
     page: PageSettings = PageSettings()
     curtailment: CurtailmentSettings = CurtailmentSettings()
@@ -313,3 +327,8 @@ class Site(Settings):
     prices: tuple[PriceSettings, ...] = ()
     emission_factors: tuple[EmissionSettings, ...] = ()
     targets: tuple[TargetSettings, ...] = ()
+
+
+def every_meter(site: Site) -> tuple[MeterSettings | ManualMeterSettings, ...]:
+    """Meters with a register or a formula, then those that only people read."""
+    return (*site.meters, *site.manual_meters)

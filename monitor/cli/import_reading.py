@@ -25,6 +25,7 @@ from config.history.weather import read_weather
 from config.history.workbook import is_workbook
 from config.ledger import ledger_rows, read_ledger, read_readings, read_reasons, reading_rows
 from config.loading import LoadedSite
+from config.log_entry import metered_commodities
 from config.measures import read_measures
 from config.plausible import plausible_of
 from config.settlement_list import read_settlements
@@ -74,7 +75,7 @@ def read_request(
         given = Provenance(wish.kind, str(path), digest(path), wish.at_ms, who(), "", wish.replace)
         if wish.kind == "adjustments":
             return AdjustRequest(given, read_adjustments(path, Book.NON_ROUTINE))
-        meters = {meter.id: meter.commodity for meter in loaded.site.meters}
+        meters = metered_commodities(loaded.site)
         return MeasuresRequest(given, read_measures(path, meters))
     declared = _declaration(path, wish)
     if declared is None or isinstance(declared, LedgerFile):
@@ -108,7 +109,7 @@ def _history_rows(path: Path, declared: Declaration, facts: SiteFacts) -> Histor
 
 
 def _ledger_request(path: Path, wish: Wish, loaded: LoadedSite, declared: LedgerFile | None) -> ImportRequest:
-    meters = {meter.id: meter.commodity for meter in loaded.site.meters}
+    meters = metered_commodities(loaded.site)
     kind = cast("ImportKind", wish.kind)  # the others are history
     text = declared.model_dump_json(exclude_defaults=True) if declared is not None else ""
     facts = (kind, str(path), digest(path), wish.at_ms, wish.replace)

@@ -46,8 +46,11 @@ def run_kpi(path: Path, period_text_: str, language: str, *, as_json: bool) -> i
     lines = [say("kpi.title", language, site=_site(loaded, language), period=_told(passed, language))]
     for one in figures:
         name = say(f"kpi.{one.name}", language)
-        value = say("report.no_figure", language) if one.value is None else _figure(one.value, language)
-        lines.append(say("kpi.line", language, name=name, value=value, unit=one.unit))
+        if one.value is None:
+            lines.append(say("kpi.line_none", language, name=name))
+        else:
+            value = _figure(one.value, language)
+            lines.append(say("kpi.line", language, name=name, value=value, unit=one.unit))
         lines += [f"    {_note(note, language)}" for note in one.notes]
     return _print(lines)
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from config.meter_checks import formulas_of
-from config.site import COMMODITY_UNITS, Commodity, CommoditySettings, Language, Site
+from config.site import COMMODITY_UNITS, Commodity, CommoditySettings, Language, Site, every_meter
 from monitor.reports.curtailment import Curtailed, curtailed
 from monitor.reports.lives import life_facts
 from monitor.store.booked import LedgerEntry
@@ -138,7 +138,7 @@ def summary_of(
         period=period,
         language=language,
         savings=savings,
-        meters={meter.id: meter.name.in_language(language) for meter in site.meters},
+        meters={meter.id: meter.name.in_language(language) for meter in every_meter(site)},
         curtailed=curtailed(reader, period, language),
     )
 

@@ -18,7 +18,7 @@ from jinja2 import Environment
 
 from config.loading import LoadedSite
 from config.log_entry import NotAnEntry, Typed, entry_of, subjects_of
-from config.site import COMMODITY_UNITS, Language
+from config.site import COMMODITY_UNITS, Language, every_meter
 from config.words import LANGUAGES, catalogue, say
 from monitor.clock import Clock
 from monitor.keys import fits
@@ -121,7 +121,7 @@ class LogbookPage:
         return datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC).astimezone(self._zone).date()
 
     def _name(self, subject: str, language: Language) -> str:
-        for meter in self._loaded.site.meters:
+        for meter in every_meter(self._loaded.site):
             if meter.id == subject:
                 return meter.name.in_language(language)
         return say(f"report.commodity_{subject}", language)

@@ -148,7 +148,8 @@ def plan_site(loaded: LoadedSite) -> SitePlan:
         zone=ZoneInfo(site.site.timezone),
         devices=devices,
         building={
-            commodity: tuple(meters[id_] for id_ in settings.meters)
+            # What only people read is not live.
+            commodity: tuple(meters[id_] for id_ in settings.meters if id_ in meters)
             for commodity, settings in site.commodities.items()
         },
         virtual=tuple(meter for meter in meters.values() if isinstance(meter, SumPlan)),

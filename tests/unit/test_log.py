@@ -10,9 +10,11 @@ import pytest
 
 from config.loading import load_site
 from config.plausible import plausible_of
+from config.problems import ConfigurationError
 from monitor.cli.importing import run_import
 from monitor.cli.log_commands import logs
 from monitor.cli.logbook import Figures, run_add, run_correct, run_key, run_list
+from monitor.cli.report import run_report
 from monitor.keys import fits, new_key
 from monitor.store.database import StoreError
 from monitor.store.ledgers import writing
@@ -261,3 +263,39 @@ def test_a_key_fits_its_own_lock_only(capsys):
     assert "- {id: wang, key: '$argon2id$" in told
     assert run_key("Wang Da", "zh-TW") == 2
     assert {one.name for one in logs.registered_commands} == {"add", "correct", "list", "key"}
+
+
+BY_HAND = """
+manual_meters:
+  - {id: kiosk, name: {zh-TW: 小吃部, en: Kiosk}, commodity: water, plausible: {most_a_day: 5}}
+"""
+
+
+def test_a_meter_that_only_people_read_is_logged_and_summed_up(site, capsys):
+    text = site.read_text("utf-8").replace("meters: [water-main]", "meters: [water-main, kiosk]")
+    site.write_text(text + BY_HAND, "utf-8")
+    file = site.parent / "main.csv"
+    readings = "water-main,2018-01-01,0,m3,x\nwater-main,2018-02-01,310,m3,x\nkiosk,2018-01-01,10,m3,W\n"
+    file.write_text("meter,day,reading,unit,source\n" + readings, "utf-8")
+    assert run_import(site, "readings", [file], language="en") == 0
+    assert run_add(site, "kiosk", Figures("2018-02-01", None, "41", "", ""), "Wang", "en") == 0
+    assert run_add(site, "kiosk", Figures("2018-02-02", None, "47", "", ""), "Wang", "en") == 1
+    assert "6 m3 a day from 2018-02-01 to 2018-02-01 is more than can be (5)" in capsys.readouterr().err
+    assert run_report(site, "2018-01", "json", "en") == 0
+    saving = json.loads(capsys.readouterr().out)["savings"][-1]
+    assert (saving["commodity"], saving["actual"], saving["coverage"]) == ("water", 341, 1)
+    assert {source["subject"] for source in saving["sources"]} == {"water-main", "kiosk"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ("id: kiosk", "id: main", "config.duplicate_id"),
+        ("id: kiosk", "id: water", "config.meter_named_as_commodity"),
+    ],
+)
+def test_a_meter_that_only_people_read_has_a_name_of_its_own(site, old, new, code):
+    site.write_text(site.read_text("utf-8") + BY_HAND.replace(old, new), "utf-8")
+    with pytest.raises(ConfigurationError) as error:
+        load_site(site)
+    assert code in [problem.code for problem in error.value.problems]
