@@ -29,7 +29,7 @@ from monitor.cli.log_commands import logs
 from monitor.cli.meter_commands import meters
 from monitor.cli.options import SITE, JsonOption, LanguageOption, SiteOption
 from monitor.cli.profile_commands import profiles
-from monitor.cli.store_commands import export, stores
+from monitor.cli.store_commands import backup, export, restore, stores
 from monitor.cli.tariff_commands import tariffs
 from monitor.cli.usage import LANGUAGE, USAGE_ERROR, Command, Group, translate_help, usage_words
 
@@ -240,6 +240,8 @@ app.add_typer(dr, name="dr")
 app.add_typer(stores, name="store")
 add_event_commands(dr)
 app.add_typer(tariffs, name="tariff")
+app.command("backup", cls=Command, help=say("care.help_backup", LANGUAGE))(backup)
+app.command("restore", cls=Command, help=say("care.help_restore", LANGUAGE))(restore)
 app.command("export", cls=Command, help=say("export.help", LANGUAGE))(export)
 
 

@@ -20,6 +20,10 @@ from typing import Any, Protocol
 STREAMS = ("intervals", "results", "scans")
 
 
+CLOCKS_DISAGREE, CLOCKS_MAY_DIFFER_S = "sink.clocks_disagree", 60.0
+"""So far apart may a far side's clock and this machine's be before that is told."""
+
+
 class Verdict(StrEnum):
     """What to do after an answer."""
 
@@ -46,6 +50,11 @@ class Answer:
     data: Mapping[str, Any] = field(default_factory=dict)
     retry_after_s: float | None = None
     too_large: bool = False
+
+    @property
+    def clocks_disagree(self) -> bool:
+        """Whether the far side said a time that is far from this machine's (``data["clock_off_s"]``)."""
+        return abs(float(self.data.get("clock_off_s", 0.0))) > CLOCKS_MAY_DIFFER_S
 
 
 class UnsendableError(ValueError):

@@ -14,6 +14,7 @@ from monitor.clock import Clock
 from monitor.sinks.batches import Batch, Batches, Stretch
 from monitor.sinks.condition import Condition
 from monitor.sinks.contract import (
+    CLOCKS_DISAGREE,
     STREAMS,
     FarEnd,
     SinkCheck,
@@ -50,6 +51,8 @@ async def check_far_end(make: MakeFarEnd) -> SinkCheck:
         await far_end.close()
     if answer.verdict is Verdict.TAKEN:
         data = {"sink": far_end.sink, "address": far_end.address, **answer.data}
+        if answer.clocks_disagree:
+            return SinkCheck(far_end.sink, False, CLOCKS_DISAGREE, data)
         return SinkCheck(far_end.sink, True, far_end.takes, data)
     return SinkCheck(far_end.sink, False, answer.code, answer.data)
 

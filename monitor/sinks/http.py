@@ -65,8 +65,18 @@ def answered(
     given = headers or {}
     wait_s = retry_after_s(given.get("Retry-After"), given.get("Date"), now_ms)
     said = {"status": status, "words": one_line(words), "location": one_line(given.get("Location", ""))}
-    data = {"bucket": "-", "org": "-", **facts, **said}
+    data = {"bucket": "-", "org": "-", **facts, **said, **clocks(given.get("Date"), now_ms)}
     return Answer(verdict, code, data, wait_s, too_large=status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+
+
+def clocks(server_date: str | None, now_ms: int) -> dict[str, Any]:
+    """What both clocks show, and how far apart they are, seconds; nothing where the server does not say."""
+    theirs = _http_date(server_date or "")
+    if theirs is None:
+        return {}
+    ours = datetime.fromtimestamp(now_ms // 1000, UTC)
+    return {"clock_off_s": round((ours - theirs).total_seconds()), "ours": ours.isoformat(),
+            "theirs": theirs.isoformat()}  # fmt: skip
 
 
 def retry_after_s(value: str | None, server_date: str | None, now_ms: int) -> float | None:

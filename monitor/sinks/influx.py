@@ -103,27 +103,29 @@ class InfluxFarEnd(FarEnd):
         body = await asyncio.to_thread(self._prepare, lines)
         try:
             async with asyncio.timeout(self._settings.timeout_s):
-                status = await self._send(body)
+                status, date = await self._send(body)
         except ApiException as error:
             return await self._told(error)
         except TimeoutError:
             return Answer(Verdict.RETRY, "sink.slow", self._data())
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return await self._not_reached(error)
-        return answered(status, self._data(), now_ms=self._clock.now_ms())
+        return answered(status, self._data(), headers={"Date": date}, now_ms=self._clock.now_ms())
 
     def _prepare(self, lines: Sequence[bytes]) -> bytes:
         self._token.renew()
         return compress(lines)
 
-    async def _send(self, body: bytes) -> int:
+    async def _send(self, body: bytes) -> tuple[int, str]:
+        """The status of the answer, and its Date."""
         client = await self._connected()
         settings = self._settings
         if self._token.text:
             client.api_client.set_default_header("Authorization", f"Token {self._token.text}")
         await client.write_api().write(settings.bucket, settings.org, body, write_precision=WritePrecision.MS)
         # write() itself takes 201 for 204, and does not say what else it got.
-        return int(client.api_client.last_response.status)
+        response = client.api_client.last_response
+        return int(response.status), str(response.getheader("Date", ""))
 
     async def _connected(self) -> Any:
         """The client, with the certificates as they are; nothing is dialled yet. Raises ``TlsFileError``."""

@@ -1,13 +1,15 @@
 """Sending lines until each is taken, or refused by itself: what every far side's answers come to."""
 
 import asyncio
+import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from drivers.contract import Backoff
 from monitor.sinks.condition import Condition
-from monitor.sinks.contract import Answer, FarEnd, SinkState, Verdict
+from monitor.sinks.contract import CLOCKS_DISAGREE, Answer, FarEnd, SinkState, Verdict
 from monitor.sinks.pace import BatchSize, Pace, wait_s
 
 
@@ -34,6 +36,13 @@ class Sending:
         self._size = size
         self._pace = pace
         self.backoff = Backoff(pace.first_s, pace.cap_s)
+        self._clocks_told = False
+
+    def _hold_clocks(self, answer: Answer, data: Mapping[str, Any]) -> None:
+        """Say once that the far side's clock shows another time than this machine's, and go on."""
+        if answer.clocks_disagree and not self._clocks_told:
+            self._condition.mention(logging.WARNING, CLOCKS_DISAGREE, data)
+        self._clocks_told = answer.clocks_disagree
 
     async def deliver(self, lines: Sequence[bytes]) -> list[Refused]:
         """Send until each line is taken, or refused by itself. Returns those, in order."""
@@ -79,6 +88,7 @@ class Sending:
                 self.backoff.succeeded()
                 known = {"sink": self._far_end.sink, "address": self._far_end.address}
                 self._condition.fine("sink.recovered", {**known, **answer.data})
+                self._hold_clocks(answer, {**known, **answer.data})
                 return answer
             if answer.verdict is Verdict.REFUSED:
                 self.backoff.succeeded()

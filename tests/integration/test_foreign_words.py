@@ -87,5 +87,5 @@ def test_check_shows_a_servers_words_and_counts_sinks_apart(site, capsys, monkey
         assert run_check(site(NO_DEVICES, server.url), "en", probe=True, as_json=False) == 1
     shown = capsys.readouterr().out
     assert "bad [/b] [red]line" in shown
-    assert "1 of 1 sinks do not take" in shown
+    assert "1 of 1 sinks are not in order" in shown
     assert "of 1 devices" not in shown

@@ -246,15 +246,15 @@ def test_a_backup_and_a_restore_beside_a_daemon(tmp_path):
     program = [sys.executable, "-m", "monitor.cli.main"]
 
     def told(*command):
-        with run_program([*program, *command, "--site", site], name=command[1]) as one:
+        with run_program([*program, *command, "--site", site], name=str(command[0])) as one:
             return one.wait(), one.output
 
     with run_program([*program, "run", "--site", site], name="daemon") as daemon:
         daemon.wait_for_line("reading 0 devices")
-        code, words = told("store", "backup", tmp_path / "copy.db", "--json")
+        code, words = told("backup", tmp_path / "copy.db", "--json")  # the same as `store backup`
         assert code == 0, words
         assert json.loads(words)["contents"]["tables"]["scans"]["rows"] == 667
-        code, words = told("store", "restore", tmp_path / "copy.db")
+        code, words = told("restore", tmp_path / "copy.db")
         assert (code, f"pid {daemon.pid})" in words) == (1, True), words
         code, words = told("store", "verify")
         assert (code, "holds together" in words) == (0, True), words

@@ -1,0 +1,199 @@
+"""The books of a sink, to the row: accepted = delivered + pending + dead-lettered, after every step.
+
+A producer remembers what it was told is committed. Real store, real delivery; the far end is an HTTP server
+that judges each line. Rows change, servers vanish, refuse, are busy or too small, processes die between an
+acknowledgement and its cursor, people have letters tried again: every row stands in exactly one place.
+"""
+
+import asyncio
+import json
+import struct
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from monitor.sinks.contract import STREAMS
+from monitor.sinks.lanes import Course
+from monitor.store.deliveries import UNSETTLED, RetryRequest, ask_retry
+from tests.far_ends import InfluxFarEnd, Row
+from tests.sink_world import SITE, START_S, World, interval, open_world, picky_server, running, settled
+
+FILE = {"scans": "SELECT id, vals FROM scans", "intervals": "SELECT seq, quantity FROM intervals",
+        "results": "SELECT seq, data FROM results"}  # fmt: skip
+SMALL_BYTES = 300  # two lines or three
+
+
+class Books(RuleBasedStateMachine):
+    """One sink, and what a producer and a server know of it."""
+
+    split_rows = 20_000
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = tempfile.TemporaryDirectory()
+        self._opened = open_world(Path(self._folder.name))
+        self.world: World = self._opened.__enter__()
+        self._serving = picky_server()
+        self.server = self._serving.__enter__()
+        self.far_end = InfluxFarEnd(self.server)
+        self.loop = asyncio.Runner()
+        self.accepted: dict[str, dict[Any, float]] = {stream: {} for stream in STREAMS}
+        self.ever: set[Row] = set()
+        self.bad: set[str] = set()
+        self.next = 0.0
+        self.reachable = True
+        self.sink = self._sink()
+
+    def teardown(self) -> None:
+        self.loop.close()
+        self._serving.__exit__(None, None, None)
+        self._opened.__exit__(None, None, None)
+        self._folder.cleanup()
+
+    def _sink(self) -> Any:
+        return self.world.influx(self.server.url, split_rows=self.split_rows)
+
+    # -- what happens -------------------------------------------------------------------------------
+
+    def _number(self, bad: bool) -> float:
+        self.next += 1.0
+        if bad:
+            self.bad.add(repr(self.next))
+            self.far_end.never_take(repr(self.next))
+        return self.next
+
+    def _accept(self, stream: str, key: Any, number: float) -> None:
+        self.accepted[stream][key] = number
+        self.ever.add((stream, repr(number)))
+
+    @initialize()
+    def begin(self) -> None:
+        self.commit("scans", [False])
+
+    @rule(stream=st.sampled_from(STREAMS), bads=st.lists(st.booleans(), min_size=1, max_size=8))
+    def commit(self, stream: str, bads: list[bool]) -> None:
+        for bad in bads:
+            number = self._number(bad)
+            if stream == "scans":
+                self.world.scans([[number, 0.0]])
+            elif stream == "intervals":
+                self.world.intervals(interval(START_S + 900 * int(number), number))
+            else:
+                self.world.result({"demand_kw": number}, at_s=START_S + int(number))
+            self._accept(stream, int(number), number)
+
+    @precondition(lambda self: self.accepted["intervals"])
+    @rule(which=st.integers(0, 1000), bad=st.booleans())
+    def an_interval_changes(self, which: int, bad: bool) -> None:
+        keys = sorted(self.accepted["intervals"])
+        key, number = keys[which % len(keys)], self._number(bad)
+        self.world.intervals(interval(START_S + 900 * key, number))
+        self._accept("intervals", key, number)
+
+    @rule(status=st.sampled_from([401, 403, 404, 429, 500, 503]))
+    def it_answers(self, status: int) -> None:
+        self.server.status = status
+        self.reachable = False
+
+    @rule()
+    def it_vanishes(self) -> None:
+        self.far_end.go_away()
+        self.reachable = False
+
+    @rule()
+    def it_takes_small_requests_only(self) -> None:
+        self.server.max_bytes = SMALL_BYTES
+
+    @rule()
+    def it_is_well_again(self) -> None:
+        self.far_end.come_back()
+        self.server.status, self.reachable = 204, True
+
+    @rule()
+    def it_takes_everything_from_now_on(self) -> None:
+        self.far_end.take_all()
+        self.server.max_bytes = 1 << 24
+
+    @rule()
+    def somebody_wants_the_letters_tried_again(self) -> None:
+        ask_retry(self.world.engine, SITE, RetryRequest("city", (), "who", 1))
+
+    @rule(moments=st.integers(0, 20))
+    def it_works_for_a_while_and_dies(self, moments: int) -> None:
+        async def story() -> None:
+            async with running(self._sink()):
+                await asyncio.sleep(moments * 0.002)
+
+        self.loop.run(story())
+
+    @precondition(lambda self: self.reachable)
+    @rule()
+    def it_works_until_nothing_waits(self) -> None:
+        async def story() -> None:
+            async with running(self._sink()) as sink:
+                await settled(sink)
+
+        self.loop.run(story())
+
+    # -- what must hold -----------------------------------------------------------------------------
+
+    def _stored(self, stream: str) -> dict[int, str]:
+        """Position -> the row's number, of all rows as they are now."""
+        with self.world.engine.connect() as connection:
+            rows = connection.exec_driver_sql(FILE[stream]).all()
+        if stream == "scans":
+            return {at: repr(struct.unpack_from("<d", values)[0]) for at, values in rows}
+        if stream == "results":
+            return {at: repr(float(json.loads(data)["demand_kw"])) for at, data in rows}
+        return {at: repr(float(quantity)) for at, quantity in rows}
+
+    @invariant()
+    def every_row_stands_in_exactly_one_place(self) -> None:
+        health = self.loop.run(self.sink.health())
+        cursors = self.world.reader.cursors("city")
+        letters = self.world.reader.deliveries.letters("city", UNSETTLED)
+        got = set(self.far_end.got())
+        assert got <= self.ever
+        for stream in STREAMS:
+            rows = self._stored(stream)
+            # Nothing that was accepted is missing, and nothing else is there.
+            assert sorted(rows.values()) == sorted(map(repr, self.accepted[stream].values()))
+            course = Course.of(stream, cursors)
+            pending = {at for at in rows if not _is_settled(course, at)}
+            dead = {one.position for one in letters if one.stream == stream and one.position in rows}
+            delivered = set(rows) - pending - dead
+            assert not pending & dead
+            assert len(rows) == len(delivered) + len(pending) + len(dead)
+            assert health.pending[stream] == len(pending)
+            assert {rows[at] for at in delivered} <= {number for of, number in got if of == stream}
+            assert {rows[at] for at in dead} <= self.bad
+        assert health.dead_letters == len(letters)
+
+
+def _is_settled(course: Course, position: int) -> bool:
+    between = course.has_backlog and course.live_from < position <= course.live
+    return position <= course.behind or between
+
+
+Books.TestCase.settings = settings(
+    max_examples=15,
+    stateful_step_count=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+TestBooks: Callable[[], Any] = Books.TestCase
+
+
+class DrainBooks(Books):
+    """The same, where almost everything is a backlog with live rows beside it."""
+
+    split_rows = 3
+
+
+DrainBooks.TestCase.settings = Books.TestCase.settings
+TestDrainBooks: Callable[[], Any] = DrainBooks.TestCase
