@@ -324,7 +324,7 @@ class WholeDaemon:
             raise DifferenceError(wrong)
         held = Held(self._scans(), intervals, [])
         for name, side in self._sides.items():
-            deadline_s = time.monotonic() + 20.0
+            deadline_s = time.monotonic() + PATIENCE_S
             while difference := side.differs(self._site, held):
                 if time.monotonic() > deadline_s:
                     raise DifferenceError(f"{name}: {difference}")

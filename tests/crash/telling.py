@@ -17,7 +17,7 @@ from rules.quality import Quality
 from simulators.proxy import Mood
 from tests.crash.core import Reading, Wanted
 from tests.crash.far_sides import FarSide, Held
-from tests.crash.nursery import Life, Nursery
+from tests.crash.nursery import PATIENCE_S, Life, Nursery
 from tests.crash.oracle import WATT_HOUR, Book, Oracle, Taken
 from tests.crash.schedule import Schedule, Step
 from tests.crash.torn import tear
@@ -238,7 +238,7 @@ class Telling:
         scans = [_row(one) for one in self._oracle.readings()]
         held = Held(scans, intervals, results)
         for name, side in self._sides.items():
-            deadline_s = time.monotonic() + 20.0
+            deadline_s = time.monotonic() + PATIENCE_S
             while difference := side.differs(self._site, held):
                 if time.monotonic() > deadline_s:  # a server shows what it took after a moment
                     raise DifferenceError(f"{name}: {difference}")
