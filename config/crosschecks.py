@@ -13,7 +13,6 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from config.checking import Checks
-from config.curtailment_checks import check_curtailment
 from config.device_checks import Profiles, check_devices, devices_of
 from config.hosts import host_fault
 from config.meter_checks import check_meters
@@ -56,12 +55,7 @@ def check_site(root: Node, source: Source, base: Path, profiles: Profiles) -> li
     """
     checks = _SiteChecks(root, source, base, profiles)
     found = [problem for check in checks.all() for problem in check()]
-    return [
-        *found,
-        *check_devices(root, source, profiles),
-        *check_meters(root, source),
-        *check_curtailment(root, source, profiles),
-    ]
+    return [*found, *check_devices(root, source, profiles), *check_meters(root, source)]
 
 
 class _SiteChecks(Checks):

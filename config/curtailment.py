@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from drivers.modbus_profile import ModbusProfile
-from drivers.mqtt_profile import MqttProfile
+from drivers.modbus_profile import ModbusPoint, ModbusProfile
+from drivers.mqtt_profile import MqttPoint, MqttProfile
 from drivers.settings import Identifier, Seconds, Settings
 from drivers.writable import Writable
 from rules import curtailment
@@ -111,6 +111,9 @@ class PlanSettings(Settings):
     least_notice_s: float = Field(
         default=0.0, ge=0, le=LONGEST_S, description="An event that begins sooner is refused."
     )
+    baseline: str = Field(
+        default="", description="Preset that events are held against while they last; none when left out."
+    )
     actions: tuple[ActionSettings, ...] = Field(min_length=1)
     guards: tuple[GuardSettings, ...] = ()
 
@@ -127,10 +130,8 @@ Profiles = dict[str, ModbusProfile | MqttProfile]
 
 def writable_of(profile: ModbusProfile | MqttProfile | None, point: str) -> Writable | None:
     """What a profile says of writing a point; None where it may not be written."""
-    if not isinstance(profile, ModbusProfile):
-        return None
-    found = profile.points.get(point)
-    return found.writable if found is not None else None
+    found = None if profile is None else profile.every_point().get(point)
+    return found.writable if isinstance(found, ModbusPoint | MqttPoint) else None
 
 
 def plan_of(settings: PlanSettings, by_device: Profiles) -> curtailment.Plan:

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
+from config.baseline_presets import load_preset, preset_names
 from config.checking import Checks, number_of
 from config.curtailment import writable_of
 from config.device_checks import Profiles, devices_of
 from config.positions import Node, Source
-from config.problems import Problem, did_you_mean
+from config.problems import ConfigurationError, Problem, did_you_mean
 from drivers.modbus_profile import ModbusProfile
 from drivers.mqtt_profile import MqttProfile
 from drivers.writable import Writable, allows
@@ -16,7 +18,7 @@ from rules.curtailment import RESERVED_WRITES
 AnyProfile = ModbusProfile | MqttProfile
 
 
-def check_curtailment(root: Node, source: Source, profiles: Profiles) -> list[Problem]:
+def check_curtailment(root: Node, source: Source, base: Path, profiles: Profiles) -> list[Problem]:
     """Everything that is wrong in the plans of a site file."""
     section = root.get("curtailment")
     if section is None or section.mapping is None:
@@ -26,7 +28,13 @@ def check_curtailment(root: Node, source: Source, profiles: Profiles) -> list[Pr
         for _, device in reversed(devices_of(root))
     }
     checks = _CurtailmentChecks(section, source, by_device)
-    return [*checks.ids(), *checks.actions(), *checks.guards(), *checks.armed()]
+    return [
+        *checks.ids(),
+        *checks.actions(),
+        *checks.guards(),
+        *checks.armed(),
+        *checks.baselines(base),
+    ]
 
 
 class _CurtailmentChecks(Checks):
@@ -58,6 +66,18 @@ class _CurtailmentChecks(Checks):
             mode = plan.get("mode")
             if mode is not None and mode.text == "live" and "dispatcher" not in roles:
                 yield self.at("dispatch.nobody_may_arm", mode)
+
+    def baselines(self, base: Path) -> Iterator[Problem]:
+        """Presets that there are."""
+        for plan in self.plans:
+            preset = plan.get("baseline")
+            if preset is None or not preset.text:
+                continue
+            try:
+                load_preset(preset.text, base)
+            except ConfigurationError:
+                hint = did_you_mean(preset.text, preset_names())
+                yield self.at("dispatch.unknown_preset", preset, hint, preset=preset.text)
 
     def actions(self) -> Iterator[Problem]:
         """Points that may be written, with values that the device bears."""

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from config.concealment import conceal
 from config.crosschecks import check_site, check_values
+from config.curtailment_checks import check_curtailment
 from config.explanations import covered, explain
 from config.office_days import check_calendar
 from config.positions import Node, Source
@@ -106,6 +107,7 @@ def load_site(path: Path, checked_at_s: float | None = None) -> LoadedSite:
     profiles, found = _profiles_of(root, source, path.parent)
     problems += found + check_site(root, source, path.parent, profiles)
     problems += check_calendar(root, source, path.parent)
+    problems += check_curtailment(root, source, path.parent, profiles)
     problems += check_tls(root, source, path.parent, checked_at_s)
     files, found = read_supply(root, source, path.parent)
     problems += found

@@ -17,7 +17,6 @@ from drivers.contract import (
     DeviceNews,
     DriverError,
     NoAnswer,
-    NotWritable,
     ProbeResult,
     Refused,
     Unreachable,
@@ -27,6 +26,8 @@ from drivers.contract import (
 from drivers.inbox import Arrival, Counts, Denied, Down, Event, Inbox, Up
 from drivers.mqtt_link import Link
 from drivers.mqtt_profile import MqttProfile
+from drivers.mqtt_writing import Commands, Shown
+from drivers.overrides import overridden
 from drivers.payloads import Reading
 from drivers.presence import Presence
 from drivers.settings import MqttBus, MqttDevice
@@ -87,6 +88,9 @@ class MqttDriver:
         self._is_up = False
         self._running: asyncio.Task[Any] | None = None
         self._dials = 0
+        own = {device.id: overridden(profiles[device.profile], device) for device in bus.devices}
+        topics = {device.id: device.topic for device in bus.devices}
+        self._commands = Commands(self._address, own, topics, self.publish)
         self.counts = Counts()
 
     @property
@@ -106,6 +110,8 @@ class MqttDriver:
         link = self._link = self._make_link(self._client_id, directory, lasting=True)
         stale_after_s = {device.id: device.stale_after_s for device in self._bus.devices}
         presence = Presence(self._address, stale_after_s, delivery.news)
+        if devices := self._commands.devices:
+            delivery = self._commands.shown = Shown(delivery, devices)
         inbox = Inbox(
             self._address,
             directory,
@@ -132,7 +138,7 @@ class MqttDriver:
                 presence.check(loop.time())
                 inbox.tick(self._clock_ms(), loop.time())
         finally:
-            self._link, self._is_up = None, False
+            self._link, self._is_up, self._commands.shown = None, False, None
             await link.stop()
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> bool:
@@ -179,12 +185,12 @@ class MqttDriver:
         return ProbeResult(device, fits, expected=", ".join(wanted), found=", ".join(desk.found))
 
     async def show(self, device: str, point: str, *, own: bool = False) -> float:
-        """What a device goes by for a writable point."""
-        raise NotWritable(Where(self._address, device), point=point)
+        """What a device showed last of a writable point."""
+        return await self._commands.show(device, point, own=own, within_s=self._answer_timeout_s)
 
     async def write(self, device: str, point: str, value: float, *, own: bool = False) -> Written:
-        """Write a point and read it back."""
-        raise NotWritable(Where(self._address, device), point=point)
+        """Send a command and wait until the device shows the value."""
+        return await self._commands.write(device, point, value, self._clock_ms, own=own)
 
     async def close(self) -> None:
         """Hang up: ends ``run`` where it still runs."""

@@ -8,11 +8,45 @@ from pydantic import Field, model_validator
 from drivers.payload_times import TimeFormat
 from drivers.profile import PointBase, ProfileBase, check_points
 from drivers.settings import PointOverride, Settings
+from drivers.writable import Writable
 from rules.scan import Layout
+
+
+class WritableTopic(Writable):
+    """What may be written to a point, and the message that does it."""
+
+    topic: str = Field(min_length=1, description="Where the device takes commands; {topic} is its own.")
+    payload: str = Field(
+        default="{value}", description="The command; {value} is the raw number, or its word."
+    )
+    words: dict[str, float] | None = Field(
+        default=None, description="Words of commands and the raw numbers they stand for; the point's else."
+    )
+    qos: Literal[0, 1] = 1
+    retain: bool = False
+    settle_s: float = Field(
+        default=10.0,
+        ge=0,
+        le=300,
+        description="The device shows what was written at the latest after so long.",
+    )
+
+    @model_validator(mode="after")
+    def _value_is_said(self) -> "WritableTopic":
+        if "{value}" not in self.payload:
+            raise ValueError("the payload says {value} nowhere")
+        return self
 
 
 class MqttPoint(PointBase):
     """A value in a payload."""
+
+    words: dict[str, float] | None = Field(
+        default=None,
+        description="Words, in lower case, and the raw numbers they stand for, as {on: 1, off: 0}; "
+        "true and false are words too.",
+    )
+    writable: WritableTopic | None = None
 
     path: str = Field(
         default="",

@@ -58,6 +58,7 @@ class _Point(NamedTuple):
     steps: tuple[str, ...]
     scale: float
     offset: float
+    words: dict[str, float] | None = None
 
 
 _NO_TIME: Stamp = (None, True)
@@ -105,6 +106,7 @@ class PartDecoder:
                 steps_of(point.path),
                 point.scale * conversion(name, point.unit),
                 point.offset * conversion(name, point.unit),
+                point.words,
             )
             for name, point in part.points.items()
         )
@@ -175,9 +177,10 @@ class PartDecoder:
         """Value and quality of each point, and whether the payload spoke of it."""
         values, quality, given = [], bytearray(), []
         trust = _SUSPECT if doubtful else _GOOD
-        for path, steps, scale, offset in self._points:
+        for path, steps, scale, offset, words in self._points:
             raw = walk(root, steps)
-            value = number_of(raw) * scale + offset
+            number = number_of(raw) if words is None else words.get(str(raw).lower(), math.nan)
+            value = number * scale + offset
             given.append(raw is not ABSENT)
             if isfinite(value):
                 values.append(value)

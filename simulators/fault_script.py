@@ -21,7 +21,7 @@ Profiles = Mapping[str, ModbusProfile | MqttProfile]
 
 _OF_MODBUS = {
     "slow", "dripping", "refusing", "foreign_unit", "foreign_transaction", "late", "cutting", "closing",
-    "wrong_count", "disobeying",
+    "wrong_count",
 }  # fmt: skip
 _OF_MQTT = {"duplicate", "retained", "disordered"}
 _ABOUT_COUNTERS = {"rolling_over", "resetting", "zero", "stuck"}

@@ -1,7 +1,7 @@
 """What an MQTT device with faults publishes instead of its messages."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from simulators.faults import Disordered, Duplicate, Fault, Garbage, Retained, Silent
 from simulators.mqtt_publisher import Message, Publishes
@@ -35,6 +35,15 @@ class FaultyPublisher:
             if isinstance(standing.fault, _KINDS) and standing.strikes(at_s):
                 messages = self._changed(standing, messages, at_s)
         return messages
+
+    @property
+    def command_topics(self) -> Mapping[str, str]:
+        """Where it takes commands, and the point that each is about."""
+        return self._right.command_topics
+
+    def obey(self, topic: str, payload: bytes) -> bool:
+        """Take a command; the device knows its faults of that kind itself."""
+        return self._right.obey(topic, payload)
 
     def _changed(self, standing: Standing, messages: list[Message], at_s: float) -> list[Message]:
         fault: Fault = standing.fault

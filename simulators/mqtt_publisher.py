@@ -45,6 +45,13 @@ class Publishes(Protocol):
     def messages(self, at_s: float) -> list[Message]:
         """What is published now, in order."""
 
+    @property
+    def command_topics(self) -> Mapping[str, str]:
+        """Where it takes commands, and the point that each is about."""
+
+    def obey(self, topic: str, payload: bytes) -> bool:
+        """Take a command; False for one that is none of its own."""
+
 
 class PublishingDevice:
     """One MQTT device of a site, fed by the building; it speaks as its profile says.
@@ -53,6 +60,7 @@ class PublishingDevice:
     ----------
     zone : of times without one, where the device names none.
     nodes : the Sparkplug nodes of its broker, by group and node; one that is missing is added.
+    disobeys : whether the command that comes now is taken and not done.
     """
 
     def __init__(
@@ -62,7 +70,10 @@ class PublishingDevice:
         model: Building,
         zone: str = "UTC",
         nodes: dict[tuple[str, str], SparkplugNode] | None = None,
+        disobeys: Callable[[], bool] = lambda: False,
     ) -> None:
+        self.setpoints: dict[str, float] = {}
+        self._disobeys = disobeys
         self._device = device
         self._profile = profile
         self._model = model
@@ -73,7 +84,23 @@ class PublishingDevice:
         self._said: dict[str, dict[str, float]] = {}
         self._count = 0
         self._greeted = False
-        self.telemetry: Callable[[str], Reading] = Telemetry(model, device.id, profile.family, {})
+        self.telemetry: Callable[[str], Reading] = Telemetry(model, device.id, profile.family, self.setpoints)
+
+    @property
+    def command_topics(self) -> dict[str, str]:
+        """Where it takes commands, and the point that each is about."""
+        points = self._profile.every_point().items()
+        return {self._topic(one.writable.topic): name for name, one in points if one.writable is not None}
+
+    def obey(self, topic: str, payload: bytes) -> bool:
+        """Take a command; False for one that is none of its own."""
+        name = self.command_topics.get(topic)
+        if name is None:
+            return False
+        value = _told(name, self._profile.every_point()[name], payload.decode("utf-8", "replace"))
+        if value is not None and not self._disobeys():
+            self.setpoints[name] = value
+        return True
 
     def messages(self, at_s: float) -> list[Message]:
         """What is published now; the payloads' own time is ``at_s`` to the millisecond."""
@@ -103,13 +130,16 @@ class PublishingDevice:
         """Messages of one part; full ones are put into ``whole``, because parts may share a topic."""
         now = self._model.at(at_ms / 1000)
         raw = {key: _raw(key, point, self.telemetry(key)(now)) for key, point in part.points.items()}
+        said = {key: _word(part.points[key], value) for key, value in raw.items()}
         if part.payload == "plain":
-            return [Message(self._topic(part.topic), repr(next(iter(raw.values()))).encode())]
+            value = next(iter(said.values()))
+            text = value if isinstance(value, str) else repr(value)
+            return [Message(self._topic(part.topic), text.encode())]
         if part.payload == "sparkplug_b":
             return self._sparkplug(part, raw, at_ms)
         last, self._said[name] = self._said.get(name), raw
         if not part.deltas or last is None or self._count % FULL_EVERY == 0:
-            self._fill(whole.setdefault(self._topic(part.topic), {}), part, raw, at_ms)
+            self._fill(whole.setdefault(self._topic(part.topic), {}), part, said, at_ms)
             return []
         changed = {key: value for key, value in raw.items() if value != last[key]}
         if not changed:
@@ -118,11 +148,11 @@ class PublishingDevice:
         content: dict[str, Any] = {}
         if delta.time is not None:
             _place(content, steps_of(delta.time), self._stamp(delta.time_format, at_ms))
-        for key, value in changed.items():
-            _place(content, steps_of(delta.under) + steps_of(part.points[key].path), value)
+        for key in changed:
+            _place(content, steps_of(delta.under) + steps_of(part.points[key].path), said[key])
         return [Message(self._topic(delta.topic), _dumped(content))]
 
-    def _fill(self, content: dict[str, Any], part: MqttPart, raw: Mapping[str, float], at_ms: int) -> None:
+    def _fill(self, content: dict[str, Any], part: MqttPart, said: Mapping[str, object], at_ms: int) -> None:
         if part.time is not None:
             _place(content, steps_of(part.time), self._stamp(part.time_format, at_ms))
         if part.duplicate_by is not None:
@@ -130,7 +160,7 @@ class PublishingDevice:
         if part.restart_by is not None:
             _place(content, steps_of(part.restart_by), self._count)
         for key, point in part.points.items():
-            _place(content, steps_of(point.path), raw[key])
+            _place(content, steps_of(point.path), said[key])
 
     def _sparkplug(self, part: MqttPart, raw: Mapping[str, float], at_ms: int) -> list[Message]:
         sender = address_of(self._topic(part.topic))
@@ -162,6 +192,31 @@ def _raw(name: str, point: MqttPoint, value: float) -> float:
         value %= point.rolls_over_at
     raw = (value / conversion(name, point.unit) - point.offset) / point.scale
     return float(f"{raw:.{_DIGITS}g}")
+
+
+def _word(point: MqttPoint, raw: float) -> object:
+    """What the payload says for a raw number: itself, or the word that stands for it."""
+    if point.words is None:
+        return raw
+    word = next((word for word, number in point.words.items() if number == raw), str(raw))
+    return {"true": True, "false": False}.get(word, word)
+
+
+def _told(name: str, point: MqttPoint, payload: str) -> float | None:
+    """The value that a command sets, in the product's unit; None where it says none."""
+    assert point.writable is not None  # noqa: S101  its topic was found
+    before, _, after = point.writable.payload.partition("{value}")
+    if not (payload.startswith(before) and payload.endswith(after)):
+        return None
+    text = payload[len(before) : len(payload) - len(after)]
+    words = point.writable.words or point.words
+    if words is not None and text not in words:
+        return None
+    try:
+        raw = float(text) if words is None else words[text]
+    except ValueError:
+        return None
+    return (raw * point.scale + point.offset) * conversion(name, point.unit)
 
 
 def _place(content: Any, steps: tuple[str, ...], value: object) -> None:
@@ -230,7 +285,9 @@ class MqttPublisher:
         loop = asyncio.get_running_loop()
         # A network thread may still report when the loop has closed.
         self._client.on_connect = lambda *_: _call(loop, self._begin)
-        self._client.on_message = lambda _, __, message: _call(loop, self._obey, message.topic)
+        self._client.on_message = lambda _, __, message: _call(
+            loop, self._obey, message.topic, bytes(message.payload)
+        )
         self._client.on_disconnect = lambda *_: _call(loop, self._connected.clear)
         self._client.connect_async(self._bus.host, self._bus.port, self._bus.keepalive_s)
         self._client.loop_start()
@@ -246,9 +303,15 @@ class MqttPublisher:
         for node in self._nodes.values():
             node.begin_anew()
             self._client.subscribe(node.command_topic)
+        for device in self._devices:
+            for topic in device.command_topics:
+                self._client.subscribe(topic, qos=1)
         self._connected.set()
 
-    def _obey(self, topic: str) -> None:
+    def _obey(self, topic: str, payload: bytes) -> None:
+        for device in self._devices:
+            if device.obey(topic, payload):  # and says at once what it goes by now
+                self._publish_of(device, self._now_s())
         for node in self._nodes.values():
             if node.command_topic == topic:
                 node.begin_anew()
@@ -256,8 +319,11 @@ class MqttPublisher:
     def _publish(self) -> None:
         now_s = self._now_s()
         for device in self._devices:
-            for topic, payload, retain in device.messages(now_s):
-                self._client.publish(topic, payload, qos=1, retain=retain)
+            self._publish_of(device, now_s)
+
+    def _publish_of(self, device: Publishes, now_s: float) -> None:
+        for topic, payload, retain in device.messages(now_s):
+            self._client.publish(topic, payload, qos=1, retain=retain)
 
     def _stop(self) -> None:
         self._client.disconnect()

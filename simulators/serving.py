@@ -17,7 +17,7 @@ from simulators.message_faults import FaultyPublisher
 from simulators.modbus_server import KeptAnswers
 from simulators.mqtt_publisher import MqttPublisher, Publishes, PublishingDevice
 from simulators.sparkplug import SparkplugNode
-from simulators.standing import FaultBook
+from simulators.standing import DeviceFaults, FaultBook
 from simulators.value_faults import FaultyReadings
 from simulators.world import World
 
@@ -88,6 +88,11 @@ async def _until_stopped(stop: asyncio.Event, tasks: Iterable[asyncio.Task[None]
         task.result()
 
 
+def _disobeys(faults: DeviceFaults, clock: WorldClock) -> bool:
+    """Whether a device that publishes takes the command that comes now and does not do it."""
+    return bool(faults.write) and faults.disobeys(clock.now_s()) is not None
+
+
 def _publishers(world: World, clock: WorldClock, book: FaultBook) -> Iterable[MqttPublisher]:
     for bus in world.buses:
         if not isinstance(bus, MqttBus):
@@ -99,8 +104,8 @@ def _publishers(world: World, clock: WorldClock, book: FaultBook) -> Iterable[Mq
             assert isinstance(profile, MqttProfile)  # noqa: S101  loading has checked it
             profile = overridden(profile, settings)
             make = partial(PublishingDevice, settings, profile, world.model, world.zone)
-            device = make(nodes)
             faults = book.of(settings.id)
+            device = make(nodes, partial(_disobeys, faults, clock))
             device.telemetry = FaultyReadings(device.telemetry, faults, world.model, profile)
             devices.append(FaultyPublisher(device, make, faults))
         password = reveal(bus.password, world.folder) if bus.password else None

@@ -1,5 +1,6 @@
 """A site with chillers that may be written, served by simulators; its daemon comes and goes."""
 
+import json
 import socket
 import struct
 import sys
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from monitor.cli.dr_views import whole_facts
+from monitor.event_watch import whole_facts
 from monitor.keys import new_key
 from monitor.store.event_reader import EventReader
 from simulators.control import ask
@@ -98,6 +99,19 @@ class Plant:
                 answer += part
         assert answer[7] == table, answer.hex()
         return int.from_bytes(answer[9:11], "big")
+
+    def set_register(self, unit: int, address: int, value: int) -> None:
+        """Write a register by nothing of ours, as somebody at the device would."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as wire:
+            wire.sendall(struct.pack(">HHHBBHH", 1, 0, 6, unit, 6, address, value))
+            assert wire.recv(64)[7] == 6
+
+    def status(self) -> dict[str, Any]:
+        """What ``status --json`` says."""
+        with run_program([*COMMAND, "status", "--json", "--site", self.site], name="status") as program:
+            program.wait(PATIENCE_S)
+            facts: dict[str, Any] = json.loads(program.output)
+            return facts
 
     def registers(self) -> dict[str, int]:
         """What the plan's points show."""

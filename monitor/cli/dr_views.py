@@ -17,13 +17,13 @@ from config.problems import did_you_mean
 from config.words import say, say_error
 from monitor.cli.words import plain, tell
 from monitor.dispatch.desk import plans_of
+from monitor.event_watch import event_facts, whole_facts
 from monitor.store.event_reader import EventReader
 from monitor.store.events import EventRow
-from monitor.timestamps import iso_utc, local_text
-from rules.curtailment import Action, Plan, Track
+from monitor.timestamps import local_text
+from rules.curtailment import Action, Plan
 
 FINE, PROBLEM, WRONG_USE = 0, 1, 2
-INSTANTS = ("at_ms", "sent_ms", "done_ms", "shed_ms", "back_ms")
 
 
 def run_plan(path: Path, wanted: str | None, language: str, *, as_json: bool) -> int:
@@ -110,67 +110,6 @@ def run_show(path: Path, event: str, language: str, *, as_json: bool) -> int:
     else:
         _show_event(facts, found[0], ZoneInfo(loaded.site.site.timezone), language)
     return FINE
-
-
-def event_facts(row: EventRow) -> dict[str, Any]:
-    """An event for machines."""
-    return {
-        "event": row.id,
-        "plan": row.plan.id,
-        "mode": row.mode.value,
-        "life": row.life.value,
-        "start": iso_utc(row.start_ms),
-        "end": iso_utc(row.end_ms),
-        "noticed": iso_utc(row.noticed_ms),
-        "ended": None if row.ended_ms is None else iso_utc(row.ended_ms),
-        "wanted_kw": row.wanted_kw,
-        "programme": row.programme,
-        "source": row.source,
-        "who": row.who,
-        "note": row.note,
-    }
-
-
-def whole_facts(reader: EventReader, row: EventRow) -> dict[str, Any]:
-    """An event with its plan, its actions, its writes and all that happened."""
-    tracks, troubles = reader.tracks(row.id), reader.troubles(row.id)
-    actions = [
-        {
-            "action": action.id,
-            "point": f"{action.device}.{action.point}",
-            "expected_kw": action.expected_kw,
-            **_timed(asdict(tracks.get(action.id, Track()))),
-            "state": state_of(tracks.get(action.id, Track())),
-            "error": troubles.get(action.id),
-        }
-        for action in row.plan.actions
-    ]
-    return {
-        **event_facts(row),
-        "plan_data": asdict(row.plan),
-        "actions": actions,
-        "writes": [_timed(one) for one in reader.writes(row.id)],
-        "steps": [_timed(one) for one in reader.steps(row.id)],
-    }
-
-
-def state_of(track: Track) -> str:
-    """One word for where an action stands."""
-    if track.is_shed:
-        return "not_confirmed" if track.standing is None else "shed"
-    if track.failed is not None:
-        return "failed"
-    return "waiting" if track.back_ms is None else "handed_back"
-
-
-def _timed(facts: dict[str, Any]) -> dict[str, Any]:
-    """Milliseconds as instants that people and programs can read."""
-    return {
-        key.removesuffix("_ms") if key in INSTANTS else key: iso_utc(value)
-        if key in INSTANTS and value is not None
-        else value
-        for key, value in facts.items()
-    }
 
 
 def _show_event(facts: dict[str, Any], row: EventRow, zone: tzinfo, language: str) -> None:

@@ -17,9 +17,11 @@ from config.site import MeterSettings
 from config.words import say
 from monitor.adjusted.shown import ExpectedNow, expected_now
 from monitor.cli.status_devices import counts_lines, device_facts, doubts_lines
+from monitor.cli.status_events import needs_attention, show_event
 from monitor.cli.status_expected import expected_lines
 from monitor.cli.words import plain
 from monitor.clock import SystemClock
+from monitor.event_watch import standings_of
 from monitor.findings import Finding, PointDoubt, counts_words, meter_findings, refusal_words
 from monitor.sinks.lanes import pending
 from monitor.store.database import WriterLock
@@ -63,6 +65,7 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
     clock = conditions.get(CLOCK)
     store = troubles_of(conditions.values())
     expected = _expected(loaded, reader, conditions, now_ms)
+    events = standings_of(loaded, loaded.store_path, now_ms)
     attention = (
         pid is None
         or bool(store)
@@ -71,6 +74,7 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
         or any(meter.get("error") or meter["findings"] for meter in meters)
         or any(sink["dead_letters"] or sink["state"] not in ("ok", None) for sink in sinks)
         or any(one.changed for one in expected)
+        or any(needs_attention(event) for event in events)
     )
     return {
         "site": loaded.site.site.id,
@@ -82,6 +86,7 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
         "meters": meters,
         "sinks": sinks,
         "expected": expected,
+        "events": events,
         "attention": attention,
     }
 
@@ -166,6 +171,8 @@ def _show(facts: dict[str, Any], loaded: LoadedSite, language: str) -> None:
         console.print(plain(text))
         if sink["error"]:
             console.print(Text("  ").append_text(_error(sink["error"], language)), style="red")
+    for event in facts["events"]:
+        show_event(console, event, zone, language)
 
 
 def _show_devices(console: Console, facts: dict[str, Any], zone: ZoneInfo, language: str) -> None:

@@ -7,10 +7,14 @@ from datetime import date
 
 from sqlalchemy import Connection, Engine, select
 
-from monitor.store.event_tables import baselines, settlements
+from monitor.store.event_tables import baselines, curtailment_events, settlements
 from monitor.store.history_tables import past_events
+from rules.curtailment import Life, Mode
 
 DEMAND_RESPONSE = "demand_response"
+
+_BEGAN = [life.value for life in (Life.ACTIVE, Life.ENDED, Life.ABORTED, Life.SETTLED)]
+"""What was cancelled, or has not begun, curtailed nothing; a dry run never does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +55,20 @@ class CurtailmentReader:
             yield connection
 
     def spans(self) -> list[tuple[int, int]]:
-        """[start, end) of every event, imported or settled here, seconds UTC, by start."""
+        """[start, end) of every event, imported, settled or carried out here, seconds UTC, by start."""
         told = select(past_events.c.start_s, past_events.c.end_s).where(
             past_events.c.site == self._site, past_events.c.kind == DEMAND_RESPONSE
         )
         settled = select(baselines.c.start_s, baselines.c.end_s).where(baselines.c.site == self._site)
+        own = curtailment_events
+        carried_out = select(own.c.start_ms, own.c.end_ms).where(
+            own.c.site == self._site, own.c.life.in_(_BEGAN), own.c.mode != Mode.DRY_RUN.value
+        )
         with self._connect() as connection:
             rows = [*connection.execute(told).all(), *connection.execute(settled).all()]
-        return sorted((start_s, start_s + 1 if end_s is None else end_s) for start_s, end_s in rows)
+            ours = connection.execute(carried_out).all()
+        spans = [(start_s, start_s + 1 if end_s is None else end_s) for start_s, end_s in rows]
+        return sorted([*spans, *((start // 1000, -(-end // 1000)) for start, end in ours)])
 
     def settlements(self, first: date, last: date) -> list[SettlementEntry]:
         """Settlements that touch [first, last], by start."""

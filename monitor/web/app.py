@@ -19,6 +19,7 @@ from monitor.clock import Clock
 from monitor.store.reader import StoreReader
 from monitor.web import charts
 from monitor.web.assets import Asset, Assets
+from monitor.web.events import add_events
 from monitor.web.guard import Guard, allowed_hosts
 from monitor.web.hub import Hub
 from monitor.web.live import LiveState
@@ -151,6 +152,7 @@ def create_app(loaded_site: LoadedSite, reader: StoreReader | None, clock: Clock
         LogbookPage(loaded_site, page.templates, clock),
         lambda request: page.language(request.query_params.get("lang"), request.cookies.get(COOKIE)),
     )
+    add_events(app, loaded_site, clock)
     return app
 
 

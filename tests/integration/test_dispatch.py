@@ -71,3 +71,58 @@ def test_the_end_of_the_daemon_hands_back(tmp_path):
             wait_for("the event", lambda: one.registers() == SHED)
             assert daemon.terminate(timeout_s=60) == 0
         assert one.registers() == before
+
+
+def test_a_comfort_limit_that_is_passed_hands_back_and_sheds_again_on_its_good_side(tmp_path):
+    guarded = (
+        PLAN
+        + """\
+      guards:
+        - {point: chiller-3.chw_setpoint_active, above: 10, back_at: 9, actions: [warmer, limit]}
+"""
+    )
+    with plant(tmp_path, guarded) as one, one.daemon() as daemon:
+        before = one.registers()
+        one.trigger()
+        wait_for("the event", lambda: one.registers() == SHED)
+        one.set_register(3, 1, 560)  # 11 degC
+        wait_for("the release", lambda: one.registers() == {**before, "third": SHED["third"]})
+        assert "chiller-3.chw_setpoint_active shows 11" in daemon.output
+        one.set_register(3, 1, 545)  # 9.5: not on the good side yet
+        daemon_saw = one.facts("one")["writes"]
+        one.set_register(3, 1, 540)
+        wait_for("the event again", lambda: one.registers() == SHED)
+        assert len(daemon_saw) == 5
+        (event,) = one.status()["events"]
+        assert (event["life"], event["committed_kw"], event["baseline_kw"]) == ("active", 130.0, None)
+        assert {action["state"] for action in event["actions"]} == {"shed"}
+
+
+def test_a_dry_run_decides_and_records_and_writes_nothing(tmp_path):
+    with plant(tmp_path) as one, one.daemon():
+        before = one.registers()
+        code, said = one.dr("trigger", "summer", "--for", "30m", "--id", "one", "--mode", "dry-run", key=None)
+        assert code == 0, said
+        wait_for("its decisions", lambda: len(one.facts("one")["writes"]) == 3)
+        assert [write["asked"] for write in one.facts("one")["writes"]] == [9.0, 60.0, 40.0]
+        assert {write["outcome"] for write in one.facts("one")["writes"]} == {"dry_run"}
+        assert one.dr("abort", "one")[0] == 0
+        wait_for("its end", lambda: len(one.facts("one")["writes"]) == 6)
+        assert one.registers() == before
+        code, said = one.dr("list")
+        assert (code, "dry-run" in said, "aborted" in said) == (0, True, True)
+
+
+def test_a_wrong_offset_and_a_wrong_key_are_told(tmp_path):
+    with plant(tmp_path) as one:
+        words = ("summer", "--operator", "wang", "--for", "1h", "--start")
+        code, said = one.dr("schedule", *words, "2036-07-01T14:00+08:06")
+        assert (code, "+08:06" in said, "+08:00" in said) == (2, True, True)
+        code, said = one.dr("schedule", *words, "2036-07-01T14:00+08:00", key="guess")
+        assert (code, "not the one of operator 'wang'" in said) == (1, True)
+        code, said = one.dr("schedule", *words, "2036-07-01T14:00")
+        assert (code, "scheduled, live, 2036-07-01 14:00:00" in said) == (0, True)
+        code, said = one.dr("schedule", *words, "2036-07-01T14:30")
+        assert (code, "overlaps with event 'summer-20360701-1400'" in said) == (1, True)
+        code, said = one.dr("plan", "summer")
+        assert (code, "chiller-1.chw_setpoint" in said) == (0, True)

@@ -392,3 +392,19 @@ def test_a_delta_that_cannot_be_read_is_refused():
 def test_keys_that_do_not_fit_the_payload(said: dict[str, object], complaint: str):
     with pytest.raises(ValueError, match=complaint):
         part_of(**said)
+
+
+def test_a_word_stands_for_a_number_and_any_other_for_nothing():
+    part = MqttPart.model_validate(
+        {
+            "points": {
+                "enable_setpoint": {"path": "output", "words": {"true": 1, "on": 1, "off": 0}},
+                "active_power_total": {"path": "w", "unit": "W"},
+            }
+        }
+    )
+    said = [read(f'{{"output": {word}, "w": 1000}}', part).values[0] for word in ("true", '"ON"', '"off"')]
+    assert said == [1.0, 1.0, 0.0]
+    reading = read('{"output": "maybe", "w": 1000}', part)
+    assert math.isnan(reading.values[0])
+    assert reading.quality.tolist() == [Quality.MISSING, Quality.GOOD]

@@ -1,0 +1,97 @@
+"""Every plan that started is handed back, whatever fails: the n-th write for every n, kills at random."""
+
+import random
+import time
+
+import pytest
+
+from tests.dispatch_world import SHED, plant, wait_for
+
+DEVICES = ("chiller-1", "chiller-2", "chiller-3")
+
+
+def is_handed_back(one, event):
+    facts = one.facts(event)
+    closed = facts["life"] in ("ended", "aborted")
+    return closed and not any(action["is_shed"] for action in facts["actions"])
+
+
+@pytest.mark.parametrize("how", ["ignore", "refuse", "silent", "mute"])
+def test_the_n_th_write_fails_for_every_n_and_everything_is_handed_back(tmp_path, how):
+    """The n-th write to a device is struck, n = 1, 2, 3 ... until an event passes without meeting it."""
+    with plant(tmp_path) as one, one.daemon():
+        before, n, met = one.registers(), 0, True
+        while met:
+            n += 1
+            number = one.fault("chiller-2", kind="disobeying", how=how, spared=n - 1, times=1)
+            event = f"e{n}"
+            code, said = one.dr("trigger", "summer", "--for", "30m", "--id", event, "--operator", "wang")
+            assert code == 0, said
+
+            def has_acted(event=event):
+                states = {a["action"]: a["state"] for a in one.facts(event)["actions"]}
+                done = ("shed", "failed", "handed_back")
+                return all(state in done for state in states.values()) and states["third"] == "shed"
+
+            wait_for(f"event {n}", has_acted)
+            assert one.dr("abort", event)[0] == 0
+            wait_for(f"the release of event {n}", lambda event=event: is_handed_back(one, event))
+            assert one.registers() == before
+            struck = [f["struck"] for f in one.tell(list=True)["faults"] if f["number"] == number]
+            met = struck == [1]
+            one.tell(clear=number)
+            assert n < 10
+        assert n >= 3  # it struck the shedding and the release at least
+
+
+def test_kill_9_at_random_instants_of_an_event_leaves_nothing_shed(tmp_path):
+    dice = random.Random(20261126)
+    with plant(tmp_path) as one:
+        before = one.registers()
+        for turn in range(6):
+            with one.daemon() as daemon:
+                code, said = one.dr(
+                    "trigger", "summer", "--for", "30m", "--id", f"e{turn}", "--operator", "wang"
+                )
+                assert code == 0, said
+                time.sleep(dice.random() * 0.5)
+                daemon.kill()
+            with one.daemon() as daemon:
+                if dice.random() < 0.5:  # and in the middle of the release, too
+                    assert one.dr("abort", f"e{turn}")[0] == 0
+                    time.sleep(dice.random() * 0.2)
+                    daemon.kill()
+            with one.daemon():
+                if one.facts(f"e{turn}")["life"] not in ("ended", "aborted"):
+                    code, said = one.dr("abort", f"e{turn}")
+                    assert code == 0, said
+                wait_for(f"the release of turn {turn}", lambda turn=turn: is_handed_back(one, f"e{turn}"))
+                assert one.registers() == before
+
+
+def test_a_device_that_acknowledges_and_does_not_obey_is_told_and_nothing_is_half_done(tmp_path):
+    with plant(tmp_path) as one, one.daemon() as daemon:
+        before = one.registers()
+        one.fault("chiller-1", kind="disobeying", how="ignore")
+        one.trigger()
+        wait_for("the others", lambda: one.registers() == {**SHED, "warmer": before["warmer"]})
+        wait_for("the failure", lambda: one.facts("one")["actions"][0]["state"] == "failed")
+        assert one.facts("one")["actions"][0]["failed"] == "write.not_obeyed"
+        assert "acknowledged it and goes by 7" in daemon.output
+        code, said = one.dr("show", "one")
+        assert (code, "goes by 7" in said) == (0, True), said
+        assert [step["kind"] for step in one.facts("one")["steps"]].count("failed") == 1
+
+
+def test_a_lost_device_is_handed_back_when_it_is_there_again(tmp_path):
+    with plant(tmp_path) as one, one.daemon() as daemon:
+        before = one.registers()
+        one.trigger()
+        wait_for("the event", lambda: one.registers() == SHED)
+        number = one.fault("chiller-3", kind="silent")
+        assert one.dr("abort", "one")[0] == 0
+        daemon.wait_for_line("third is NOT handed back")
+        one.tell(clear=number)
+        wait_for("the release", lambda: one.registers() == before)
+        wait_for("its end", lambda: is_handed_back(one, "one"))
+        assert "release_failed" in [step["kind"] for step in one.facts("one")["steps"]]
