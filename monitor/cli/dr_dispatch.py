@@ -56,7 +56,10 @@ def run_asked(path: Path, said: Said, language: str) -> int:
         request = _request(said, zone, now_ms)
         outcome = asked(loaded, request)
     except WrongUseError as error:
-        tell(say(error.code, language, **error.data))
+        guess = error.data.pop("guess", None)
+        words = say(error.code, language, **error.data).rstrip(".。")
+        stop = say("config.stop", language)
+        tell(words + (stop if guess is None else say("config.did_you_mean", language, guess=guess)))
         return WRONG_USE
     except StoreError as error:
         tell(say(error.code, language, **_in_words(error, zone, language)))

@@ -13,7 +13,7 @@ from config.words import Spoken
 from drivers.contract import Driver
 from monitor.clock import SteadyClock
 from monitor.dispatch.carrying import Carrier
-from monitor.dispatch.journal import Call, Journal
+from monitor.dispatch.journal import Call, Journal, complain
 from monitor.dispatch.run import Run
 from monitor.store.events import Step
 from rules.curtailment import OPEN, Action, Life, Mode, Plan, Reading, Wish, life_at
@@ -111,16 +111,15 @@ class Dispatcher:
         is_first = True
         while True:
             self._woken.clear()
-            try:
-                if self._is_stale:
-                    self._is_stale = False
+            if self._is_stale:
+                self._is_stale = False
+                try:
                     await self._load(is_first=is_first)
                     is_first = False
-                await self._turn()
-            except Exception:
-                # Whatever it is, what is shed has to be handed back: the next turn tries again.
-                self._is_stale = True
-                log.exception("curtailment: a turn failed; the next one follows")
+                except Exception as error:  # noqa: BLE001  what is known goes on being handed back
+                    self._is_stale = True
+                    complain("*", error)
+            await self._turn()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), TURN_S if self._runs or self._is_stale else None)
 
@@ -167,16 +166,22 @@ class Dispatcher:
         now_ms = self._clock.now_ms()
         ends = self._ends or self._clock.is_holding
         for run in tuple(self._runs.values()):
-            if not ends:
-                await self._live(run, now_ms)
-            for place, holds in run.look_at_guards(self._readings, now_ms, self._began_ms):
-                await self._tell_guard(run, place, holds, now_ms)
-            if run.row.mode is not Mode.MONITOR_ONLY:
-                for action, wish in run.wishes(now_ms, self._clock.monotonic_s(), ends=ends):
-                    if wish.is_release or not self._is_held_elsewhere(run, action):
-                        self._begin(run, action, wish)
-            if run.is_over:
-                del self._runs[run.id]
+            try:
+                if not ends:
+                    await self._live(run, now_ms)
+                for place, holds in run.look_at_guards(self._readings, now_ms, self._began_ms):
+                    await self._tell_guard(run, place, holds, now_ms)
+            except Exception as error:  # noqa: BLE001  what is shed is handed back all the same
+                complain(run.id, error)
+            self._act(run, now_ms, ends=ends)
+
+    def _act(self, run: Run, now_ms: int, *, ends: bool) -> None:
+        if run.row.mode is not Mode.MONITOR_ONLY:
+            for action, wish in run.wishes(now_ms, self._clock.monotonic_s(), ends=ends):
+                if wish.is_release or not self._is_held_elsewhere(run, action):
+                    self._begin(run, action, wish)
+        if run.is_over:
+            del self._runs[run.id]
 
     async def _live(self, run: Run, now_ms: int) -> None:
         """Let an event go on in its life."""
@@ -194,7 +199,15 @@ class Dispatcher:
     async def _move(self, run: Run, life: Life, data: Mapping[str, object]) -> None:
         now_ms = self._clock.now_ms()
         step = Step(run.id, now_ms, life.value, "", dict(data))
-        if not await self._journal.move(run.id, (run.row.life,), life, step):
+        try:
+            moved = await self._journal.move(run.id, (run.row.life,), life, step)
+        except Exception:
+            if life in OPEN:
+                raise  # nothing begins that is not put down
+            run.becomes(life, now_ms)  # but everything ends, and is put down later
+            self._is_stale = True
+            raise
+        if not moved:
             self._is_stale = True  # somebody decided otherwise meanwhile: the store tells
             return
         run.becomes(life, now_ms)

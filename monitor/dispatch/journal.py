@@ -1,14 +1,19 @@
 """What the dispatcher keeps, from the event loop: each call is on disk when it returns."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from config.words import Spoken
 from monitor.store import events as store
 from monitor.store.ledgers import WriterEngine
+from monitor.store.reader import UNREADABLE
 from rules.curtailment import OPEN, Life, Track
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -113,3 +118,11 @@ class Loaded:
 def trouble_of(error: Any) -> dict[str, Any]:
     """An error with code and data as the store keeps it."""
     return {"code": error.code, "data": {key: str(value) for key, value in error.data.items()}}
+
+
+def complain(event: str, error: Exception) -> None:
+    """Tell that something could not be kept, in words where it is the disk; a defect with all it says."""
+    if isinstance(error, UNREADABLE):
+        log.error(Spoken("dispatch.log_unkept", event=event, reason=error.__cause__ or error))
+    else:
+        log.error("curtailment %s: %s", event, error, exc_info=error)

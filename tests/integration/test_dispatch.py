@@ -1,5 +1,8 @@
 """An event from command to equipment and back, over the wire, with the daemon killed in between."""
 
+import sqlite3
+from contextlib import closing
+
 from tests.dispatch_world import PLAN, SHED, plant, wait_for
 
 
@@ -73,15 +76,32 @@ def test_the_end_of_the_daemon_hands_back(tmp_path):
         assert one.registers() == before
 
 
-def test_a_comfort_limit_that_is_passed_hands_back_and_sheds_again_on_its_good_side(tmp_path):
-    guarded = (
-        PLAN
-        + """\
+GUARDED = (
+    PLAN
+    + """\
       guards:
         - {point: chiller-3.chw_setpoint_active, above: 10, back_at: 9, actions: [warmer, limit]}
 """
-    )
-    with plant(tmp_path, guarded) as one, one.daemon() as daemon:
+)
+
+
+def test_a_store_that_takes_nothing_keeps_nothing_shed(tmp_path):
+    with plant(tmp_path, GUARDED) as one, one.daemon():
+        before = one.registers()
+        one.trigger()
+        wait_for("the event", lambda: one.registers() == SHED)
+        wait_for("its outcomes", lambda: {w["outcome"] for w in one.facts("one")["writes"]} == {"obeyed"})
+        with closing(sqlite3.connect(tmp_path / "energy.db", isolation_level=None, timeout=60)) as other:
+            other.execute("BEGIN IMMEDIATE")  # and nobody else writes
+            one.set_register(3, 1, 560)  # 11 degC
+            wait_for("the release", lambda: one.registers() == {**before, "third": SHED["third"]}, 180)
+            other.execute("ROLLBACK")
+        assert one.dr("abort", "one")[0] == 0
+        wait_for("all of it", lambda: one.registers() == before)
+
+
+def test_a_comfort_limit_that_is_passed_hands_back_and_sheds_again_on_its_good_side(tmp_path):
+    with plant(tmp_path, GUARDED) as one, one.daemon() as daemon:
         before = one.registers()
         one.trigger()
         wait_for("the event", lambda: one.registers() == SHED)
