@@ -24,7 +24,7 @@ from tests.servers import run_program
 ZONE = ZoneInfo("Asia/Taipei")
 SITE_ID = "hall"
 SITE = """
-site: {{id: hall, name: {{zh-TW: 市政大樓, en: City Hall}}, timezone: Asia/Taipei, language: en}}
+site: {{id: hall, name: {{zh-TW: 市政大樓, en: City Hall}}, timezone: {zone}, language: en}}
 store: {{path: energy.db}}
 {extra}
 commodities:
@@ -75,13 +75,15 @@ class SavingsWorld:
     extra: str = "calendar: taiwan"
     driver: str = ""
     base_year: int = 2015
+    zone: str = "Asia/Taipei"
     site_file: Path = field(init=False)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.site_file = self.folder / "site.yaml"
         self.site_file.write_text(
-            SITE.format(extra=self.extra, driver=self.driver, base_year=self.base_year), encoding="utf-8"
+            SITE.format(extra=self.extra, driver=self.driver, base_year=self.base_year, zone=self.zone),
+            encoding="utf-8",
         )
 
     @property

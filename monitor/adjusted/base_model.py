@@ -9,6 +9,7 @@ from typing import Any
 from monitor.adjusted.climate import SourceKind, WeatherSource, span_s
 from monitor.adjusted.keeping import model_from_data, model_to_data
 from monitor.adjusted.observations import Subject, observed
+from rules.adjustments import Book
 from rules.models.changes import Spread, spread_of
 from rules.models.findings import ModelFinding, refusal, refused
 from rules.models.fitted import FittedModel, Step
@@ -85,7 +86,7 @@ def fitted(
     if source is None:
         found = (refusal("no_weather"),)
         return BaseModel(inputs, subject.step, None, None, (), Masked(0, 0, 0, 0), None, found)
-    seen = observed(subject, source, subject.base_days)
+    seen = observed(subject, source, subject.base_days, Book.BASE)
     base = seen.as_base()
     choose = select_hourly if subject.step is Step.HOUR else select_daily
     chosen = (
@@ -136,6 +137,10 @@ def inputs_hash(subject: Subject, source: WeatherSource | None, reporting_months
         "second_driver": settings.second_driver,
         "meters": {meter: reader.expected.stamp(meter, start_s, end_s) for meter in settings.meters},
         "ledgers": ledgers,
+        "adjustments": [
+            [one.adjustment.id, one.withdrawn is None]
+            for one in reader.answers.kept(Book.BASE, subject.commodity)
+        ],
         "calendar": days,
         "weather": None
         if source is None

@@ -22,6 +22,7 @@ from monitor.adjusted.climate import WeatherSource, span_s
 from monitor.adjusted.observations import Subject, observed, subject_of
 from monitor.store.reader import StoreReader
 from monitor.store.rows import ConditionRow, ResultRow
+from rules.adjustments import Book
 from rules.calendar import day_start_s, half_year_of
 from rules.models.changes import Change, ChangeKind, Spread, changes
 from rules.models.findings import refused
@@ -45,6 +46,9 @@ LOOK_AGAIN_S = 3600
 
 ASK_FOR_DAYS = 28
 """So long a change is asked about."""
+
+NEAR_DAYS = 7
+"""So near to a change, an adjustment that was written down explains it."""
 
 REPORTING_MONTHS = 6.0
 
@@ -163,7 +167,14 @@ def _stamp(subject: Subject, source: WeatherSource | None, days: Days) -> tuple[
     reader = subject.reader
     meters = [reader.expected.stamp(meter, start_s, end_s) for meter in subject.settings.meters]
     rows = [(row.start, row.end, row.quantity) for row in reader.ledger(subject.commodity, *days)]
-    return (*meters, *rows, source.stamp(reader.climate, start_s, end_s) if source else None)
+    explained = tuple(_explained(subject))
+    return (*meters, *rows, explained, source.stamp(reader.climate, start_s, end_s) if source else None)
+
+
+def _explained(subject: Subject) -> list[date]:
+    """First days of what people have written down: a change on one of them is explained."""
+    kept = subject.reader.answers.kept(Book.NON_ROUTINE, subject.commodity)
+    return [one.adjustment.start for one in kept if one.withdrawn is None]
 
 
 def held_against(subject: Subject, base: BaseModel, days: Days) -> list[Today]:
@@ -273,7 +284,13 @@ def _asked(
     subject: Subject, spread: Spread, told: Sequence[Today], found: Sequence[Change], today: date
 ) -> tuple[str, dict[str, Any]] | None:
     """The newest change that is still to be asked about."""
-    fresh = [one for one in found if (today - told[one.found_at].day).days <= ASK_FOR_DAYS]
+    explained = _explained(subject)
+    fresh = [
+        one
+        for one in found
+        if (today - told[one.found_at].day).days <= ASK_FOR_DAYS
+        and not any(abs((day - told[one.at].day).days) <= NEAR_DAYS for day in explained)
+    ]
     if not fresh:
         return None
     newest = fresh[-1]

@@ -13,12 +13,14 @@ from config.site import Commodity, CommoditySettings, WeatherSettings
 from monitor.adjusted.climate import HOUR_S, WeatherSource, best_source, climate_of, sources_of, span_s
 from monitor.store.known_days import days_used
 from monitor.store.reader import StoreReader
+from rules.adjustments import Book, by_day, shares_within
 from rules.daily import KNOWN_SHARE, DailyUse
 from rules.models.day_types import (
     DatedCalendar,
     day_type_cells,
     hour_of_day_type_cells,
     hour_of_week_cells,
+    local_dates,
     weekday_cells,
 )
 from rules.models.findings import ModelFinding, refusal, remark
@@ -86,8 +88,13 @@ def subject_of(
     return Subject(reader, commodity, site.commodities[commodity], site.weather, zone, calendar, step)
 
 
-def observed(subject: Subject, source: WeatherSource, days: Days) -> Observed:
-    """Each day of a span, or each hour, with its use and its conditions; NaN for what is missing."""
+def observed(subject: Subject, source: WeatherSource, days: Days, book: Book | None = None) -> Observed:
+    """Each day of a span, or each hour, with its use and its conditions; NaN for what is missing.
+
+    Parameters
+    ----------
+    book : whose adjustments are in the use: those of the base year, where it is that.
+    """
     climate = climate_of(source, subject.reader.climate, days, subject.zone, subject.settings.second_driver)
     findings = [*climate.findings, *_of_calendar(subject, days)]
     if subject.step is Step.HOUR:
@@ -105,10 +112,26 @@ def observed(subject: Subject, source: WeatherSource, days: Days) -> Observed:
         calendar = subject.calendar
         cell = weekday_cells(dates) if calendar is None else day_type_cells(dates, calendar)
         conditions = Conditions(temperature, cell, moisture)
+    if book is not None:
+        use = use + _adjustments(subject, start, days, book)
     use, zero = zero_is_missing(use, electricity=subject.commodity is Commodity.ELECTRICITY)
     if zero.any():
         findings.append(remark("zeros_missing", rows=int(zero.sum())))
     return Observed(start, use, conditions, tuple(findings))
+
+
+def _adjustments(subject: Subject, start: Instants, days: Days, book: Book) -> Floats:
+    """(n,) what a ledger of adjustments gives to each row; the hours of a day alike."""
+    shares = subject.reader.answers.kept(book, subject.commodity)
+    counting = [one.adjustment for one in shares if one.withdrawn is None]
+    extra = np.array([float(one) for one in by_day(shares_within(counting, *days), *days)])
+    if subject.step is Step.DAY:
+        return extra
+    of_row = np.array([(day - days[0]).days for day in local_dates(start, subject.zone)], dtype=np.int64)
+    inside = (of_row >= 0) & (of_row < len(extra))
+    hours = np.bincount(of_row[inside], minlength=len(extra))
+    at = np.where(inside, of_row, 0)
+    return np.where(inside, extra[at] / np.maximum(hours, 1)[at], 0.0)
 
 
 def _of_calendar(subject: Subject, days: Days) -> list[ModelFinding]:

@@ -17,6 +17,7 @@ from monitor.adjusted.base_model import BaseModel, base_model
 from monitor.adjusted.expected import half_widths
 from monitor.adjusted.observations import Subject, observed, subject_of
 from monitor.reports.summary import Saving, Summary, summary_of
+from monitor.store.base_rows import BaseLock
 from monitor.store.reader import StoreReader
 from rules.adjustments import AdjustmentShare
 from rules.calendar import ReportingPeriod
@@ -65,13 +66,15 @@ class CountedAdjustment:
 class SavingsAnswer:
     """Three answers about one commodity and period.
 
-    ``further`` is None where the second answer is none; with no adjustments it is the second answer.
+    ``locks`` are the parts of the base year that are locked. ``further`` is None where the second answer is
+    none; with no adjustments it is the second answer.
     """
 
     commodity: Commodity
     unit: str
     summary: Summary
     plain: Saving
+    locks: tuple[BaseLock, ...]
     adjusted: AdjustedSaving
     counted: tuple[CountedAdjustment, ...]
     further: FurtherAdjusted | None
@@ -108,8 +111,10 @@ def savings_answer(
         half = float(np.sqrt(sum(one.uncertainty**2 for one in counted)))
         found = adjusted.avoided
         further = further_adjusted(found.avoided, adjusted.avoided.band.half_width, total, half)
+    locks = tuple(one for one in reader.answers.locks(commodity) if one.holds(*subject.base_days))
+    plain = summary.savings[0]
     return SavingsAnswer(
-        commodity, COMMODITY_UNITS[commodity], summary, summary.savings[0], adjusted, counted, further
+        commodity, COMMODITY_UNITS[commodity], summary, plain, locks, adjusted, counted, further
     )
 
 

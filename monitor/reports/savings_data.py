@@ -27,6 +27,11 @@ def savings_data(answer: SavingsAnswer) -> dict[str, Any]:
         "commodity": answer.commodity.value,
         "unit": answer.unit,
         "plain": report["savings"][0],
+        "notes": report["notes"],
+        "locks": [
+            {"start": one.scope.start.isoformat(), "end": one.scope.end.isoformat(), "sha256": one.sha256}
+            for one in answer.locks
+        ],
         "adjusted": _adjusted(answer),
         "non_routine": _further(answer),
         "text": report_text(answer) or None,

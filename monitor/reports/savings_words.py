@@ -39,7 +39,7 @@ def savings_text(answer: SavingsAnswer) -> str:
         base_year=year_text(answer.plain.base_year, language),
         unit=_unit(answer),
     )
-    lines = [*wrapped(heading), *wrapped(about), "", _say(answer, "heading_plain")]
+    lines = [*wrapped(heading), *wrapped(about), *_locks(answer), "", _say(answer, "heading_plain")]
     lines += wrapped(sentence_of(answer.plain, answer.summary), first="    ")
     for note in answer.plain.notes:
         lines += wrapped(note_text(note, answer.plain, answer.summary), first="    * ")
@@ -59,6 +59,18 @@ def savings_text(answer: SavingsAnswer) -> str:
         for text in found:
             lines += wrapped(text, first="  - ")
     return "\n".join(lines) + "\n"
+
+
+def _locks(answer: SavingsAnswer) -> list[str]:
+    """What of the base year is locked, with the hash that anybody can make again."""
+    year = year_text(answer.plain.base_year, answer.language)
+    if not answer.locks:
+        return wrapped(_say(answer, "not_locked", base_year=year))
+    lines: list[str] = []
+    for one in answer.locks:
+        days = days_text(one.scope.start, one.scope.end, answer.language)
+        lines += wrapped(_say(answer, "locked", days=days, rows=one.rows, sha256=one.sha256[:16]))
+    return lines
 
 
 def _adjusted(answer: SavingsAnswer) -> list[str]:

@@ -114,6 +114,21 @@ def test_status_shows_the_day_and_asks(stepped):
     assert now.since == date(2016, 7, 1)
 
 
+def test_an_adjustment_near_the_day_answers_the_question(tmp_path):
+    world = SavingsWorld(tmp_path)
+    world.meter(*BASE)
+    world.meter(date(2016, 1, 1), LAST, change=since(STEP_DAY, 1.08))
+    world.weather(BASE[0], LAST)
+    look(world, NOON_AFTER_S)
+    code, text = world.command(
+        "adjust", "add", "electricity", "--start", "2016-10-05", "--per-day", "--quantity", "5000",
+        "--uncertainty", "900", "--reason", "an office moved in", "--evidence", "letter 9", "--author", "Lin",
+    )  # fmt: skip
+    assert code == 0, text
+    (condition,) = look(world, NOON_AFTER_S + 7200).conditions
+    assert (condition.device, condition.condition, condition.error) == ("expected/electricity", "ok", None)
+
+
 def test_a_kept_model_is_the_model_to_the_last_bit(stepped):
     loaded = load_site(stepped.site_file)
     reader = StoreReader.open(loaded.store_path, SITE_ID)

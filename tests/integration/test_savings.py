@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from monitor.reports.savings_data import savings_json
 from monitor.reports.savings_words import savings_text
 from monitor.store.reader import StoreReader
 from rules.calendar import day_start_s, reporting_period
+from rules.models.fitted import Step
 from tests.savings_world import ZONE, SavingsWorld, since
 
 BASE = date(2015, 1, 1), date(2015, 12, 31)
@@ -61,7 +63,8 @@ class TestRetrofit:
     def test_the_plain_difference_is_the_reports_own(self, retrofitted):
         code, report = retrofitted.command("report", "2016H2", "--json")
         assert code == 0
-        (of_report,) = [one for one in json.loads(report)["savings"] if one["commodity"] == "electricity"]
+        told = json.loads(report[report.index("{") : report.rindex("}") + 1])["savings"]
+        (of_report,) = [one for one in told if one["commodity"] == "electricity"]
         assert answer(retrofitted)["plain"] == of_report
 
     def test_a_period_without_a_measure_saves_nothing_beyond_its_band(self, tmp_path):
@@ -97,6 +100,59 @@ class TestRetrofit:
         assert found["adjusted"]["masked"]["rows"] == 31
         truth = found["adjusted"]["observed"] / (1 - MEASURE) * MEASURE
         assert abs(found["adjusted"]["avoided"] - truth) <= found["adjusted"]["band"]["half_width"]
+
+
+class TestFurther:
+    """The third answer, the locked base year, and its adjustments: through the commands that write them."""
+
+    EVENT = ("--reason", "300 more staff", "--evidence", "payroll 105-9", "--author", "Lin",
+             "--text-en", "About 300 more staff moved back")  # fmt: skip
+
+    def test_adjustments_are_added_with_bands_in_quadrature_and_told(self, tmp_path):
+        world = SavingsWorld(tmp_path)
+        world.meter(*BASE)
+        world.meter(*HALF, keep=without(date(2016, 9, 11), 10))
+        world.weather(BASE[0], HALF[1])
+        before = answer(world)
+        code, text = world.command(
+            "adjust", "add", "electricity", "--start", "2016-09-01", "--end", "2016-09-30", "--per-day",
+            "--quantity", "2000", "--uncertainty", "500", *self.EVENT,
+        )  # fmt: skip
+        assert code == 0, text
+        found = answer(world)
+        assert found["plain"] == before["plain"]
+        assert found["adjusted"] == before["adjusted"]
+        (one,) = found["non_routine"]["adjustments"]
+        assert (one["days"], one["counted_days"]) == (30, 20)  # ten days are in neither sum
+        assert one["quantity"] == pytest.approx(40_000)
+        further, band = found["non_routine"], found["adjusted"]["band"]["half_width"]
+        assert further["avoided"] == pytest.approx(found["adjusted"]["avoided"] + 40_000)
+        assert further["half_width"] == pytest.approx(np.hypot(band, 500 * 20))
+        assert "About 300 more staff moved back." in found["text"]
+        code, text = world.command("savings", "electricity", "2016H2")
+        assert "of which 20 are counted: 300 more staff" in " ".join(text.split())
+
+    def test_the_base_year_is_the_locked_and_adjusted_one(self, tmp_path):
+        world = SavingsWorld(tmp_path)
+        world.meter(*BASE)
+        world.meter(*HALF)
+        world.weather(BASE[0], HALF[1])
+        before = answer(world)
+        assert before["locks"] == []
+        code, text = world.command("base", "lock", "electricity")
+        assert code == 0, text
+        code, text = world.command(
+            "base", "adjust", "electricity", "--start", "2015-01-01", "--end", "2015-12-31", "--per-day",
+            "--quantity", "1000", "--reason", "a feeder left out", "--evidence", "plan 7", "--author", "Wu",
+        )  # fmt: skip
+        assert code == 0, text
+        found = answer(world)
+        assert len(found["locks"][0]["sha256"]) == 64
+        more = found["adjusted"]["expected"] - before["adjusted"]["expected"]
+        assert more == pytest.approx(184 * 1000, rel=1e-6)
+        assert answer(world, "--hourly")["adjusted"]["expected"] > before["adjusted"]["expected"] + 150_000
+        code, text = world.command("savings", "electricity", "2016H2")
+        assert "is locked" in text
 
 
 @pytest.mark.parametrize(
@@ -238,3 +294,22 @@ def without(first: date, days: int):
     """What is left when some days are gone."""
     begins_s = day_start_s(first, ZONE)
     return lambda at_s, _: (at_s < begins_s) | (at_s >= begins_s + days * 86400)
+
+
+@pytest.mark.parametrize("step", [Step.DAY, Step.HOUR])
+def test_days_of_23_and_25_hours_are_days(tmp_path, step):
+    """Berlin: a row a day and an hour whatever the clocks do, none of them masked, none of them twice."""
+    world = SavingsWorld(tmp_path, extra="", zone="Europe/Berlin")
+    world.meter(date(2015, 1, 1), date(2016, 12, 31))
+    world.weather(date(2015, 1, 1), date(2016, 12, 31))
+    loaded = load_site(world.site_file)
+    reader = StoreReader.open(loaded.store_path, "hall")
+    period = reporting_period("2016-03-01/2016-10-31")
+    found = savings_answer(reader, loaded, Commodity.ELECTRICITY, period, "en", step=step)
+    start_s, end_s = period.bounds_s(ZoneInfo("Europe/Berlin"))
+    whole = sum(reader.intervals("main", start_s, end_s).quantity)
+    reader.close()
+    masked = found.adjusted.avoided.masked
+    assert masked.rows == masked.counted == (245 if step is Step.DAY else (end_s - start_s) // 3600)
+    assert found.adjusted.avoided.observed == pytest.approx(whole)
+    assert not [one for one in found.adjusted.findings if one.code == "reporting_rows_absent"]
