@@ -33,7 +33,7 @@ from monitor.store.care.quarantine import (
     quarantine_if_damaged,
     speaks_of_damage,
 )
-from monitor.store.database import StoreError, WriterLock, open_writer
+from monitor.store.database import StoreError, WriterLock, in_words, open_writer
 from monitor.store.deliveries import DAEMON, add_audit
 from monitor.store.ledgers import WriterEngine
 from monitor.store.reader import UNREADABLE, StoreReader
@@ -338,7 +338,7 @@ def _set_aside_next(error: BaseException, loaded: LoadedSite, *, last: bool) -> 
     """Have the next start set a store aside that proved damaged; an error that is none goes on its way."""
     reason = damage_in(error)
     if reason is None:
-        raise error
+        raise in_words(loaded.store_path, error) from error
     mark_damaged(loaded.store_path, reason)
     data = {"path": str(loaded.store_path), "reason": reason}
     if last:  # it still has the lock; its next start sets the store aside

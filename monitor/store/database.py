@@ -299,6 +299,13 @@ def _unusable(path: Path, error: Exception) -> StoreError:
     return StoreError("store.unusable", path=str(path), reason=str(cause))
 
 
+def in_words(path: Path, error: BaseException) -> BaseException:
+    """A failure of the database as one that has words for people; any other error as it is."""
+    if isinstance(error, Exception) and isinstance(error.__cause__ or error, sqlite3.Error):
+        return _unusable(path, error)
+    return error
+
+
 def not_writable(path: Path, error: OSError) -> StoreError:
     """Tell who may not write where, and whom the place belongs to."""
     reason = error.strerror or str(error)

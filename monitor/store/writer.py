@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 RETRY_FIRST_S, RETRY_CAP_S = 0.25, 10.0
 
+LAST_TRIES_S = 3.0
+"""At the end, how long a commit that fails is tried again: a disk may be in trouble for an instant only."""
+
 GATHER_S = 0.05
 """How long commits may gather for one transaction: only while nobody waits to hear that one is safe."""
 
@@ -107,6 +110,7 @@ class Writer:
         self._idle = False
         self._awaited = False
         self._closing = False
+        self._last_try_s = 0.0
         self.last_error: str | None = None
         with engine.connect() as connection:
             self._seq = newest_seq(connection)
@@ -143,6 +147,7 @@ class Writer:
     def close(self, timeout_s: float = 8.0) -> bool:
         """Write what is waiting and end. Returns whether all of it got to disk."""
         with self._wake:
+            self._last_try_s = monotonic() + LAST_TRIES_S
             self._closing = True
             self._wake.notify()
         if self._thread.is_alive():
@@ -170,7 +175,7 @@ class Writer:
                 self._write(group)
             except Exception as error:  # noqa: BLE001  whatever the disk says, the rows are kept
                 self._complain(error)
-                if closing:
+                if closing and monotonic() >= self._last_try_s:
                     return
                 self._rest(delay_s)
                 delay_s = min(RETRY_CAP_S, delay_s * 2)
@@ -184,11 +189,13 @@ class Writer:
                     callback()
 
     def _rest(self, delay_s: float) -> None:
-        """Wait before the next try, unless it ends. Calls are done meanwhile: one may make room."""
-        until_s = monotonic() + delay_s
-        while not self._closing and (left_s := until_s - monotonic()) > 0:
+        """Wait before the next try, only shortly at the end. Calls are done meanwhile: one may make room."""
+        until_s, closing = monotonic() + delay_s, self._closing
+        if closing:
+            until_s = min(until_s, monotonic() + RETRY_FIRST_S)
+        while self._closing == closing and (left_s := until_s - monotonic()) > 0:
             with self._wake:
-                self._wake.wait_for(lambda: self._closing or self._calls, left_s)
+                self._wake.wait_for(lambda: self._closing != closing or self._calls, left_s)
                 calls = list(self._calls)
                 self._calls.clear()
             self._do(calls)

@@ -69,7 +69,7 @@ class Wanted:
     ----------
     sinks : settings of each sink, as in a site file; files are beside the store.
     rolls_over_at : of the register, kWh.
-    fault : which call to the system fails: see ``tests.crash.disk``.
+    fault : which call to the system fails, and the how manieth: see ``disk.c``.
     """
 
     store: str
@@ -126,7 +126,7 @@ class Core:
     def __init__(self, pipe: Connection, wanted: Wanted) -> None:
         path = Path(wanted.store)
         self._pipe, self._say_lock = pipe, threading.Lock()
-        self._site = wanted.site
+        self._site, self._fault = wanted.site, wanted.fault
         self._right = WriterLock(path)
         self._right.acquire()
         if quarantined := quarantine_if_damaged(path, wanted.wall_ms):
@@ -233,7 +233,7 @@ class Core:
         self._reader.close()
         self._engine.dispose()
         self._right.release()
-        self.say("ended", whole)
+        self.say("ended", whole, self._fault is not None and has_fired())
 
 
 def tell_tasks() -> None:
@@ -254,6 +254,11 @@ def arm(fault: tuple[str, int]) -> None:
     """Tell the library between us and the system which call fails."""
     what, number = fault
     ctypes.CDLL(None).arm_fault(what.encode(), number)
+
+
+def has_fired() -> bool:
+    """Whether that call came."""
+    return bool(ctypes.CDLL(None).fault_fired())
 
 
 def main(pipe: Connection, wanted: Wanted) -> None:

@@ -28,11 +28,13 @@ class Life:
     Attributes
     ----------
     safe : numbers of the readings of which it said that they are on disk, in the order in which it said so.
+    met_fault : whether the call came that was to fail; known at its end.
     """
 
     def __init__(self, pipe: Connection, pid: int) -> None:
         self.pid = pid
         self.safe: list[int] = []
+        self.met_fault = False
         self._pipe = pipe
         self._said: list[tuple[Any, ...]] = []
         self._gone = False
@@ -129,7 +131,8 @@ class Life:
     def end(self) -> None:
         """End it in good order."""
         self.tell("end")
-        assert self.answer("ended")[1], "not everything got to disk"
+        _, whole, self.met_fault = self.answer("ended")
+        assert whole, "not everything got to disk"
         self.wait()
 
     def wait(self) -> None:

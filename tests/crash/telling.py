@@ -17,7 +17,7 @@ from rules.quality import Quality
 from simulators.proxy import Mood
 from tests.crash.core import Reading, Wanted
 from tests.crash.far_sides import FarSide, Held
-from tests.crash.nursery import PATIENCE_S, Life, Nursery
+from tests.crash.nursery import DeadError, Life, Nursery
 from tests.crash.oracle import WATT_HOUR, Book, Oracle, Taken
 from tests.crash.schedule import Schedule, Step
 from tests.crash.torn import tear
@@ -34,12 +34,26 @@ class DifferenceError(AssertionError):
 class Telling:
     """Carries a schedule out.
 
+    Parameters
+    ----------
+    fault : a call to the system that fails in the first life, and the how manieth: see ``disk.c``.
+
     Attributes
     ----------
     log : what happened, in words.
+    fired : whether that call came.
     """
 
-    def __init__(self, schedule: Schedule, nursery: Nursery, sides: dict[str, FarSide], site: str) -> None:
+    def __init__(
+        self,
+        schedule: Schedule,
+        nursery: Nursery,
+        sides: dict[str, FarSide],
+        site: str,
+        *,
+        fault: tuple[str, int] | None = None,
+    ) -> None:
+        self._fault, self.fired = fault, False
         self._schedule, self._nursery, self._sides, self._site = schedule, nursery, sides, site
         self._dice = random.Random(f"{schedule.seed} as it is told")
         self._folder = tempfile.TemporaryDirectory(prefix="crash-")
@@ -64,8 +78,8 @@ class Telling:
         try:
             self._start()
             for number, step in enumerate(self._schedule.steps):
-                self._timed(f"{number:2d}  {step}", self._do, step)
-            self._timed("mending", self._mend)
+                self._timed(f"{number:2d}  {step}", self._survive, self._do, step)
+            self._timed("mending", self._survive, self._mend)
             self._timed("comparing", self._compare)
         finally:
             if self._life is not None:
@@ -78,6 +92,18 @@ class Telling:
         self.log.append(words)
         do(*data)
         self.log[place] += f"  [{time.monotonic() - began_s:.2f} s]"
+
+    def _survive(self, do: Callable[..., None], *data: Any) -> None:
+        """Do it; where the fault is its death, start again."""
+        try:
+            do(*data)
+        except DeadError:
+            if self._fault is None:
+                raise
+            self.fired, self._fault = True, None
+            self._died(self._alive(), "none")
+            self._start()
+            self._survive(do, *data)
 
     # -- what happens -------------------------------------------------------------------------------
 
@@ -105,7 +131,7 @@ class Telling:
     def _start(self) -> None:
         wall_ms = self._steady_ms + self._offset_ms
         wanted = Wanted(str(self._store), self._site, self._sinks, wall_ms, self._steady_ms,
-                        self._schedule.rolls_over_at)  # fmt: skip
+                        self._schedule.rolls_over_at, self._fault)  # fmt: skip
         self._oracle.begins(wall_ms, self._steady_ms)
         self._life = self._nursery.start(wanted)
         self._disk_is_full = False
@@ -221,6 +247,7 @@ class Telling:
             life.answer("backfill")
             life.settle()
         life.end()
+        self.fired = self.fired or life.met_fault
         self._oracle.ends(life.safe)
         self._look_into_store(len(self._oracle.readings()) - self._known)
 

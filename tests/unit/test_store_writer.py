@@ -1,11 +1,13 @@
 """The one writer: every row of every commit gets to disk, in order, and whoever asked is told after that."""
 
+import sqlite3
 import threading
 import time
 from contextlib import closing
 
 import numpy as np
 import pytest
+from sqlalchemy import event
 
 from monitor.store.database import open_writer
 from monitor.store.reader import StoreReader
@@ -79,6 +81,24 @@ def test_what_nobody_waits_for_gathers_and_gets_to_disk_all_the_same(store):
     for number in range(1, 4):
         writer.submit(commit(number, layout_id))
     assert eventually(lambda: writer.waiting() == 0)
+
+
+def test_a_disk_in_trouble_at_the_very_end_is_given_another_chance(store):
+    path, writer, layout_id = store
+    writer.start()
+    tries = []
+
+    def fail_at_first(connection, *_):
+        tries.append(connection)
+        if len(tries) < 3:
+            raise sqlite3.OperationalError("disk I/O error")
+
+    event.listen(writer._engine, "begin", fail_at_first)
+    writer.submit(commit(1, layout_id))
+    assert writer.close()
+    assert len(tries) >= 3
+    with closing(StoreReader.open(path, "site")) as reader:
+        assert reader.last_scan_id() == 1
 
 
 def eventually(is_so, within_s=90.0):
