@@ -162,22 +162,34 @@ class Pipeline:
             self._snapshot_slot = slot
         self._submit(commit)
 
-    def set_back(self, by_ms: int, now_ms: int, reader: StoreReader, *, unseen_ms: int = 0) -> None:
-        """Go on at ``now_ms`` where times were ``by_ms`` ahead; everything accepted must be in the store."""
+    def set_back(
+        self,
+        by_ms: int,
+        now_ms: int,
+        reader: StoreReader,
+        unwritten: Sequence[IntervalRow] = (),
+        *,
+        unseen_ms: int = 0,
+    ) -> None:
+        """Go on at ``now_ms`` where times were ``by_ms`` ahead.
+
+        Parameters
+        ----------
+        unwritten : closed intervals that the store may not have yet, in order; taken before this is called.
+        """
         commit = Commit()
         for meter_id, track in self._tracks.items():
             if not is_ahead(track, now_ms):
                 continue
-            rows = reader.intervals(meter_id, reopened_s(track, by_ms), FOR_EVER_S)
-            self._tracks[meter_id] = set_back(track, by_ms, float(rows.quantity.sum()), unseen_ms=unseen_ms)
+            ahead = _ahead(reader, meter_id, reopened_s(track, by_ms), unwritten)
+            closed = sum(quantity for _, quantity in ahead.values())
+            self._tracks[meter_id] = set_back(track, by_ms, closed, unseen_ms=unseen_ms)
             # Nobody can take its readings again from before: their times were others.
             self._reworking.pop(meter_id, None)
             commit.begun_anew.append(meter_id)
             commit.intervals += [
                 IntervalRow(meter_id, untold(start_s, duration_s))
-                for start_s, duration_s in zip(
-                    rows.start.astype(int).tolist(), rows.duration_s.tolist(), strict=True
-                )
+                for start_s, (duration_s, _) in sorted(ahead.items())
             ]
         commit.snapshot = self.snapshot()
         commit.checkpoints = self._checkpoints(commit.begun_anew)
@@ -332,6 +344,20 @@ class Pipeline:
             state = track.save() if saved is None else saved[meter_id]
             rows.append(CheckpointRow(meter_id, at_ms, track.open_start_s, self._scan_id, state))
         return rows
+
+
+def _ahead(
+    reader: StoreReader, meter_id: str, from_s: int, unwritten: Sequence[IntervalRow]
+) -> dict[int, tuple[int, float]]:
+    """Length (s) and quantity of a meter's intervals from an instant on, by start; on disk or not yet."""
+    rows = reader.intervals(meter_id, from_s, FOR_EVER_S)
+    starts = rows.start.astype(int).tolist()
+    known = zip(rows.duration_s.tolist(), rows.quantity.tolist(), strict=True)
+    ahead = dict(zip(starts, known, strict=True))
+    for row in unwritten:
+        if row.meter == meter_id and row.interval.start_s >= from_s:
+            ahead[row.interval.start_s] = (row.interval.duration_s, row.interval.quantity)
+    return ahead
 
 
 def _is_late(track: MeterTrack, at_ms: int, now_ms: int) -> bool:

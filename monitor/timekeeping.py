@@ -16,7 +16,7 @@ from monitor.clock import SteadyClock
 from monitor.pipeline import Pipeline
 from monitor.store.reader import StoreReader
 from monitor.store.rows import Commit, ConditionRow, ResultRow
-from monitor.store.writer import Writer, submit_and_wait
+from monitor.store.writer import Writer
 from monitor.timestamps import iso_utc
 from rules.clockwork import CONFIRM_FAR_MS, CONFIRM_MS, Standing
 from rules.quality import Quality
@@ -128,10 +128,10 @@ class Timekeeper:
         self._tell()
 
     def _set_back(self, by_ms: int, unseen_ms: int) -> None:
-        # Which intervals lie ahead is asked of the store: rarely, and so on the loop, while nothing moves.
-        if not submit_and_wait(self._writer, Commit(), 5.0):
-            log.warning(Spoken("log.clock_back_unwritten"))
-        self._pipeline.set_back(by_ms, self._clock.now_ms(), self._reader, unseen_ms=unseen_ms)
+        # In this order: what gets to disk in between is in both.
+        unwritten = self._writer.unwritten_intervals()
+        now_ms = self._clock.now_ms()
+        self._pipeline.set_back(by_ms, now_ms, self._reader, unwritten, unseen_ms=unseen_ms)
 
     def _record(self, step_ms: int) -> None:
         """Keep that the time was set: results stay for good, and sinks tell of them."""

@@ -144,6 +144,11 @@ class Writer:
         """How many commits are not on disk yet."""
         return len(self._waiting)
 
+    def unwritten_intervals(self) -> list[IntervalRow]:
+        """Closed intervals that may not be on disk yet, in the order in which they will be."""
+        with self._lock:
+            return [row for commit in self._waiting for row in commit.intervals]
+
     def close(self, timeout_s: float = 8.0) -> bool:
         """Write what is waiting and end. Returns whether all of it got to disk."""
         with self._wake:

@@ -28,6 +28,7 @@ class Life:
     Attributes
     ----------
     safe : numbers of the readings of which it said that they are on disk, in the order in which it said so.
+    was_ready : whether it had taken up where the store stands.
     met_fault : whether the call came that was to fail; known at its end.
     """
 
@@ -35,6 +36,7 @@ class Life:
         self.pid = pid
         self.safe: list[int] = []
         self.met_fault = False
+        self.was_ready = False
         self._pipe = pipe
         self._said: list[tuple[Any, ...]] = []
         self._gone = False
@@ -59,6 +61,7 @@ class Life:
                 if words[0] == "safe":
                     self.safe.append(words[1])
                 else:
+                    self.was_ready |= words[0] == "ready"
                     self._said.append(words)
         except (EOFError, ConnectionResetError):
             self._gone = True

@@ -98,8 +98,8 @@ def _network(dice: random.Random) -> list[Step]:
 
 
 def _disk(dice: random.Random) -> list[Step]:
-    """The disk is full but for so many pages."""
-    between = [_readings(dice)]
+    """The disk is full but for so many pages, and they are soon used up."""
+    between = [Step("read", (dice.randint(60, 200), dice.choice((20, 60)), dice.uniform(0, 6000), "hasty"))]
     if dice.random() < 0.3:
         between += _clock(dice)
     if dice.random() < 0.3:

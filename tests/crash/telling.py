@@ -194,7 +194,8 @@ class Telling:
         self._start()
 
     def _died(self, life: Life, how: str) -> None:
-        torn = tear(self._store, how, self._dice)
+        # Before it was ready it promised nothing, and what the life before left unsaid was counted already.
+        torn = tear(self._store, how if life.was_ready else "none", self._dice)
         found = self._found()
         self.log.append(f"    safe {len(life.safe)}, found {len(found)}; {torn}")
         self._oracle.dies(life.safe, len(found))

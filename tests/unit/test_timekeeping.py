@@ -1,6 +1,7 @@
 """A clock that is set while meters are read: real store and pipeline, a clock that the test sets."""
 
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -281,6 +282,42 @@ def test_a_start_behind_the_store_goes_on_after_ten_minutes_and_loses_nothing(tm
     assert second.counted() == pytest.approx(machine.steady_s - 1000.0, abs=11)
     assert np.nanmax(second.reader.intervals("main", 0, 2**40).rate_avg) == pytest.approx(KW)
     second.leave()
+
+
+def test_set_back_while_the_disk_is_full_nothing_is_lost(house):
+    """What was closed ahead of the new time is not on disk yet when it has to be taken back."""
+    house.read_for(HOUR_S)
+    limit_pages(house, spare=0)
+    read_unwritten(house, 2 * HOUR_S)
+    assert house.writer.unwritten_intervals()
+    house.machine.set(-HOUR_S)
+    read_unwritten(house, CONFIRM_MS // 1000 + 10)
+    assert house.clock.standing is Standing.STEADY
+    limit_pages(house, spare=1_000_000)
+    house.read_for(2 * HOUR_S)
+    assert house.counted() == pytest.approx(house.machine.steady_s - 1000.0, abs=11)
+    assert all(row[1] >= 0 for row in house.rows())
+    starts = [row[0] for row in house.rows()]
+    assert starts == sorted(set(starts))
+
+
+def limit_pages(house, spare):
+    def limit(engine):
+        with engine.connect() as connection:
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+            connection.exec_driver_sql(f"PRAGMA max_page_count={pages + spare}")
+
+    done = threading.Event()
+    house.writer.call(limit)
+    house.writer.call(lambda _: done.set())
+    assert done.wait(30)
+
+
+def read_unwritten(house, seconds, every_s=10):
+    for _ in range(0, seconds, every_s):
+        house.machine.steady_s += every_s
+        house.keeper.look()
+        house.pipeline.accept(house.scan())
 
 
 def test_a_kill_after_the_clock_was_set_back_gives_the_same_rows(tmp_path):
