@@ -102,7 +102,7 @@ class Influx(_Gated):
 
     def admit(self, site: str, folder: Path) -> dict[str, Any]:
         url = f"http://127.0.0.1:{self._gate.port}"
-        return {"kind": "influxdb", "id": self.kind, "url": url, "bucket": "energy", "timeout_s": 2}
+        return {"kind": "influxdb", "id": self.kind, "url": url, "bucket": "energy", "timeout_s": 4}
 
     def _points(self, measurement: str, site: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self.server.query(
@@ -144,7 +144,7 @@ class Victoria(_Gated):
 
     def admit(self, site: str, folder: Path) -> dict[str, Any]:
         url = f"http://127.0.0.1:{self._gate.port}"
-        return {"kind": "influxdb", "id": self.kind, "url": url, "bucket": "energy", "timeout_s": 2}
+        return {"kind": "influxdb", "id": self.kind, "url": url, "bucket": "energy", "timeout_s": 4}
 
     def _values(self, name: str, site: str, expected: dict[int, set[float]]) -> dict[int, set[float]]:
         """All values of an instant; what is expected but for the last digits, which it rounds, is that."""
@@ -183,7 +183,7 @@ class City(_Gated):
         with contextlib.redirect_stdout(io.StringIO()):
             assert run_add_site(self.server.url, site, folder / "password", "en", renew=False) == 0
         return {"kind": "postgres", "id": self.kind, "host": "127.0.0.1", "port": self._gate.port,
-                "database": "postgres", "timeout_s": 2, "scans": True}  # fmt: skip
+                "database": "postgres", "timeout_s": 4, "scans": True}  # fmt: skip
 
     def _rows(self, query: str, site: str) -> list[Any]:
         with psycopg.connect(self.server.url) as connection:
@@ -220,7 +220,7 @@ class Broker:
         self._server, self._door, self._away = server, door, False
 
     def admit(self, site: str, folder: Path) -> dict[str, Any]:
-        return {"kind": "mqtt", "id": self.kind, "host": "127.0.0.1", "port": self._door.port, "timeout_s": 4,
+        return {"kind": "mqtt", "id": self.kind, "host": "127.0.0.1", "port": self._door.port, "timeout_s": 6,
                 "discovery_prefix": "homeassistant"}  # fmt: skip
 
     def turn(self, mood: Mood) -> None:

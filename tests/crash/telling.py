@@ -17,7 +17,7 @@ from rules.quality import Quality
 from simulators.proxy import Mood
 from tests.crash.core import Reading, Wanted
 from tests.crash.far_sides import FarSide, Held
-from tests.crash.nursery import DeadError, Life, Nursery
+from tests.crash.nursery import PATIENCE_S, DeadError, Life, Nursery
 from tests.crash.oracle import WATT_HOUR, Book, Oracle, Taken
 from tests.crash.schedule import Schedule, Step
 from tests.crash.torn import tear

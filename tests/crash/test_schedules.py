@@ -55,4 +55,6 @@ def test_01_power_cut_mid_write_and_05_full_disk_are_among_them():
         "again",
     }
     assert {step.data[1] for step in steps if step.what == "network"} >= {"refuse", "stall", "cut", "through"}
-    assert {step.data[0] for step in steps if step.what == "clock"} >= {-3600, 3600, "1970", 0}
+    set_to = {step.data[0] for step in steps if step.what == "clock"}
+    assert "1970" in set_to
+    assert min(set_to - {"1970"}) < 0 < max(set_to - {"1970"})
