@@ -23,8 +23,9 @@ HEADING = "commodity,start,end,quantity,unit,uncertainty,per,reason,evidence,aut
 @pytest.fixture
 def site(tmp_path, capsys):
     shutil.copy(EXAMPLE / "site.yaml", tmp_path)
-    for kind, name in (("base", "base-year.csv"), ("actuals", "actuals.csv"), ("reasons", "reasons.csv")):
-        assert run_import(tmp_path / "site.yaml", kind, [EXAMPLE / name], language="en") == 0
+    kinds = {"base": "base-year", "actuals": "actuals", "reasons": "reasons", "settlements": "settlements"}
+    for kind, name in kinds.items():
+        assert run_import(tmp_path / "site.yaml", kind, [EXAMPLE / f"{name}.csv"], language="en") == 0
     capsys.readouterr()
     return tmp_path / "site.yaml"
 
