@@ -27,6 +27,8 @@ def side() -> Iterator[CountingSide]:
         yield made
 
 
+@pytest.mark.scenario(1)
+@pytest.mark.scenario(5)
 @pytest.mark.parametrize("fault", STRIDES)
 def test_01_05_the_nth_write_or_commit_fails_or_is_the_last(fault, nursery, side):
     *failed, passed = each_call(fault, nursery, side, STRIDES[fault])
@@ -41,7 +43,7 @@ commodities: {electricity: {base_year: 2015}}
 """
 
 
-def test_06_a_start_at_which_the_disk_fails_is_told_in_words_and_the_next_one_works(tmp_path):
+def test_a_start_at_which_the_disk_fails_is_told_in_words_and_the_next_one_works(tmp_path):
     library, site = built(tmp_path), tmp_path / "site.yaml"
     site.write_text(SITE, encoding="utf-8")
     command = [sys.executable, "-m", "monitor.cli.main", "run", "--site", site]
@@ -63,6 +65,7 @@ def test_06_a_start_at_which_the_disk_fails_is_told_in_words_and_the_next_one_wo
     assert verify_store(tmp_path / "energy.db") == []
 
 
+@pytest.mark.scenario(2)
 @pytest.mark.parametrize("fault", ["unanswered", "dropped", "busy"])
 def test_02_the_nth_request_fails(fault, side):
     with Nursery() as nursery:

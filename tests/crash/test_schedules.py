@@ -27,7 +27,7 @@ def test_schedules_of_faults_lose_nothing_and_count_nothing_twice(first):
                 raise
 
 
-def test_01_power_cut_mid_write_and_05_full_disk_are_among_them():
+def test_every_kind_of_fault_is_among_them():
     """What the seeds above draw: every kind of fault, every server, every way to tear a log."""
     steps = [step for seed in SEEDS for step in draw(seed, STORIES).steps]
     kinds = {step.what for step in steps}
