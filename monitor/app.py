@@ -17,6 +17,7 @@ from monitor.adjusted.day_watch import DayWatch
 from monitor.clock import Clock, SteadyClock
 from monitor.collector import Collector
 from monitor.counting import CountKeeper
+from monitor.demand.watch import DemandWatch
 from monitor.dispatch.desk import EventDesk, plans_of
 from monitor.dispatch.dispatcher import Dispatcher
 from monitor.pipeline import Pipeline
@@ -100,6 +101,7 @@ class Daemon:
             formulas_of(loaded.site), self._reader, self._writer, loaded.site.interval_s
         )
         self._keeper = StoreKeeper(loaded.site, loaded.store_path, self._reader, self._writer, self._clock)
+        self._demand = DemandWatch(loaded, self._pipeline, self._reader, self._writer, self._clock)
         self._days = DayWatch(loaded, self._reader, self._writer, self._clock)
         self._committed = asyncio.Event()
         self._sinks = self._build_sinks()
@@ -192,6 +194,7 @@ class Daemon:
         keeper = CountKeeper(self._drivers, self._writer.call, self._site, self._clock)
         tasks.append(asyncio.create_task(keeper.run(), name="counts"))
         tasks.append(asyncio.create_task(self._dispatcher.run(), name="curtailment"))
+        tasks.append(asyncio.create_task(self._demand.run(), name="demand"))
         stopping = asyncio.create_task(asked.stop.wait(), name="stop")
         changing = asyncio.create_task(site_wanted(asked, self.loaded.path, self.note), name="reload")
         on_ready(self.loaded)

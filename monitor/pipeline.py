@@ -28,6 +28,7 @@ from monitor.store.rows import (
     pack_scan,
 )
 from rules.counters import CounterState, Replacement, Verdict
+from rules.intervals import Readings
 from rules.metering import MeterRules, MeterTrack, saved_factors
 from rules.quality import Quality
 from rules.scan import Layout, Scan
@@ -232,6 +233,11 @@ class Pipeline:
             self._reworking[meter.id].append(sample)
         if closed := track.close_due():
             commit.intervals += [IntervalRow(meter.id, interval) for interval in closed]
+
+    def unclosed(self, meter_id: str) -> tuple[MeterRules, Readings] | None:
+        """What no interval has closed over yet of a meter, and its rules; None before its first reading."""
+        track = self._tracks.get(meter_id)
+        return None if track is None or track.counter is None else (track.rules, track.unclosed())
 
     # -- taking readings again ------------------------------------------------------------------------
 

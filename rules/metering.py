@@ -19,7 +19,7 @@ from rules.counters import (
     replaced,
 )
 from rules.factors import Factors
-from rules.intervals import Interval, close_interval
+from rules.intervals import Interval, Readings, close_interval
 from rules.kept import KeptReadings
 from rules.quality import Quality
 from rules.stuck import StillWatch
@@ -253,6 +253,10 @@ class MeterTrack:
     def open_readings(self) -> list[tuple[int, float]]:
         """Instant (ms) and total of the readings that no interval has closed over yet, oldest first."""
         return list(zip(self._kept.at_ms, self._kept.total, strict=True))
+
+    def unclosed(self) -> Readings:
+        """The readings that no interval has closed over yet, the last one before them included."""
+        return self._kept.as_readings()
 
     def save(self) -> bytes:
         """The state as bytes; ``restore`` is its inverse."""

@@ -30,7 +30,7 @@ from monitor.cli.meter_commands import meters
 from monitor.cli.options import SITE, JsonOption, LanguageOption, SiteOption
 from monitor.cli.profile_commands import profiles
 from monitor.cli.store_commands import backup, export, restore, stores
-from monitor.cli.tariff_commands import tariffs
+from monitor.cli.tariff_commands import demand, tariffs
 from monitor.cli.usage import LANGUAGE, USAGE_ERROR, Command, Group, translate_help, usage_words
 
 if TYPE_CHECKING:
@@ -242,6 +242,7 @@ add_event_commands(dr)
 app.add_typer(tariffs, name="tariff")
 app.command("backup", cls=Command, help=say("care.help_backup", LANGUAGE))(backup)
 app.command("restore", cls=Command, help=say("care.help_restore", LANGUAGE))(restore)
+app.command("demand", cls=Command, help=say("tariff.help_demand", LANGUAGE))(demand)
 app.command("export", cls=Command, help=say("export.help", LANGUAGE))(export)
 
 

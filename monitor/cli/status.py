@@ -21,6 +21,7 @@ from monitor.cli.status_events import needs_attention, show_event
 from monitor.cli.status_expected import expected_lines
 from monitor.cli.words import plain
 from monitor.clock import SystemClock
+from monitor.demand.watch import CONDITION as DEMAND
 from monitor.event_watch import standings_of
 from monitor.findings import Finding, PointDoubt, counts_words, meter_findings, refusal_words
 from monitor.sinks.lanes import pending
@@ -66,6 +67,7 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
     store = troubles_of(conditions.values())
     expected = _expected(loaded, reader, conditions, now_ms)
     events = standings_of(loaded, loaded.store_path, now_ms)
+    demand = conditions.get(DEMAND)
     attention = (
         pid is None
         or bool(store)
@@ -75,6 +77,7 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
         or any(sink["dead_letters"] or sink["state"] not in ("ok", None) for sink in sinks)
         or any(one.changed for one in expected)
         or any(needs_attention(event) for event in events)
+        or (demand is not None and demand.error is not None)
     )
     return {
         "site": loaded.site.site.id,
@@ -82,6 +85,7 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
         "daemon_pid": pid,
         "store": store,
         "clock": {"standing": clock.condition, "error": clock.error} if clock else None,
+        "demand": _demand(demand),
         "devices": devices,
         "meters": meters,
         "sinks": sinks,
@@ -89,6 +93,13 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
         "events": events,
         "attention": attention,
     }
+
+
+def _demand(row: ConditionRow | None) -> dict[str, Any] | None:
+    """How the demand stands against the contract; None before the daemon has looked."""
+    if row is None:
+        return None
+    return {"standing": row.condition, "since": iso_utc(row.since_ms), "error": row.error}
 
 
 def _expected(
@@ -159,6 +170,9 @@ def _show(facts: dict[str, Any], loaded: LoadedSite, language: str) -> None:
         console.print(_error(error, language), style="yellow", soft_wrap=True)
     if facts["clock"] and facts["clock"]["error"]:
         console.print(_error(facts["clock"]["error"], language), style="yellow")
+    if facts["demand"] and facts["demand"]["error"]:
+        since = _local(facts["demand"]["since"], zone)
+        console.print(Text(f"{since}  ").append_text(_error(facts["demand"]["error"], language)), style="red")
     _show_devices(console, facts, zone, language)
     _show_meters(console, facts["meters"], zone, language)
     for text, wants in expected_lines(facts["expected"], language):

@@ -75,3 +75,17 @@ def show(
     from monitor.cli.tariff_views import run_show
 
     raise typer.Exit(run_show(name, language or LANGUAGE, as_json=as_json))
+
+
+def demand(
+    period: Annotated[str, typer.Argument(metavar="PERIOD", help=_help("arg_demand_period"))],
+    site: SiteOption = SITE,
+    meter: MeterOption = None,
+    count: Annotated[int, typer.Option("--top", min=1, max=100, metavar="N", help=_help("opt_top"))] = 10,
+    language: LanguageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the highest demand of a period."""
+    from monitor.cli.demand import run_demand
+
+    raise typer.Exit(run_demand(site, period, meter, count, language, as_json=as_json))

@@ -7,6 +7,8 @@ from typing import Any
 
 from config.loading import LoadedSite
 from config.site import Commodity
+from monitor.demand.limits import Limits
+from monitor.demand.watch import CONDITION as DEMAND
 from monitor.store.database import StoreError
 from monitor.store.reader import UNREADABLE, StoreReader
 from monitor.store.rows import ConditionRow
@@ -22,6 +24,7 @@ from monitor.web.readings import Board, first_scan_since
 from monitor.web.snapshot import DayCurve, DeviceState, Snapshot
 from monitor.web.watch import MeterWatch
 from rules.calendar import day_start_s
+from rules.demand import window_start_s
 from rules.intervals import IntervalSeries
 from rules.metering import MeterRules, MeterTrack
 
@@ -70,6 +73,8 @@ class LiveState:
         self._half_years_at: tuple[date, int] | None = None
         self._results_seq: int | None = None
         self._clock_error: dict[str, Any] | None = None
+        self._demand_error: dict[str, Any] | None = None
+        self._limits = Limits(loaded)
         self._store_troubles: tuple[dict[str, Any], ...] = ()
 
     def step(self, now_ms: int) -> Snapshot:
@@ -203,6 +208,8 @@ class LiveState:
         clock = conditions.get("clock")
         self._clock_error = clock.error if clock else None
         self._expected.look(reader, self._results_seq, conditions, now_ms)
+        demand = conditions.get(DEMAND)
+        self._demand_error = demand.error if demand else None
         self._store_troubles = tuple(troubles_of(conditions.values()))
         self._board.troubled = {
             row.device: row.since_ms for row in conditions.values() if row.condition != "online"
@@ -261,7 +268,7 @@ class LiveState:
         return Snapshot(
             now_ms=now_ms,
             interval_s=self.plan.site.interval_s,
-            contract_kw=self.plan.contract_kw,
+            contract_kw=self._limits.kw(window_start_s(now_ms / 1000, self.plan.site.interval_s)),
             trouble=trouble,
             newest_ms=self._board.newest_ms,
             stopped_ms=self._stopped_ms(now_ms),
@@ -280,6 +287,7 @@ class LiveState:
             wet_bulb=wet_bulb,
             devices=devices,
             clock_error=self._clock_error,
+            demand_error=self._demand_error,
             store_troubles=self._store_troubles,
             expected=self._expected.told,
             charts_version=f"{self._closed.seq} {self._half_years_at}",

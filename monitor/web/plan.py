@@ -116,11 +116,6 @@ class SitePlan:
         """Length of the billing interval."""
         return self.site.interval_s * 1000
 
-    @property
-    def contract_kw(self) -> float | None:
-        """The contract capacity, where one is configured."""
-        return self.site.contract.capacity_kw if self.site.contract else None
-
     def traced(self) -> tuple[MeterPlan, ...]:
         """Every meter whose register and rate the page follows."""
         meters = [meter for group in self.building.values() for meter in group]

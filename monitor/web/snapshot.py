@@ -93,7 +93,8 @@ class DeviceState:
 class Snapshot:
     """The page's content at ``now_ms``.
 
-    ``clock_error`` is {code, data} while the daemon does not believe its machine's clock.
+    ``demand_error`` is {code, data} while the daemon's alarm about the contract stands,
+    ``clock_error`` while the daemon does not believe its machine's clock.
     ``store_troubles`` are {code, data} each: a store near its cap, a damaged one that was set aside.
     ``trouble`` is {code, data} while the store cannot be read, ``stopped_ms`` since when nothing was
     written although something should have been. ``window_lacks`` are the meters without which the window
@@ -121,6 +122,7 @@ class Snapshot:
     wet_bulb: Reading = field(default_factory=lambda: missing("degC"))
     devices: tuple[DeviceState, ...] = ()
     clock_error: dict[str, Any] | None = None
+    demand_error: dict[str, Any] | None = None
     store_troubles: tuple[dict[str, Any], ...] = ()
     charts_version: str = ""
     expected: tuple[ExpectedNow, ...] = ()

@@ -44,6 +44,7 @@ def structured(snapshot: Snapshot, site: str) -> dict[str, Any]:
         "humidity": reading(snapshot.humidity),
         "wet_bulb": reading(snapshot.wet_bulb),
         "devices": [_device(device) for device in snapshot.devices],
+        "demand": snapshot.demand_error,
         "clock": snapshot.clock_error,
         "store": list(snapshot.store_troubles),
         "expected": [one.as_data() for one in snapshot.expected],

@@ -77,6 +77,8 @@ def _notices(snapshot: Snapshot, words: Words) -> Iterator[dict[str, str]]:
     if window is not None and contract_kw is not None and window.demand.headroom_kw(contract_kw) < 0:
         # Without figures: who hears the page read aloud is told once, not every second.
         yield {"level": "bad", "text": words("notice_over")}
+    elif snapshot.demand_error is not None:
+        yield {"level": "warn", "text": error_words(snapshot.demand_error, words)}
     if snapshot.clock_error is not None:
         yield {"level": "warn", "text": error_words(snapshot.clock_error, words)}
     for error in snapshot.store_troubles:

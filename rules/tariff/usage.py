@@ -15,11 +15,9 @@ from rules.local_time import DAY_S, to_local
 from rules.quality import Quality
 from rules.tariff.parts import ONE_DAY, CannotBillError, Note, Part
 from rules.tariff.periods import SEASONS, Period
+from rules.tops import can_be_peaks, mean_kw
 
 MILLIONTHS = 1_000_000
-WHOLE = 0.999
-"""Coverage of a window that is complete; the rest is rounding."""
-
 QUARTER_S = 900
 Codes = NDArray[np.uint8]
 
@@ -119,17 +117,16 @@ def use_of_parts(
     last = classify(parts, start_s + series.duration_s - 60, zone)
     straddles = (found.period != last.period) & (last.part >= 0)
     millionths = np.rint(np.where(told, series.quantity, 0.0) * MILLIONTHS).astype(np.int64)
-    mean_kw = series.quantity * 3600 / series.duration_s
-    can_peak = told & (series.duration_s == interval_s) & ~np.isnan(mean_kw)
-    sure = can_peak & ~series.caught_up & (series.quality == Quality.GOOD) & (series.coverage >= WHOLE)
+    power_kw, sure = mean_kw(series), can_be_peaks(series, interval_s)
+    can_peak = told & (series.duration_s == interval_s)
     uses = []
     for n, part in enumerate(parts):
         mine = (found.part == n) & told
         doubtful = mine & (series.caught_up | (series.quality > Quality.GOOD))
         periods = part.clock.value.periods(part.season)
-        peaks = {p: _highest(mean_kw, start_s, mine & sure & (found.period == p)) for p in periods}
+        peaks = {p: _highest(power_kw, start_s, mine & sure & (found.period == p)) for p in periods}
         others = {
-            p: _highest(mean_kw, start_s, mine & can_peak & ~sure & (found.period == p)) for p in periods
+            p: _highest(power_kw, start_s, mine & can_peak & ~sure & (found.period == p)) for p in periods
         }
         uses.append(
             PartUse(
@@ -148,14 +145,14 @@ def use_of_parts(
 
 
 def _highest(
-    mean_kw: NDArray[np.float64], start_s: NDArray[np.int64], chosen: NDArray[np.bool_]
+    power_kw: NDArray[np.float64], start_s: NDArray[np.int64], chosen: NDArray[np.bool_]
 ) -> Peak | None:
     """The first of the highest windows; None where there is none."""
     rows = np.flatnonzero(chosen)
     if not len(rows):
         return None
-    row = rows[np.argmax(mean_kw[rows])]
-    return Peak(Decimal(round(float(mean_kw[row]) * MILLIONTHS)).scaleb(-6), int(start_s[row]))
+    row = rows[np.argmax(power_kw[rows])]
+    return Peak(Decimal(round(float(power_kw[row]) * MILLIONTHS)).scaleb(-6), int(start_s[row]))
 
 
 def _is_higher(one: Peak, peak: Peak | None) -> bool:

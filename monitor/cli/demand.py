@@ -1,0 +1,166 @@
+"""``energy-monitor demand``: the highest windows of a period, what ran then, each tariff period's peak."""
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.table import Table
+
+from config.loading import LoadedSite, load_site
+from config.words import preferred_language, say
+from monitor.cli.billing import FINE, PROBLEM, WRONG_USE, WrongUseError, chosen_language, meters_of, refused
+from monitor.cli.tariff_bill import row_data
+from monitor.cli.words import plain, wide_console
+from monitor.demand.tops import Demand, TopWindow, demand_of
+from monitor.demand.words import note_words, period_words
+from monitor.store.reader import StoreReader
+from monitor.timestamps import iso_utc, local_text
+from rules.calendar import PeriodError, reporting_period
+
+SHOWN_OTHERS = 6
+
+
+def run_demand(
+    path: Path, period: str, meter: str | None, count: int, language: str | None, *, as_json: bool
+) -> int:
+    """Print the demand of a period.
+
+    Returns
+    -------
+    0 fine; 1 no window of it can be a demand; 2 wrong use or configuration.
+    """
+    loaded = load_site(path)
+    words = chosen_language(language, loaded)
+    try:
+        meters, wanted = meters_of(loaded, meter, words), reporting_period(period)
+    except WrongUseError as error:
+        return refused(error)
+    except PeriodError as error:
+        sys.stderr.write(say(error.code, language or preferred_language(), **error.data) + "\n")
+        return WRONG_USE
+    reader = StoreReader.open(loaded.store_path, loaded.site.site.id)
+    try:
+        found = demand_of(loaded, reader, meters, wanted, count)
+    finally:
+        reader.close()
+    if as_json:
+        sys.stdout.write(json.dumps(_data(found, loaded, words), ensure_ascii=False, indent=2) + "\n")
+    elif not found.tops:
+        sys.stderr.write(say("demand.none", words, period=_named(found, words)) + "\n")
+    else:
+        _show(found, loaded, words)
+    return FINE if found.tops else PROBLEM
+
+
+def _named(found: Demand, words: str) -> str:
+    return found.period.id if words == "en" else found.period.roc
+
+
+def _meter_name(loaded: LoadedSite, meter: str, words: str) -> str:
+    one = next((one for one in loaded.site.meters if one.id == meter), None)
+    return meter if one is None else one.name.in_language("en" if words == "en" else "zh-TW")
+
+
+# -- for people -------------------------------------------------------------------------------------------
+
+
+def _show(found: Demand, loaded: LoadedSite, words: str) -> None:
+    console, zone = wide_console(), ZoneInfo(loaded.site.site.timezone)
+    comma = say("config.comma", words)
+    meters = comma.join(_meter_name(loaded, meter, words) for meter in found.meters)
+    console.print(plain(say("demand.title", words, period=_named(found, words), meters=meters)), style="bold")
+    counts = {"counting": f"{found.counting:,}", "expected": f"{found.expected:,}"}
+    console.print(plain(say("demand.windows", words, **counts)))
+    for month in found.months:
+        texts = [
+            say(
+                "demand.period_peak",
+                words,
+                period=period_words(period.key, words),
+                kw=f"{peak.kw:,.1f}",
+                at=_at(peak.start_s, zone),
+            )
+            for period, peak in month.peaks.items()
+        ]
+        texts += [note_words(note, words, zone) for note in month.notes]
+        console.print(plain(f"{month.month}: {comma.join(texts)}"))
+    console.print(plain(say("demand.curve", words)), style="bold")
+    curve = [f"{share:.0%} {kw:,.0f} kW" for share, kw in found.curve.items()]
+    console.print(plain("  " + comma.join(curve)))
+    console.print(plain(say("demand.tops", words)), style="bold")
+    console.print(_table(found, loaded, zone, words))
+    _show_rows(console, found, loaded, words)
+
+
+def _table(found: Demand, loaded: LoadedSite, zone: ZoneInfo, words: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for key, justify in (("rank", "right"), ("kw", "right"), ("start", "left"), ("others", "left")):
+        table.add_column(say(f"demand.col_{key}", words), justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for rank, one in enumerate(found.tops, 1):
+        others = say("config.comma", words).join(
+            f"{_meter_name(loaded, other.meter, words)} {other.kw:,.0f}{'' if other.is_measured else ' ?'}"
+            for other in one.others[:SHOWN_OTHERS]
+        )
+        table.add_row(str(rank), f"{one.top.kw:,.1f}", _at(one.top.start_s, zone), plain(others or "-"))
+    return table
+
+
+def _show_rows(console: Console, found: Demand, loaded: LoadedSite, words: str) -> None:
+    """What the highest window stands on."""
+    for row in found.tops[0].rows:
+        registers = {"start": _figure(row.register_start), "end": _figure(row.register_end)}
+        quality = say(f"cli.quality_{row.quality.name.lower()}", words)
+        name = _meter_name(loaded, row.meter, words)
+        facts = {"meter": f"{name} [{row.meter}]", "factor": f"{row.factor:g}", "quality": quality}
+        console.print(plain(say("demand.stands_on", words, **registers, **facts)), style="dim")
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.3f}"
+
+
+def _at(start_s: int, zone: ZoneInfo) -> str:
+    return local_text(start_s * 1000, zone)[:16]
+
+
+# -- for programs -----------------------------------------------------------------------------------------
+
+
+def _data(found: Demand, loaded: LoadedSite, words: str) -> dict[str, Any]:
+    zone = ZoneInfo(loaded.site.site.timezone)
+    return {
+        "site": loaded.site.site.id,
+        "period": found.period.id,
+        "meters": list(found.meters),
+        "windows": found.windows,
+        "counting": found.counting,
+        "expected": found.expected,
+        "curve": [
+            {"share": share, "kw": None if math.isnan(kw) else kw} for share, kw in found.curve.items()
+        ],
+        "months": [
+            {
+                "month": month.month,
+                "peaks": {
+                    period.key: {"kw": str(peak.kw), "start": iso_utc(peak.start_s * 1000)}
+                    for period, peak in month.peaks.items()
+                },
+                "notes": [{"code": n.code, "text": note_words(n, words, zone)} for n in month.notes],
+            }
+            for month in found.months
+        ],
+        "tops": [_top_data(one) for one in found.tops],
+    }
+
+
+def _top_data(one: TopWindow) -> dict[str, Any]:
+    return {
+        "kw": one.top.kw,
+        "start": iso_utc(one.top.start_s * 1000),
+        "rows": [row_data(row) for row in one.rows],
+        "others": [{"meter": o.meter, "kw": o.kw, "measured": o.is_measured} for o in one.others],
+    }
