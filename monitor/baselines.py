@@ -5,7 +5,7 @@ baseline is money. A formula over meters has rows like any meter.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 
 from config.baseline_presets import Preset
 from config.off_peak_days import DEFAULT_CALENDAR, load_calendar
-from config.site import Commodity, Site
+from config.site import Commodity, Contract, Site
 from monitor.store.database import StoreError
 from monitor.store.reader import StoreReader
 from rules.baseline.baseline import Baseline, Occasion, Surroundings
@@ -42,12 +42,20 @@ class SiteLoad:
     meters : whose sum it is.
     load, around : for ``rules.baseline``.
     unverified_years : whose list of off-peak days is background knowledge.
+    contract : the site's; None where it names none.
     """
 
     meters: tuple[str, ...]
     load: DailyLoad
     around: Surroundings
     unverified_years: tuple[int, ...]
+    contract: Contract | None
+
+    def around_on(self, day: date) -> Surroundings:
+        """What is known beside the load, with the contract capacity that holds on a day."""
+        if self.contract is None:
+            return self.around
+        return replace(self.around, contract_kw=self.contract.on(day).capacity_kw)
 
 
 def metered(site: Site) -> tuple[str, ...]:
@@ -83,13 +91,13 @@ def site_load(
         first, last = (datetime.fromtimestamp(at, zone).date().isoformat() for at in span_s)
         raise StoreError("dr.nothing_measured", meters=", ".join(meters), first=first, last=last)
     load = daily_load(start, kw, site.interval_s, zone)
-    calendar = load_calendar(DEFAULT_CALENDAR, folder)
+    named = site.tariff.calendar if site.tariff is not None else None
+    calendar = load_calendar(named or DEFAULT_CALENDAR, folder)
     lists = {year: frozenset(one.days) for year, one in calendar.lists.items()}
     known = {*event_days, *called_days(reader, zone)}
-    contract_kw = site.contract.capacity_kw if site.contract is not None else None
     years = {load.day_of(row).year for row in (0, load.days - 1)}
-    around = Surroundings(day_book(load, lists, known), zone, contract_kw)
-    return SiteLoad(tuple(meters), load, around, calendar.unverified(years))
+    around = Surroundings(day_book(load, lists, known), zone)
+    return SiteLoad(tuple(meters), load, around, calendar.unverified(years), site.contract)
 
 
 def called_days(reader: StoreReader, zone: ZoneInfo) -> set[date]:

@@ -85,7 +85,7 @@ def settle(
         notice_min=terms.notice_min,
     )
     when = occasion_of(event)
-    found = baseline(load.load, preset.method, when, load.around)
+    found = baseline(load.load, preset.method, when, load.around_on(event.start.date()))
     drawn_kw = window_kw(load.load, when, programme.statistic, load.around.zone)
     findings = list(event_findings(programme, called(event), map(called, others)))
     result = None

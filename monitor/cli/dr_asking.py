@@ -78,13 +78,17 @@ class Asking:
             raise self.refuse("dr.end_before_start", start=_text(start), end=_text(end))
         if end.timestamp() - start.timestamp() > LONGEST_H * 3600:
             raise self.refuse("dr.too_long", hours=LONGEST_H)
-        interval_s = self.loaded.site.interval_s
-        for at in (start, end):
-            if at.timestamp() % interval_s:
-                raise self.refuse("dr.not_on_edge", time=_text(at), minutes=interval_s // 60)
+        self.check_edges(start, end)
         if told is not None and told > start:
             raise self.refuse("dr.notice_after_start", notice=_text(told), start=_text(start))
         return Window(start, end, told)
+
+    def check_edges(self, *edges: datetime) -> None:
+        """Refuse instants that lie inside an interval. Raises ``Refused``."""
+        interval_s = self.loaded.site.interval_s
+        for at in edges:
+            if at.timestamp() % interval_s:
+                raise self.refuse("dr.not_on_edge", time=_text(at), minutes=interval_s // 60)
 
     def meters(self, wanted: Sequence[str]) -> tuple[str, ...]:
         """The meters that are meant; without any the site's electricity. Raises ``Refused``."""
@@ -140,4 +144,4 @@ def event_days(events: Sequence[CalledEvent]) -> set[date]:
 
 
 def _text(at: datetime) -> str:
-    return at.isoformat(timespec="minutes")
+    return at.isoformat(timespec="seconds" if at.second else "minutes")

@@ -73,9 +73,8 @@ def run_backtest(site: Path, wish: BacktestWish, language: str, *, as_json: bool
         return Occasion(start_s, end_s, start_s - 60 * wish.notice_min)
 
     days = [day for day in trial_days(found.load, found.around) if first.date() <= day <= last.date()]
-    answers = [
-        (preset, backtest(found.load, preset.method, days, occasion_on, found.around)) for preset in presets
-    ]
+    around = found.around_on(last.date())
+    answers = [(one, backtest(found.load, one.method, days, occasion_on, around)) for one in presets]
     ranked = sorted(answers, key=lambda one: (one[1].rrmse_percent is None, one[1].rrmse_percent or 0.0))
     if as_json:
         rows = [_data(preset, one, language) for preset, one in ranked]
@@ -87,11 +86,7 @@ def run_backtest(site: Path, wish: BacktestWish, language: str, *, as_json: bool
 
 def _check(asking: Asking, first: datetime, last: datetime) -> None:
     """A window of each day, on full intervals, that ends on the day on which it begins."""
-    interval_s = asking.loaded.site.interval_s
-    for at in (first, last):
-        if at.timestamp() % interval_s:
-            text = at.isoformat(timespec="minutes")
-            raise asking.refuse("dr.not_on_edge", time=text, minutes=interval_s // 60)
+    asking.check_edges(first, last)
     if last.date() < first.date() or last.time() <= first.time():
         raise asking.refuse("dr.no_window_of_days")
     if last.date() - first.date() > timedelta(days=LONGEST_LOOKBACK_D):

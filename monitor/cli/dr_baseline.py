@@ -77,7 +77,7 @@ def run_baseline(
 
 
 def _answer(preset: Preset, window: Window, found: SiteLoad) -> Baseline:
-    return baseline(found.load, preset.method, window.occasion, found.around)
+    return baseline(found.load, preset.method, window.occasion, found.around_on(window.start.date()))
 
 
 def _drawn(preset: Preset, window: Window, found: SiteLoad) -> float | None:

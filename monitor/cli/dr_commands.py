@@ -93,7 +93,8 @@ def settle(
     """Settle an event, a list of them, or a window."""
     from monitor.cli.dr_settle import SettleWish, run_settle
 
-    if (first is None) != (last is None) or (first is None) == (events is None):
+    both, either = first is not None and events is not None, (first, events, event) != (None, None, None)
+    if (first is None) != (last is None) or both or not either:
         raise typer.BadParameter(_help("window_or_list"))
     window = None if first is None or last is None else (first, last, notice)
     wish = SettleWish(

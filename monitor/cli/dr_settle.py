@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ class SettleWish:
     ----------
     window : ``--from``, ``--to``, ``--notice``; None where a list is given.
     events : the list; None where a window is given.
-    event : id of one event of the list; None settles all.
+    event : id of one event of the list, or of the store without a list and a window; None settles all.
     programme : goes before the list's own; None takes that.
     preset : goes before the programme's own baseline.
     committed, bid, minimum : figures of the window, or of events without their own.
@@ -72,20 +73,19 @@ def run_settle(site: Path, wish: SettleWish, language: str, *, as_json: bool) ->
     0 fine; 1 an event cannot be settled or kept; 2 wrong use.
     """
     asking = Asking(load_site(site), language)
+    reader = StoreReader.open(asking.loaded.store_path, asking.loaded.site.site.id)
     try:
         terms = _terms(asking, wish)
-        every = asking.events(wish.events) if wish.events else (_window(asking, wish),)
+        every = _events(asking, reader, wish)
         wanted = _wanted(asking, every, wish)
         meters = asking.meters(wish.meters)
         texts = [_text(asking, event, wish) for event in wanted]
+        presets = [load_preset(wish.preset or text.baseline, asking.loaded.folder) for text in texts]
+        windows = [occasion_of(event) for event in wanted]
+        load = asking.load_around(reader, meters, windows, presets, event_days(every))
     except Refused as error:
         tell(error.text)
         return WRONG_USE
-    presets = [load_preset(wish.preset or text.baseline, asking.loaded.folder) for text in texts]
-    reader = StoreReader.open(asking.loaded.store_path, asking.loaded.site.site.id)
-    try:
-        windows = [occasion_of(event) for event in wanted]
-        load = asking.load_around(reader, meters, windows, presets, event_days(every))
     finally:
         reader.close()
     settled = [
@@ -124,6 +124,40 @@ def _figure(asking: Asking, option: str, text: str | None) -> Decimal | None:
     if not figure.is_finite() or figure < 0:
         raise asking.refuse("dr.bad_figure", option=option, value=text)
     return figure
+
+
+def _events(asking: Asking, reader: StoreReader, wish: SettleWish) -> tuple[CalledEvent, ...]:
+    """The events that are meant: of the list, of the window, or one that the store has."""
+    if wish.events is not None:
+        return asking.events(wish.events)
+    if wish.window is not None or wish.event is None:
+        return (_window(asking, wish),)
+    return (_stored(asking, reader, wish.event, wish.programme),)
+
+
+def _stored(asking: Asking, reader: StoreReader, id_: str, programme: str | None) -> CalledEvent:
+    """An event that a plan was run for; it is settled by the window that was called."""
+    row = reader.past.curtailment.event(id_)
+    if row is None:
+        raise asking.refuse("dr.no_event_in_store", event=id_)
+    if not (programme or row.programme):
+        raise asking.refuse("dr.no_programme")
+    start, end, notice = (
+        datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(asking.zone)
+        for at_ms in (row.start_ms, row.end_ms, row.noticed_ms)
+    )
+    asking.check_edges(start, end)
+    return CalledEvent(
+        id=row.id,
+        programme=programme or row.programme,
+        notice=min(notice, start),
+        start=start,
+        end=end,
+        committed_kw=None if row.wanted_kw is None else Decimal(f"{row.wanted_kw:.15g}"),
+        bid=None,
+        source=row.source,
+        row=0,
+    )
 
 
 def _window(asking: Asking, wish: SettleWish) -> CalledEvent:

@@ -8,6 +8,7 @@ from datetime import date
 from sqlalchemy import Connection, Engine, select
 
 from monitor.store.event_tables import baselines, curtailment_events, settlements
+from monitor.store.events import EventRow, events
 from monitor.store.history_tables import past_events
 from rules.curtailment import Life, Mode
 
@@ -69,6 +70,10 @@ class CurtailmentReader:
             ours = connection.execute(carried_out).all()
         spans = [(start_s, start_s + 1 if end_s is None else end_s) for start_s, end_s in rows]
         return sorted([*spans, *((start // 1000, -(-end // 1000)) for start, end in ours)])
+
+    def event(self, id_: str) -> EventRow | None:
+        """An event of the store by its id."""
+        return next(iter(events(self._engine, self._site, ids=[id_])), None)
 
     def settlements(self, first: date, last: date) -> list[SettlementEntry]:
         """Settlements that touch [first, last], by start."""

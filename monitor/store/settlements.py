@@ -1,5 +1,6 @@
 """Putting settlements into the store: a utility's, from a file, and those that were made here."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +10,9 @@ from sqlalchemy import Connection, delete, insert, select, update
 from config.settlement_list import SettlementRow
 from monitor.store.database import LedgerRefused, StoreError
 from monitor.store.deliveries import write_audit
-from monitor.store.event_tables import baselines, settlements
+from monitor.store.event_tables import baselines, curtailment_events, event_steps, settlements
 from monitor.store.ledgers import ImportOutcome, WriterEngine, record_import
+from rules.curtailment import NEXT, Life
 
 CURRENCY = "TWD"
 
@@ -173,6 +175,7 @@ def keep_settlement(engine: WriterEngine, site: str, request: SettlementRequest)
         connection.execute(insert(settlements).values(**_settled(site, request)))
         connection.execute(insert(baselines).values(**_baseline(site, request)))
         detail = {"event": request.id, "kwh": request.kwh, "credit": request.credit, "preset": request.preset}
+        _settle_event(connection, site, request)
         write_audit(connection, site, request.at_ms, request.who, f"settlement.{state}", detail)
     return SettlementOutcome(state)
 
@@ -186,3 +189,18 @@ def _baseline(site: str, request: SettlementRequest) -> dict[str, Any]:
     names = ("preset", "digest", "meters", "start_s", "end_s", "kw", "at_ms")
     figures = {name: getattr(request, name) for name in names}
     return {"site": site, "settlement": request.id, "detail": request.baseline, **figures}
+
+
+def _settle_event(connection: Connection, site: str, request: SettlementRequest) -> None:
+    """Let an event of the store be settled, where it is over."""
+    table = curtailment_events
+    over = [life.value for life, after in NEXT.items() if Life.SETTLED in after]
+    done = connection.execute(
+        update(table)
+        .where(table.c.site == site, table.c.id == request.id, table.c.life.in_(over))
+        .values(life=Life.SETTLED.value, changed_ms=request.at_ms)
+    )
+    if done.rowcount:
+        detail = json.dumps({"kwh": request.kwh, "credit": request.credit})
+        step = {"event": request.id, "at_ms": request.at_ms, "kind": Life.SETTLED.value, "who": request.who}
+        connection.execute(insert(event_steps).values(site=site, **step, data=detail))

@@ -118,3 +118,25 @@ class TestLists:
         rows = dr_json(capsys, site, command)
         assert all(row["id"] and row["source"] and row["grade"] in "PSB" for row in rows)
         assert json.dumps(rows)
+
+
+class TestWhatTheSiteSays:
+    def test_the_contract_of_the_day_caps_and_the_sites_calendar_counts(self, site, capsys):
+        other = site.parent / "changed.yaml"
+        text = site.read_text("utf-8").replace(
+            "contract: {capacity_kw: 1200}",
+            "contract: {capacity_kw: 1200, changes: [{from: 2025-07-01, capacity_kw: 600}]}\n"
+            "tariff: {plans: [{name: taipower-hv-three-stage}], calendar: mine.yaml}",
+        )
+        other.write_text(text, encoding="utf-8")
+        (site.parent / "mine.yaml").write_text(
+            "calendar: mine\nyears:\n  2025:\n    grade: P\n    source: letter\n"
+            "    days: {2025-07-11: {zh-TW: 假, en: Off}}\n",
+            encoding="utf-8",
+        )
+        (row,) = dr_json(capsys, other, "baseline", *WINDOW, "--preset", "taipower-day-ahead-2025")
+        assert row["kw"] == 600
+        assert row["unadjusted_kw"] > 600
+        assert {"day": "2025-07-11", "reason": "off_peak", "kw": None} in row["left_out"]
+        (before,) = dr_json(capsys, site, "baseline", *WINDOW, "--preset", "taipower-day-ahead-2025")
+        assert before["kw"] == before["unadjusted_kw"]

@@ -2,12 +2,20 @@
 
 import json
 import sqlite3
+from dataclasses import replace
+from datetime import date
 
 import pytest
 
 from monitor.cli.importing import run_import
 from monitor.cli.report import run_report
+from monitor.store.database import StoreError
+from monitor.store.events import EventRow, add_event
+from monitor.store.ledgers import writing
 from monitor.store.requests import ImportRequest, RequestBox
+from monitor.store.settlements import SettlementRequest
+from rules.curtailment import Life, Mode, Plan
+from tests.baseline_world import EVENT, instant_s
 from tests.dr_world import dr_json, make_site, run_here
 
 WINDOW = ("--from", "2025-07-15T13:00", "--to", "2025-07-15T15:00")
@@ -27,6 +35,37 @@ def hall(tmp_path_factory):
     from tests.import_world import make_site as bare
 
     return bare(tmp_path_factory.mktemp("hall"))
+
+
+@pytest.fixture(scope="module")
+def run_site(tmp_path_factory):
+    path = make_site(tmp_path_factory.mktemp("run"))
+    plan = Plan("shed", Mode.LIVE, 14_400.0, ())
+    with writing(path.parent / "energy.db") as engine:
+        for id_, day, hour, life, mode in (
+            ("e1", EVENT, 13, Life.ENDED, Mode.LIVE),
+            ("dry", date(2025, 7, 14), 13, Life.ENDED, Mode.DRY_RUN),
+            ("off", date(2025, 7, 11), 13, Life.CANCELLED, Mode.LIVE),
+            ("was", date(2025, 7, 10), 13, Life.ABORTED, Mode.LIVE),
+            ("now", date(2025, 7, 9), 13.01, Life.ABORTED, Mode.LIVE),
+        ):
+            start_ms = 1000 * instant_s(day, hour)
+            row = EventRow(
+                id=id_,
+                plan=plan,
+                mode=mode,
+                life=life,
+                start_ms=start_ms,
+                end_ms=start_ms + 7_200_000,
+                noticed_ms=start_ms - 86_400_000,
+                source="command",
+                who="ann",
+                changed_ms=start_ms,
+                wanted_kw=120.0,
+                programme="taipower-demand-bidding-later",
+            )
+            add_event(engine, "hall", row)
+    return path
 
 
 def settlements(folder, text):
@@ -105,8 +144,8 @@ class TestSettle:
     @pytest.mark.parametrize(
         ("arguments", "code", "words"),
         [
-            ((), 2, "one of the two"),
-            ((*WINDOW, "--events", "x.csv"), 2, "one of the two"),
+            ((), 2, "one of these"),
+            ((*WINDOW, "--events", "x.csv"), 2, "one of these"),
             (WINDOW, 2, "say the programme"),
             ((*WINDOW, "--programme", "taipower-demand-bidding"), 2, "is known to hold on 2025-07-15"),
             ((*WINDOW, *BIDDING[:2], "--bid", "ten"), 2, "'ten' is not a figure"),
@@ -121,6 +160,40 @@ class TestSettle:
     def test_what_cannot_be_settled_is_told(self, site, capsys, arguments, code, words):
         found, said = run_here(capsys, site, "settle", *arguments)
         assert (found, words in said) == (code, True), said
+
+
+class TestEventsOfTheStore:
+    """Events that a plan was run for."""
+
+    def test_one_is_settled_by_its_id_and_then_is_settled(self, run_site, capsys):
+        data = dr_json(capsys, run_site, "settle", "e1", "--bid", "8", "--keep")
+        (event,) = data["events"]
+        # Live events are no baseline days, dry runs and cancelled ones are days like any other.
+        assert event["baseline_days"] == [
+            "2025-07-14",
+            "2025-07-11",
+            "2025-07-08",
+            "2025-07-07",
+            "2025-07-04",
+        ]
+        assert event["terms"] == {"committed_kw": "120", "bid": "8", "minimum_kw": None, "notice_min": None}
+        curtailed = (1000 + 1020 + 960 + 1010 + 990) / 5 - 840
+        assert event["curtailed_kw"] == pytest.approx(curtailed)
+        with sqlite3.connect(run_site.parent / "energy.db") as connection:
+            lives = dict(connection.execute("SELECT id, life FROM curtailment_events").fetchall())
+            steps = connection.execute(
+                "SELECT kind FROM event_steps WHERE event = 'e1' ORDER BY id"
+            ).fetchall()
+        assert lives["e1"] == "settled"
+        assert lives["was"] == "aborted"
+        assert steps == [("ended",), ("settled",)]
+
+    @pytest.mark.parametrize(
+        ("event", "words"), [("none", "the store has no event 'none'"), ("now", "full steps of 15 minutes")]
+    )
+    def test_what_cannot_be_settled_is_told(self, run_site, capsys, event, words):
+        code, said = run_here(capsys, run_site, "settle", event, "--bid", "8")
+        assert (code, words in said) == (2, True), said
 
 
 class TestBacktest:
@@ -228,7 +301,6 @@ class TestImported:
 
     def test_through_the_request_box(self, hall, tmp_path, capsys):
         from config.settlement_list import read_settlements
-        from monitor.store.ledgers import writing
 
         rows = read_settlements(settlements(tmp_path, COUNCIL.replace("2017-", "2016-")))
         request = ImportRequest("settlements", "s.csv", "0", 1, False, settlements=rows)
@@ -238,6 +310,29 @@ class TestImported:
         with writing(store) as engine:
             assert box.take_up(engine, "hall") == 1
         assert box.answer_to(number).added == 1
+        box.close()
+
+    def test_ones_own_through_the_request_box(self, hall):
+        """What a command leaves to a running daemon."""
+        facts = {
+            "source": "letter",
+            "detail": "{}",
+            "preset": "p",
+            "digest": "0",
+            "meters": "[]",
+            "baseline": "{}",
+        }
+        days = {"start_day": "2015-07-01", "end_day": "2015-07-01", "start_s": 0, "end_s": 1, "kw": 1.5}
+        request = SettlementRequest("e", "own", kwh=3.0, credit="30.00", at_ms=1, **facts, **days)
+        store = hall.parent / "energy.db"
+        box = RequestBox(store)
+        numbers = [box.put(request), box.put(request), box.put(replace(request, credit="31.00"))]
+        with writing(store) as engine:
+            assert box.take_up(engine, "hall") == 3
+        assert [box.answer_to(number).state for number in numbers[:2]] == ["added", "unchanged"]
+        with pytest.raises(StoreError) as refused:
+            box.answer_to(numbers[2])
+        assert refused.value.code == "dr.event_settled"
         box.close()
 
     def test_what_a_utility_settled_goes_before_ones_own(self, site, capsys, tmp_path):
