@@ -126,7 +126,8 @@ class Book:
             self.quantities[start_ms] = None
         self._points = [(again_ms + 1, self._first + sum(told)), (max(last_ms - by_ms, again_ms + 2), total)]
         self._open_ms = again_ms
-        self.set_in.add(again_ms)
+        # One that lies ahead is told anew as it passes, like any other.
+        self.set_in = {one for one in self.set_in if one < again_ms} | {again_ms}
 
 
 class Oracle:
