@@ -113,6 +113,24 @@ def show(event: EventArgument, site: SiteOption = SITE, as_json: JsonOption = Fa
     raise typer.Exit(run_show(site, event, LANGUAGE, as_json=as_json))
 
 
+def export(
+    event: EventArgument,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help=_help("opt_out"))],
+    site: SiteOption = SITE,
+) -> None:
+    """Write an event's record into a file."""
+    from monitor.cli.dr_record import run_export
+
+    raise typer.Exit(run_export(site, event, out, LANGUAGE))
+
+
+def check(file: Annotated[Path, typer.Argument(metavar="FILE", help=_help("arg_record"))]) -> None:
+    """Say whether an event's record holds together."""
+    from monitor.cli.dr_record import run_check_record
+
+    raise typer.Exit(run_check_record(file, LANGUAGE))
+
+
 def key(operator: Annotated[str, typer.Argument(metavar="OPERATOR", help=_help("arg_operator"))]) -> None:
     """Make a key for an operator."""
     from monitor.cli.dr_dispatch import run_key
@@ -130,6 +148,8 @@ def add_event_commands(group: typer.Typer) -> None:
         ("cancel", cancel),
         ("list", list_),
         ("show", show),
+        ("export", export),
+        ("check", check),
         ("key", key),
     ):
         group.command(name, cls=Command, help=_help(f"help_{name}"))(command)
