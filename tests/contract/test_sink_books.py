@@ -50,6 +50,16 @@ class Books(RuleBasedStateMachine):
         self.sink = self._sink()
 
     def teardown(self) -> None:
+        try:
+            # However it went: once the server is well, nothing waits, and the books are the same.
+            self.it_is_well_again()
+            self.it_works_until_nothing_waits()
+            self.every_row_stands_in_exactly_one_place()
+            assert not any(self.loop.run(self.sink.health()).pending.values())
+        finally:
+            self._close()
+
+    def _close(self) -> None:
         self.loop.close()
         self._serving.__exit__(None, None, None)
         self._opened.__exit__(None, None, None)
