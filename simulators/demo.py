@@ -49,6 +49,10 @@ _WATER = (
 CONTRACT_KW = 5500
 
 
+STATION = "weather"
+"""The device that is the site's own station."""
+
+
 def site_yaml(modbus_port: int, mqtt_port: int, page_port: int) -> str:
     """The demo's site file."""
     lines = [
@@ -61,6 +65,8 @@ def site_yaml(modbus_port: int, mqtt_port: int, page_port: int) -> str:
         "store: {path: energy.db}",
         f"contract: {{capacity_kw: {CONTRACT_KW}}}",
         "tariff: {plans: [{name: taipower-hv-three-stage}]}",
+        f"weather: {{temperature: {STATION}.temperature, humidity: {STATION}.humidity}}",
+        "calendar: taiwan",
         "commodities:",
         "  electricity: {base_year: 2015, meters: [main]}",
         "  water: {base_year: 2016, meters: [water-main]}",
@@ -150,6 +156,21 @@ def past(loaded: LoadedSite, model: Building, now_s: float) -> Iterator[tuple[st
         yield f"{meter.id}/tail", _as_shown(placed[device].profile, point, register)
 
 
+def weather_past(loaded: LoadedSite, model: Building, now_s: float) -> dict[str, np.ndarray]:
+    """Hours of the station over the same spans: ``STATION/start_s``, ``STATION/temperature`` and so on."""
+    today = datetime.fromtimestamp(now_s, UTC).astimezone(ZONE).date()
+    years = [one.base_year for one in loaded.site.commodities.values()]
+    half_start = date(today.year, 1 if today.month <= 6 else 7, 1)
+    spans = [(_start_s(date(year, 1, 1)), _start_s(date(year + 1, 1, 1))) for year in sorted(set(years))]
+    spans.append((max(spans[-1][1], _start_s(half_start - timedelta(days=31))), int(now_s)))
+    start_s = np.concatenate([np.arange(first, last // 3600 * 3600, 3600) for first, last in spans])
+    return {
+        f"{STATION}/start_s": start_s,
+        f"{STATION}/temperature": model.gauge("dry_bulb_c", start_s + 1800),
+        f"{STATION}/humidity": model.gauge("humidity_pct", start_s + 1800),
+    }
+
+
 def _arrays(meter: MeterSettings, parts: list[History]) -> Iterator[tuple[str, np.ndarray]]:
     durations = [np.full(len(part), part.duration_s, dtype=np.int64) for part in parts]
     yield f"{meter.id}/duration_s", np.concatenate(durations)
@@ -182,7 +203,8 @@ def main() -> int:
     site = wishes.folder / "site.yaml"
     site.write_text(site_yaml(wishes.modbus_port, wishes.mqtt_port, wishes.page_port), encoding="utf-8")
     loaded = load_site(site)
-    arrays: Any = dict(past(loaded, Building(), machine_s()))
+    model, now_s = Building(), machine_s()
+    arrays: Any = dict(past(loaded, model, now_s)) | weather_past(loaded, model, now_s)
     np.savez(wishes.folder / PAST_FILE, **arrays)
     return 0
 

@@ -16,7 +16,8 @@ from config.loading import LoadedSite, load_site
 from config.words import say
 from monitor.clock import SystemClock
 from monitor.pipeline import Meter
-from monitor.store.ledgers import writing
+from monitor.store.climate import put_hours
+from monitor.store.ledgers import WriterEngine, writing
 from monitor.store.measured import MEASURED_COLUMNS as COLUMNS
 from monitor.store.measured import write_measured
 from monitor.store.rows import Commit, Snapshot
@@ -61,12 +62,23 @@ def fill_store(site_file: Path, past_file: Path, language: str) -> int:
                     part = {name: column[first : first + ROWS_A_STEP] for name, column in columns.items()}
                     seq = write_measured(connection, loaded.site.site.id, meter.id, part, seq)
                     progress.advance(task, len(part["start_s"]))
+        _fill_weather(engine, loaded, arrays)
         writer = Writer(engine, loaded.site.site.id)
         writer.start()
         states = {meter.id: _track(arrays, meter).save() for meter in meters}
         submit_and_wait(writer, Commit(snapshot=Snapshot(0, states, {})))
         writer.close()
     return total
+
+
+def _fill_weather(engine: WriterEngine, loaded: LoadedSite, arrays: Arrays) -> None:
+    """Hours of the site's own station, where the past has them."""
+    weather = loaded.site.weather
+    for text in (weather.temperature, weather.humidity):
+        device, _, point = (text or "").partition(".")
+        if text is not None and f"{device}/{point}" in arrays:
+            hours, means = arrays[f"{device}/start_s"].tolist(), arrays[f"{device}/{point}"].tolist()
+            put_hours(engine, loaded.site.site.id, text, hours, means)
 
 
 def _meters(loaded: LoadedSite) -> list[Meter]:

@@ -22,6 +22,7 @@ IDS_AT_ONCE = 200_000
 """Scans looked at in one step: with thousands of devices only one in thousands is the station's."""
 
 HALF_OF_THE_QUARTERS = 2
+ALL_QUARTERS = 0b1111
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +194,18 @@ def keep_hours(
             _put(connection, table, key, figures)
         _put(connection, station_position, of_point, {"scan_id": until})
     return True
+
+
+def put_hours(
+    engine: WriterEngine, site: str, point: str, start_s: Sequence[int], means: Sequence[float]
+) -> None:
+    """Put whole hours of a known past into a store that has none of them; the engine is the writer's."""
+    rows = [
+        {"site": site, "point": point, "start_s": at, "mean": mean, "readings": 1, "quarters": ALL_QUARTERS}
+        for at, mean in zip(start_s, means, strict=True)
+    ]
+    with engine.begin() as connection:
+        connection.execute(station_hours.insert(), rows)
 
 
 def _put(connection: Connection, table: Table, key: dict[str, Any], figures: dict[str, Any]) -> None:
