@@ -31,12 +31,14 @@ def add(
     reading: ReadingOption = None,
     through: Annotated[str, typer.Option("--through", metavar="DAY", help=_help("opt_through"))] = "",
     unit: UnitOption = "",
+    again: Annotated[bool, typer.Option("--again", help=_help("opt_again"))] = False,
     site: SiteOption = SITE,
 ) -> None:
     """Write a slip or a reading down."""
     from monitor.cli.logbook import Figures, run_add
 
-    raise typer.Exit(run_add(site, subject, Figures(day, quantity, reading, through, unit), source, LANGUAGE))
+    figures = Figures(day, quantity, reading, through, unit)
+    raise typer.Exit(run_add(site, subject, figures, source, LANGUAGE, again=again))
 
 
 @logs.command("correct", cls=Command, help=_help("help_correct"))

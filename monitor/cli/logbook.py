@@ -50,7 +50,9 @@ class Figures:
         return "quantity" if self.reading is None else "reading"
 
 
-def run_add(path: Path, subject: str, figures: Figures, source: str, language: str) -> int:
+def run_add(
+    path: Path, subject: str, figures: Figures, source: str, language: str, *, again: bool = False
+) -> int:
     """Write a slip or a reading down, or leave it to the process that writes to the store."""
     loaded, kind = load_site(path), figures.kind
     entry = _entry(loaded, subject, figures, source, language)
@@ -58,7 +60,7 @@ def run_add(path: Path, subject: str, figures: Figures, source: str, language: s
         return WRONG_USE
     request = LogRequest(
         kind, entry.subject, entry.start, entry.end, entry.figure, entry.unit, entry.source, who(), "command",
-        SystemClock().now_ms(), entry.limits,
+        SystemClock().now_ms(), entry.limits, again,
     )  # fmt: skip
     try:
         outcome = carried_out(

@@ -33,6 +33,7 @@ class LogRequest:
     kind : ``quantity`` of the days from ``start`` to ``end``; ``reading`` of a register at the beginning of
         ``start``.
     limits : what can be; None where nobody said.
+    again : whoever writes it says that it is another slip, although one that is just the same stands.
     """
 
     kind: Literal["quantity", "reading"]
@@ -46,6 +47,7 @@ class LogRequest:
     via: Via
     at_ms: int
     limits: Plausible | None = None
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +83,12 @@ class LogOutcome:
 
 
 def log_figure(engine: Engine, site: str, request: LogRequest) -> LogOutcome:
-    """Write a slip or a reading down. The engine is the writer's. The same once more changes nothing.
+    """Write a slip or a reading down. The engine is the writer's. The same request once more changes nothing.
 
     Raises
     ------
-    StoreError : it shares days with a bill, a register would go back, it cannot be, or it would change a
-        locked base year.
+    StoreError : a slip that is just the same stands and it is not said to be another; it shares days with a
+        bill, a register would go back, it cannot be, or it would change a locked base year.
     """
     if request.kind == "reading":
         row = ReadingRow(request.subject, request.start, request.figure, request.unit, request.source, 1)
@@ -95,9 +97,10 @@ def log_figure(engine: Engine, site: str, request: LogRequest) -> LogOutcome:
         _audit(engine, site, request, {"kind": "reading"}) if outcome.added else None
         return LogOutcome(bool(outcome.added), 0, request.figure)
     with engine.begin() as connection:
-        same = _same_slip(connection, site, request)
+        same = _same_request(connection, site, request)
         if same is not None:
             return LogOutcome(False, same.id, same.quantity)
+        _check_twin(connection, site, request)
         _check_days(connection, site, request)
         values = {
             "site": site, "subject": request.subject, "start_day": request.start.isoformat(),
@@ -234,7 +237,7 @@ def _check_days(connection: Connection, site: str, request: LogRequest) -> None:
             raise StoreError("store.log_booked", subject=request.subject, **days, **data)
 
 
-def _same_slip(connection: Connection, site: str, request: LogRequest) -> Any:
+def _same_request(connection: Connection, site: str, request: LogRequest) -> Any:
     """The slip that this very request left before the power went."""
     table = log_entries
     query = select(table).where(
@@ -243,6 +246,20 @@ def _same_slip(connection: Connection, site: str, request: LogRequest) -> Any:
         table.c.who == request.who,
     )  # fmt: skip
     return connection.execute(query).first()
+
+
+def _check_twin(connection: Connection, site: str, request: LogRequest) -> None:
+    """A slip that is typed twice would count twice: only its words tell it from another one."""
+    if request.again:
+        return
+    for one in _slips(connection, site, request.subject, request.start):
+        told = (one.end_day, one.quantity, one.unit, one.source)
+        if told == (request.end.isoformat(), request.figure, request.unit, request.source):
+            days = {"start": one.start_day, "end": one.end_day}
+            facts = {"figure": f"{one.quantity:.15g}", "unit": one.unit, "source": one.source}
+            raise StoreError(
+                "store.log_twice", subject=request.subject, **days, **facts, entry=one.id, who=one.who or "?"
+            )
 
 
 def _slips(connection: Connection, site: str, subject: str, start: date) -> Sequence[Any]:

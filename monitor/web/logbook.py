@@ -23,7 +23,7 @@ from config.words import LANGUAGES, catalogue, say
 from monitor.clock import Clock
 from monitor.keys import fits
 from monitor.log_words import refusal_words
-from monitor.store.database import StoreError
+from monitor.store.database import LedgerRefused, StoreError
 from monitor.store.logbook import KeptCorrection, Logged
 from monitor.store.reader import UNREADABLE, StoreReader
 from monitor.store.requests import RequestBox
@@ -36,7 +36,7 @@ ROWS = 30
 ANSWER_WITHIN_S, LOOK_EVERY_S = 5.0, 0.1
 MOST_WRONG, WRONG_WITHIN_S, MOST_SENDERS = 5, 60.0, 1_000
 
-FIELDS = ("kind", "subject", "day", "figure", "source", "name", "key", "token")
+FIELDS = ("kind", "subject", "day", "figure", "source", "name", "key", "token", "again")
 
 
 class Turned(Exception):
@@ -112,6 +112,7 @@ class LogbookPage:
             trouble=trouble,
             today=self.today().isoformat(),
             typed={name: shown.get(name, "") for name in FIELDS},
+            ask_again=shown.get("ask_again") or shown.get("again"),
             message=shown.get("message", ""),
             level=shown.get("level", "calm"),
         )
@@ -197,6 +198,7 @@ class LogbookPage:
         asked = LogRequest(
             "reading" if kind == "reading" else "quantity", entry.subject, entry.start, entry.end,
             entry.figure, entry.unit, entry.source, name, "page", self._clock.now_ms(), entry.limits,
+            form.get("again") == "yes",
         )  # fmt: skip
         return await asyncio.to_thread(self._put, asked)
 
@@ -227,19 +229,28 @@ class LogbookPage:
             box.close()
 
     def became(self, number: int, language: Language) -> dict[str, str]:
-        """What became of a request, as the page's message."""
+        """What became of a request, as the page's message; the form again where it wants another word."""
         gone = {"message": say("logbook.page_gone", language, number=number), "level": "warn"}
         if not RequestBox(self._loaded.store_path).path.exists():
             return gone
         try:
             outcome = self._answer(number)
         except StoreError as error:
-            return {"message": refusal_words(error, language), "level": "bad"}
+            return {"message": refusal_words(error, language, on_page=True), "level": "bad", **_asked(error)}
         except UNREADABLE:
             return gone
         if outcome is None:
             return {"message": say("logbook.page_waits", language), "level": "warn"}
         return _told(outcome, language) if isinstance(outcome, LogOutcome) else gone
+
+
+def _asked(error: StoreError) -> dict[str, str]:
+    """What was sent, where it may be sent again once somebody says that it is meant."""
+    (first, *others) = error.problems if isinstance(error, LedgerRefused) else (error,)
+    if others or first.code != "store.log_twice":
+        return {}
+    facts = {name: str(first.data[name]) for name in ("subject", "figure", "source")}
+    return {"kind": "quantity", "day": str(first.data["start"]), "ask_again": "yes", **facts}
 
 
 def _told(outcome: LogOutcome, language: Language) -> dict[str, str]:

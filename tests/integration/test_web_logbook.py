@@ -129,6 +129,26 @@ def test_a_slip_is_written_by_the_daemon_and_signed(site, browser, daemon):
     assert 'lang="zh-Hant-TW"' in chinese
 
 
+def test_a_slip_that_is_sent_twice_counts_once_until_a_box_is_ticked(site, daemon):
+    clock = StillClock(NOW_MS)
+    with served(site, clock) as running:
+        browser = Browser(running)
+        assert 'name="again"' not in browser.get(browser.send(SLIP).headers["location"]).text
+        clock.at_ms += 60_000
+        refused = browser.send(SLIP).headers["location"]
+        told = browser.get(refused).text
+        assert "a slip of 45.2 L from slip 12 stands already, no. 1, written down by wang" in told
+        assert "tick the box" in told
+        assert "--again" not in told
+        assert '<input type="checkbox" name="again" value="yes">' in told
+        assert 'name="figure" required inputmode="decimal" maxlength="40" value="45.2"' in told
+        assert "勾選" in browser.get(refused + "&lang=zh-TW").text
+        assert [figure for kind, _, figure, _ in rows(site) if kind == "quantity"] == [45.2]
+        clock.at_ms += 60_000
+        done = browser.send({**SLIP, "again": "yes"}).headers["location"]
+        assert "the day has 90.4" in browser.get(done + "&lang=en").text
+
+
 def test_a_register_that_would_go_back_is_told_in_words(site, browser, daemon):
     reading = {**SLIP, "kind": "reading", "subject": "water", "figure": "100", "source": "Wang"}
     assert "the register stands at 100" in browser.get(browser.send(reading).headers["location"]).text

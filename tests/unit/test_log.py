@@ -90,6 +90,25 @@ def test_a_request_that_was_carried_out_and_not_answered_counts_once(store, path
     box.close()
 
 
+def test_a_slip_that_is_typed_twice_counts_once_until_it_is_said_to_be_another(store, path):
+    log_figure(store, "hall", SLIP)
+    assert refusal(lambda: log_figure(store, "hall", slip(at_ms=8, who="ben"))) == "store.log_twice"
+    assert booked(path)[0][3] == 45.2
+    another = slip(at_ms=9, again=True)
+    assert log_figure(store, "hall", another).figure == 90.4
+    assert not log_figure(store, "hall", another).added
+    assert booked(path)[0][3] == 90.4
+    for number, other in enumerate(({"figure": 45.3}, {"source": "slip 13"})):
+        assert log_figure(store, "hall", slip(at_ms=20 + number, **other)).added
+
+
+def test_a_request_of_before_is_carried_out_again_after_its_slip_was_corrected(store, path):
+    log_figure(store, "hall", SLIP)
+    correct_figure(store, "hall", fix(entry=1))
+    assert not log_figure(store, "hall", SLIP).added
+    assert booked(path)[0][3] == 46.0
+
+
 def test_a_slip_shares_no_day_with_a_bill(store, path):
     month = slip(start=date(2018, 1, 1), end=date(2018, 1, 31), source="bill")
     log_figure(store, "hall", month)
@@ -215,6 +234,21 @@ def test_the_command_writes_and_lists(site, capsys):
     assert "45.2 L" in told
     assert run_add(site, "water", Figures("2018-02-05", None, "90", "", ""), "Wang", "en") == 1
     assert "With this figure the register of water would go back" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("language", "words", "cure"),
+    [("en", "a slip of 45.2 L from slip 1 stands already, no. 1", "--again"), ("zh-TW", "編號 1", "--again")],
+)
+def test_the_command_typed_twice_is_told_how_to_say_that_it_is_another(site, capsys, language, words, cure):
+    figures = Figures("2018-01-05", "45.2", None, "", "")
+    assert run_add(site, "vehicle_fuel", figures, "slip 1", "en") == 0
+    assert run_add(site, "vehicle_fuel", figures, "slip 1", language) == 1
+    told = capsys.readouterr().err
+    assert words in told
+    assert cure in told
+    assert run_add(site, "vehicle_fuel", figures, "slip 1", "en", again=True) == 0
+    assert "the day has 90.4 L" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
