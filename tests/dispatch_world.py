@@ -5,7 +5,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +14,13 @@ from typing import Any
 from monitor.event_watch import whole_facts
 from monitor.keys import new_key
 from monitor.store.event_reader import EventReader
+from monitor.store.reader import StoreReader
 from simulators.control import ask
 from tests.servers import Program, free_port, run_program
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
+SILENT_AFTER_S = 5.0
+"""Timeout of a device that a test silences; each silence costs so much."""
 COMMAND = [sys.executable, "-m", "monitor.cli.main"]
 KEY, DIGEST = new_key()
 
@@ -33,7 +36,7 @@ buses:
     host: 127.0.0.1
     port: {port}
     every_s: 0.5
-    timeout_s: 1
+    timeout_s: 30  # whoever is not silenced answers, however slow the machine
     devices:
       - {{id: chiller-1, profile: trane_pic_rthd, unit: 1}}
       - {{id: chiller-2, profile: trane_pic_rthd, unit: 2}}
@@ -90,7 +93,7 @@ class Plant:
 
     def register(self, unit: int, address: int, table: int = 3) -> int:
         """A register as the device shows it on the wire, read by nothing of ours."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as wire:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S) as wire:
             wire.sendall(struct.pack(">HHHBBHH", 1, 0, 6, unit, table, address, 1))
             answer = b""
             while len(answer) < 11:
@@ -102,7 +105,7 @@ class Plant:
 
     def set_register(self, unit: int, address: int, value: int) -> None:
         """Write a register by nothing of ours, as somebody at the device would."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as wire:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S) as wire:
             wire.sendall(struct.pack(">HHHBBHH", 1, 0, 6, unit, 6, address, value))
             assert wire.recv(64)[7] == 6
 
@@ -112,6 +115,35 @@ class Plant:
             program.wait(PATIENCE_S)
             facts: dict[str, Any] = json.loads(program.output)
             return facts
+
+    def states(self, event: str = "one") -> dict[str, str]:
+        """Where each action of an event stands, as the store has it."""
+        return {action["action"]: action["state"] for action in self.facts(event)["actions"]}
+
+    def outcomes(self, purpose: str, event: str = "one") -> dict[str, str]:
+        """What became of each action's last write of that purpose: tried again is no fault."""
+        writes = self.facts(event)["writes"]
+        return {one["action"]: one["outcome"] for one in writes if one["purpose"] == purpose}
+
+    def wait_until_shed(self, event: str = "one") -> None:
+        """Until every device shows what the event wants, and the store knows that it does."""
+        wait_for("the event", lambda: self.registers() == SHED)
+        wait_for("what came of it", lambda: set(self.states(event).values()) == {"shed"})
+
+    def wait_for_polls(self, device: str, point: str, value: float) -> None:
+        """Until the daemon has read this value of a point, and once more."""
+        store = StoreReader.open(self.site.with_name("energy.db"), "hall")
+        try:
+            after = store.last_scan_id()
+
+            def seen() -> int:
+                scans = [scan for _, _, scan in store.follow(after) if scan.layout.device == device]
+                shown = [scan.values[[one.name for one in scan.layout.points].index(point)] for scan in scans]
+                return sum(abs(one - value) < 1e-6 for one in shown)
+
+            wait_for(f"{device}.{point} = {value:g} to be read", lambda: seen() >= 2)
+        finally:
+            store.close()
 
     def registers(self) -> dict[str, int]:
         """What the plan's points show."""
@@ -157,6 +189,13 @@ class Plant:
         code, said = self.dr("trigger", *words)
         assert code == 0, said
 
+    def abort(self, event: str = "one") -> None:
+        """Abort an event, once a daemon has taken it up; whoever ended it before is fine, too."""
+        wait_for("its begin", lambda: self.facts(event)["life"] not in ("scheduled", "notified"))
+        if self.facts(event)["life"] == "active":
+            code, said = self.dr("abort", event)
+            assert code == 0, said
+
 
 def wait_for(what: str, condition: Any, seconds: float = PATIENCE_S) -> Any:
     """Ask again until it is so; gives what it found."""
@@ -170,12 +209,20 @@ def wait_for(what: str, condition: Any, seconds: float = PATIENCE_S) -> Any:
 
 
 @contextmanager
-def plant(folder: Path, plans: str = PLAN) -> Iterator[Plant]:
-    """Serve the devices of a site with these plans."""
+def plant(folder: Path, plans: str = PLAN, silenced: Collection[str] = ()) -> Iterator[Plant]:
+    """Serve the devices of a site with these plans.
+
+    Parameters
+    ----------
+    silenced : ids of devices that the test lets be silent: these are not waited for as long as the others.
+    """
     port = free_port()
     (folder / "hall_sensor.yaml").write_text(SENSOR, encoding="utf-8")
     site = folder / "site.yaml"
-    site.write_text(SITE.format(port=port, digest=DIGEST, plans=plans), encoding="utf-8")
+    text = SITE.format(port=port, digest=DIGEST, plans=plans)
+    for device in silenced:
+        text = text.replace(f"id: {device},", f"id: {device}, timeout_s: {SILENT_AFTER_S:g},")
+    site.write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "simulators", "--site", site, "--control", "0"]
     with run_program(command, name="simulators") as served:
         control = int(served.wait_for_line(r"^control (\d+)$", timeout_s=PATIENCE_S)[1])

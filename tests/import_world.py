@@ -52,4 +52,4 @@ def run_import(site: Path, kind: str, *arguments: object) -> tuple[int | None, s
     """Exit code and words of an import at the command line."""
     command = [sys.executable, "-m", "monitor.cli.main", "import", kind, *arguments, "--site", site]
     with run_program(command, name="import") as program:
-        return program.wait(120), program.output
+        return program.wait(300), program.output

@@ -1,5 +1,6 @@
 """Small profiles and drivers for the tests of Modbus lines."""
 
+import asyncio
 import struct
 import time
 
@@ -50,6 +51,15 @@ def wait_for_an_answer(one: ModbusDriver, timeout_s: float) -> None:
     """Let a driver wait so long for the answers to its next questions."""
     for device in one.lines[0].devices:
         device.timeout_s = timeout_s
+
+
+async def until(condition):
+    """Look again until it is so."""
+    for _ in range(1200):
+        if condition():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("it never came")
 
 
 def asked(frame):

@@ -17,6 +17,7 @@ from monitor.store.settlements import SettlementRequest
 from rules.curtailment import Life, Mode, Plan
 from tests.baseline_world import EVENT, instant_s
 from tests.dr_world import dr_json, make_site, run_here
+from tests.import_world import make_site as bare_site
 
 WINDOW = ("--from", "2025-07-15T13:00", "--to", "2025-07-15T15:00")
 BIDDING = ("--programme", "taipower-demand-bidding-2016", "--bid", "10")
@@ -32,9 +33,7 @@ def site(tmp_path_factory):
 @pytest.fixture(scope="module")
 def hall(tmp_path_factory):
     """Without measurements: only what is imported."""
-    from tests.import_world import make_site as bare
-
-    return bare(tmp_path_factory.mktemp("hall"))
+    return bare_site(tmp_path_factory.mktemp("hall"))
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +116,8 @@ class TestSettle:
         assert only["event"] == "a"
         assert only["credit"] == second["credit"]
 
-    def test_kept_once_and_then_an_event_day(self, site, capsys):
+    def test_kept_once_and_then_an_event_day(self, tmp_path, capsys):
+        site = make_site(tmp_path)  # of its own: what is kept is counted
         own = site.parent / "energy.db"
         code, said = run_here(capsys, site, "settle", "first", *WINDOW, *BIDDING, "--keep")
         assert (code, "first: the settlement is in the store" in said) == (0, True)
@@ -238,7 +238,8 @@ class TestBacktest:
 
 
 class TestImported:
-    def test_a_price_above_the_cap_is_a_warning_and_no_refusal(self, hall, capsys, tmp_path):
+    def test_a_price_above_the_cap_is_a_warning_and_no_refusal(self, capsys, tmp_path):
+        hall = bare_site(tmp_path)  # of its own: nothing of it is there yet
         assert run_import(hall, "settlements", [settlements(tmp_path, COUNCIL)], language="en") == 0
         told = capsys.readouterr()
         assert "1 added" in told.out
@@ -335,7 +336,8 @@ class TestImported:
         assert refused.value.code == "dr.event_settled"
         box.close()
 
-    def test_what_a_utility_settled_goes_before_ones_own(self, site, capsys, tmp_path):
+    def test_what_a_utility_settled_goes_before_ones_own(self, capsys, tmp_path):
+        site = make_site(tmp_path)
         run_here(capsys, site, "settle", "own", *WINDOW, *BIDDING, "--keep")
         stated = "taipower-demand-bidding-2016,2025-07-01,2025-07-31,280,2800,bill\n"
         assert run_import(site, "settlements", [settlements(tmp_path, stated)], language="en") == 0

@@ -10,63 +10,71 @@ from drivers.mqtt import MqttDriver
 from drivers.mqtt_profile import MqttProfile
 from drivers.settings import MqttBus
 from simulators.mqtt_publisher import MqttPublisher, PublishingDevice
-from tests.modbus_world import clock_ms
+from tests.modbus_world import clock_ms, until
 from tests.servers.modbus import running
 from tests.simulated_world import MODEL, NOON_S
 
-RELAY = MqttProfile.model_validate(
-    {
-        "profile": "relay",
-        "version": 1,
-        "maker": "m",
-        "model": "a lighting circuit",
-        "family": "electricity",
-        "source": ["a test"],
-        "transport": "mqtt",
-        "parts": {
-            "main": {
-                "topic": "{topic}/status/switch:0",
-                "points": {
-                    "active_power_total": {"path": "apower", "unit": "W"},
-                    "enable_setpoint": {
-                        "path": "output",
-                        "words": {"true": 1, "false": 0},
-                        "writable": {
-                            "between": [0, 1],
-                            "topic": "{topic}/rpc",
-                            "payload": '{"method": "Switch.Set", "params": {"id": 0, "on": {value}}}',
-                            "settle_s": 20,
+
+def relay(valve_settle_s):
+    """A lighting circuit, and a valve that shows a command at the latest after so long. [s]"""
+    return MqttProfile.model_validate(
+        {
+            "profile": "relay",
+            "version": 1,
+            "maker": "m",
+            "model": "a lighting circuit",
+            "family": "electricity",
+            "source": ["a test"],
+            "transport": "mqtt",
+            "parts": {
+                "main": {
+                    "topic": "{topic}/status/switch:0",
+                    "points": {
+                        "active_power_total": {"path": "apower", "unit": "W"},
+                        "enable_setpoint": {
+                            "path": "output",
+                            "words": {"true": 1, "false": 0},
+                            "writable": {
+                                "between": [0, 1],
+                                "topic": "{topic}/rpc",
+                                "payload": '{"method": "Switch.Set", "params": {"id": 0, "on": {value}}}',
+                                "settle_s": 20,
+                            },
                         },
                     },
                 },
-            },
-            "valve": {
-                "topic": "{topic}/valve",
-                "payload": "plain",
-                "points": {
-                    "valve_setpoint": {
-                        "unit": "%",
-                        "scale": 0.1,
-                        "writable": {"between": [0, 100], "topic": "{topic}/valve/set", "settle_s": 1},
-                    }
+                "valve": {
+                    "topic": "{topic}/valve",
+                    "payload": "plain",
+                    "points": {
+                        "valve_setpoint": {
+                            "unit": "%",
+                            "scale": 0.1,
+                            "writable": {
+                                "between": [0, 100],
+                                "topic": "{topic}/valve/set",
+                                "settle_s": valve_settle_s,
+                            },
+                        }
+                    },
                 },
             },
-        },
-    }
-)
+        }
+    )
 
 
 @asynccontextmanager
-async def world(broker, disobeys=lambda: False, publishes=True):
+async def world(broker, disobeys=lambda: False, publishes=True, valve_settle_s=20):
     """A relay, the driver that knows it, and what the relay was told."""
     bus = MqttBus.model_validate(
         {"kind": "mqtt", "id": "b", "host": broker.host, "port": broker.port,
          "devices": [{"id": "light-1", "profile": "relay", "topic": "hall/light-1"}]}
     )  # fmt: skip
-    device = PublishingDevice(bus.devices[0], RELAY, MODEL, disobeys=disobeys)
+    profile = relay(valve_settle_s)
+    device = PublishingDevice(bus.devices[0], profile, MODEL, disobeys=disobeys)
     publisher = MqttPublisher(bus, [device], lambda: NOON_S, 0.3)
     one = MqttDriver(
-        bus, {"relay": RELAY}, client_id="t", password=None, clock_ms=clock_ms, answer_timeout_s=20.0
+        bus, {"relay": profile}, client_id="t", password=None, clock_ms=clock_ms, answer_timeout_s=20.0
     )
     task = asyncio.create_task(publisher.run()) if publishes else None
     try:
@@ -78,15 +86,6 @@ async def world(broker, disobeys=lambda: False, publishes=True):
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(condition):
-    """Look again until it is so."""
-    for _ in range(1200):
-        if condition():
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("it never came")
 
 
 def test_a_command_is_sent_and_shown(mosquitto):
@@ -119,7 +118,7 @@ def test_what_may_not_be_sent_is_not(mosquitto):
 
 def test_a_device_that_takes_a_command_and_does_not_do_it_is_found_out(mosquitto):
     async def scenario():
-        async with world(mosquitto, disobeys=lambda: True) as (one, device):
+        async with world(mosquitto, disobeys=lambda: True, valve_settle_s=6) as (one, device):
             with pytest.raises(NotObeyed, match="'shown': '55'"):
                 await one.write("light-1", "valve_setpoint", 10)
             assert device.setpoints == {}
@@ -135,7 +134,7 @@ def test_a_device_that_says_nothing_and_a_broker_that_is_away_are_told_apart(mos
             with pytest.raises(Unreachable):
                 await one.write("light-1", "valve_setpoint", 10)
         mosquitto.start()
-        async with world(mosquitto, publishes=False) as (one, _):
+        async with world(mosquitto, publishes=False, valve_settle_s=1) as (one, _):
             await until(lambda: one.publish("x", b""))
             with pytest.raises(NoAnswer):
                 await one.write("light-1", "valve_setpoint", 10)

@@ -156,11 +156,18 @@ class Program:
                 self._news.wait(left_s)
 
     def wait(self, timeout_s: float = PATIENCE_S) -> int:
-        """Exit code, once it has ended. Raises AssertionError when it does not."""
+        """Exit code, once it has ended and ``output`` holds all that it said.
+
+        What children that live on print is not waited for. AssertionError when it does not end.
+        """
+        deadline_s = time.monotonic() + timeout_s
         try:
-            return self._process.wait(timeout_s)
+            code = self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.name} did not end in {timeout_s:g} s\n{self.tail()}") from None
+        while self._pump.is_alive() and not self.children_left() and time.monotonic() < deadline_s:
+            self._pump.join(0.02)
+        return code
 
     def signal(self, number: int) -> None:
         """Send a signal to the program alone."""
