@@ -8,15 +8,15 @@ from typing import Any
 
 from monitor.adjusted.climate import SourceKind, WeatherSource, span_s
 from monitor.adjusted.keeping import model_from_data, model_to_data
-from monitor.adjusted.observations import Subject, observed
+from monitor.adjusted.observations import Subject, observed, without_weather
 from rules.adjustments import Book
 from rules.models.changes import Spread, spread_of
-from rules.models.findings import ModelFinding, refusal, refused
+from rules.models.findings import ModelFinding, refused
 from rules.models.fitted import FittedModel, Step
 from rules.models.observations import BaselineSeries, Masked
 from rules.models.selection import Candidate, ModelRules, Selection, select_daily, select_hourly
 
-MODELS_VERSION = 2
+MODELS_VERSION = 3
 """Changes when the same observations would give another model: kept ones are then made anew."""
 
 
@@ -84,7 +84,7 @@ def fitted(
 ) -> BaseModel:
     """Fit every model on the base year, and choose."""
     if source is None:
-        found = (refusal("no_weather"),)
+        found = without_weather(subject)
         return BaseModel(inputs, subject.step, None, None, (), Masked(0, 0, 0, 0), None, found)
     seen = observed(subject, source, subject.base_days, Book.BASE)
     base = seen.as_base()

@@ -152,6 +152,21 @@ def _daily_use(subject: Subject, days: Days) -> tuple[Floats, list[ModelFinding]
     return values, [remark("bills_only", rows=billed)] if billed else []
 
 
+def without_weather(subject: Subject) -> tuple[ModelFinding, ...]:
+    """All that the base year lacks beside the weather: nobody is to mend one thing to hear of another.
+
+    Vehicles go in any weather: where their days are not known, weather is not what helps.
+    """
+    use, told = _daily_use(subject, subject.base_days)
+    if np.isfinite(use).any():
+        return (*told, refusal("no_weather"))
+    billed = sum(int(one.fact("rows")) for one in told)
+    missing = refusal("no_daily_use", rows=billed)
+    if subject.commodity is Commodity.VEHICLE_FUEL:
+        return (missing,)
+    return (missing, refusal("no_weather"))
+
+
 def _billed_only(subject: Subject, use: DailyUse) -> int:
     """How many days only a bill of several days tells of."""
     first, last = use.days[0], use.days[-1]

@@ -182,7 +182,7 @@ def run_list(path: Path, wanted: str | None, period_text: str | None, language: 
     if not facts:
         sys.stdout.write(say("adjust.none", language) + "\n")
         return FINE
-    Console().print(adjustment_table(facts, language))
+    Console().print(adjustment_table(facts, language, with_band=True))
     if period is not None:
         _tell_sums(kept, period, language)
     return FINE
@@ -218,14 +218,16 @@ def adjustment_facts(kept: KeptAdjustment, period: ReportingPeriod | None, langu
     return facts
 
 
-def adjustment_table(facts: list[dict[str, Any]], language: str) -> Table:
-    """Adjustments as a table."""
+def adjustment_table(facts: list[dict[str, Any]], language: str, *, with_band: bool) -> Table:
+    """Adjustments as a table; those of a base year were measured, and have no band."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for key in ("number", "commodity", "days", "quantity", "reason", "evidence", "author"):
-        table.add_column(say(f"adjust.col_{key}", language), overflow="fold")
+        column = "quantity_band" if key == "quantity" and with_band else key
+        table.add_column(say(f"adjust.col_{column}", language), overflow="fold")
     for one in facts:
         days = f"{one['start']} – {one['end'] or ''}"
-        amount = f"{one['quantity']:+,.15g} ± {one['uncertainty']:,.6g} {one['unit']}"
+        band = f" ± {one['uncertainty']:,.6g}" if with_band else ""
+        amount = f"{one['quantity']:+,.15g}{band} {one['unit']}"
         if one["per"] == "day":
             amount = say("adjust.each_day", language, amount=amount)
         reason = one["reason"]

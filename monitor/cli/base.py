@@ -10,6 +10,7 @@ from monitor.cli.adjusting import unknown_commodity, wanted_commodity
 from monitor.cli.handing_over import carried_out
 from monitor.cli.words import tell
 from monitor.clock import SystemClock
+from monitor.reports.numbers import rows_text
 from monitor.store.base import LockOutcome, LockRequest, lock_base
 from monitor.store.database import StoreError
 from monitor.store.deliveries import who
@@ -84,7 +85,11 @@ def run_lock(
             continue
         key = "base.locked" if outcome.added else "base.locked_already"
         days = {"start": scope.start.isoformat(), "end": scope.end.isoformat()}
-        data = {"commodity": scope.commodity, "rows": outcome.rows, "sha256": outcome.sha256}
+        data = {
+            "commodity": scope.commodity,
+            "rows": rows_text(outcome.rows, language),
+            "sha256": outcome.sha256,
+        }
         sys.stdout.write(say(key, language, **days, **data) + "\n")
     return code
 

@@ -13,10 +13,12 @@ from rich.table import Table
 from config.loading import LoadedSite, load_site
 from config.site import Commodity
 from config.words import say
+from monitor.adjusted.replaced import registers_of
 from monitor.cli.adjusting import adjustment_facts, adjustment_table
 from monitor.cli.base import WrongScope, scopes
 from monitor.cli.words import plain, tell
 from monitor.reports.base_state import BaseState, base_state, state_of
+from monitor.reports.numbers import rows_text
 from monitor.store.reader import StoreReader
 from monitor.timestamps import iso_utc, local_text
 from rules.base_year import BaseRow, RowDifference, RowKind
@@ -43,9 +45,10 @@ def run_show(
                 lock for lock in reader.answers.locks(scope.commodity) if lock.holds(scope.start, scope.end)
             ]
             site = loaded.site.site.id
-            states += [state_of(reader, site, settings, lock.scope, lock) for lock in locks]
+            registers = registers_of(loaded.site, scope.meters)
+            states += [state_of(reader, site, settings, lock.scope, lock, registers) for lock in locks]
             if not locks:
-                states.append(base_state(reader, site, settings, scope))
+                states.append(base_state(reader, site, settings, scope, registers))
     finally:
         reader.close()
     if as_json:
@@ -73,7 +76,17 @@ def run_verify(path: Path, wanted: str | None, language: str, *, as_json: bool) 
         ]
         known = {one.value: settings for one, settings in loaded.site.commodities.items()}
         site = loaded.site.site.id
-        states = [state_of(reader, site, known.get(lock.scope.commodity), lock.scope, lock) for lock in locks]
+        states = [
+            state_of(
+                reader,
+                site,
+                known.get(lock.scope.commodity),
+                lock.scope,
+                lock,
+                registers_of(loaded.site, lock.scope.meters),
+            )
+            for lock in locks
+        ]
     finally:
         reader.close()
     if as_json:
@@ -90,7 +103,11 @@ def _verdicts(states: Sequence[BaseState], language: str) -> list[str]:
     lines = []
     for state in states:
         scope = state.scope
-        data = {"commodity": scope.commodity, "rows": len(state.rows), "sha256": state.sha256}
+        data = {
+            "commodity": scope.commodity,
+            "rows": rows_text(len(state.rows), language),
+            "sha256": state.sha256,
+        }
         data |= {"start": scope.start.isoformat(), "end": scope.end.isoformat()}
         lines.append(say("base.holds" if state.holds else "base.differs", language, **data))
         lines += [f"  {difference_text(one, language)}" for one in state.differences]
@@ -179,10 +196,12 @@ def _show(loaded: LoadedSite, state: BaseState, language: str, *, rows: bool) ->
     days = {"start": scope.start.isoformat(), "end": scope.end.isoformat(), "base_year": scope.base_year}
     lines = [say("base.title", language, name=say(f"report.commodity_{scope.commodity}", language), **days)]
     if lock is None:
-        lines.append(say("base.would_be", language, sha256=state.sha256, rows=len(state.rows)))
+        told = rows_text(len(state.rows), language)
+        lines.append(say("base.would_be", language, sha256=state.sha256, rows=told))
     else:
         at = local_text(lock.locked_ms, ZoneInfo(loaded.site.site.timezone))
-        lines.append(say("base.locked_by", language, at=at, who=lock.who, sha256=lock.sha256, rows=lock.rows))
+        told = rows_text(lock.rows, language)
+        lines.append(say("base.locked_by", language, at=at, who=lock.who, sha256=lock.sha256, rows=told))
     figures = {"quantity": f"{float(state.quantity):,.10g}", "adjusted": f"{float(state.adjusted):,.10g}"}
     key = "base.sum_adjusted" if state.adjusted != state.quantity else "base.sum"
     lines.append(say(key, language, **figures, unit=scope.unit))
@@ -191,7 +210,7 @@ def _show(loaded: LoadedSite, state: BaseState, language: str, *, rows: bool) ->
     console.print(_row_table(state.rows if rows else _by_month(state.rows), language))
     if state.adjustments:
         facts = [adjustment_facts(one, None, language) for one in state.adjustments]
-        console.print(adjustment_table(facts, language))
+        console.print(adjustment_table(facts, language, with_band=False))
     for one in state.findings:
         sys.stdout.write(f"▲ {say(f'base.finding_{one.code}', language, **one.data)}\n")
 

@@ -66,7 +66,7 @@ def run_targets(path: Path, period_text_: str | None, language: str, *, as_json:
     if as_json:
         return _print_json({"targets": [_target_facts(one, language) for one in states]})
     if not states:
-        return _print([say("kpi.no_targets", language)])
+        return _print([_no_targets(loaded, period, language)])
     return _print([line for one in states for line in _target_lines(one, language)])
 
 
@@ -82,6 +82,15 @@ def run_measures(path: Path, language: str, *, as_json: bool) -> int:
 
 
 # -- targets ------------------------------------------------------------------------------------------
+
+
+def _no_targets(loaded: LoadedSite, period: ReportingPeriod | None, language: str) -> str:
+    """That there are none at all, or of which other periods there are."""
+    periods = sorted((reporting_period(one.period) for one in loaded.site.targets), key=lambda one: one.start)
+    if period is None or not periods:
+        return say("kpi.no_targets", language)
+    known = dict.fromkeys(_told(one, language) for one in periods)
+    return say("kpi.no_targets_of", language, period=_told(period, language), known=", ".join(known))
 
 
 def _target_lines(state: TargetState, language: str) -> Lines:

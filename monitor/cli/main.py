@@ -27,7 +27,7 @@ from monitor.cli.fleet_commands import (
 from monitor.cli.kpi_commands import kpi, measures, targets
 from monitor.cli.log_commands import logs
 from monitor.cli.meter_commands import meters
-from monitor.cli.options import SITE, JsonOption, LanguageOption, SiteOption
+from monitor.cli.options import SITE, JsonOption, LanguageOption, SiteLanguageOption, SiteOption
 from monitor.cli.profile_commands import profiles
 from monitor.cli.store_commands import backup, export, restore, stores
 from monitor.cli.tariff_commands import demand, tariffs
@@ -178,7 +178,7 @@ def report(
     format_: Annotated[
         str, typer.Option("--format", "-f", metavar="text|json", help=_help("opt_format"))
     ] = "text",
-    language: LanguageOption = None,
+    language: SiteLanguageOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help=_help("opt_out"))] = None,
     as_json: JsonOption = False,
     store: StoreOption = None,
@@ -205,7 +205,7 @@ def savings(
     ],
     period: Annotated[str, typer.Argument(metavar="PERIOD", help=_help("arg_period"))],
     site: SiteOption = SITE,
-    language: LanguageOption = None,
+    language: SiteLanguageOption = None,
     as_json: JsonOption = False,
     chart: Annotated[
         Path | None, typer.Option("--chart", metavar="FILE", help=say("savings.opt_chart", LANGUAGE))

@@ -1,7 +1,7 @@
 """What several commands can be told, said once."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,7 +16,11 @@ SiteOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help=say("cli.opt_json", LANGUAGE))]
-LanguageOption = Annotated[
-    str | None,
-    typer.Option("--language", "-l", metavar="|".join(LANGUAGES), help=say("cli.opt_language", LANGUAGE)),
-]
+
+
+def _language(help_key: str) -> Any:
+    return typer.Option("--language", "-l", metavar="|".join(LANGUAGES), help=say(help_key, LANGUAGE))
+
+
+LanguageOption = Annotated[str | None, _language("cli.opt_language")]
+SiteLanguageOption = Annotated[str | None, _language("cli.opt_site_language")]

@@ -1,6 +1,6 @@
 """A base period as an auditor looks at it: rows, hash, adjustments, and everything worth a question."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from config.site import CommoditySettings
+from monitor.adjusted.replaced import record_facts, replaced_within
 from monitor.store.answers import KeptAdjustment
 from monitor.store.base_rows import Base, BaseLock
 from monitor.store.reader import StoreReader
@@ -54,12 +55,18 @@ class BaseState:
         return self.lock is None or (not self.differences and self.sha256 == self.lock.sha256)
 
 
-def base_state(reader: StoreReader, site: str, settings: CommoditySettings, scope: BaseScope) -> BaseState:
+def base_state(
+    reader: StoreReader,
+    site: str,
+    settings: CommoditySettings,
+    scope: BaseScope,
+    registers: Sequence[str],
+) -> BaseState:
     """Look at a base period: the lock that shares its days goes before what was asked for."""
     lock = next(
         (one for one in reader.answers.locks(scope.commodity) if one.holds(scope.start, scope.end)), None
     )
-    return state_of(reader, site, settings, scope if lock is None else lock.scope, lock)
+    return state_of(reader, site, settings, scope if lock is None else lock.scope, lock, registers)
 
 
 def state_of(
@@ -68,8 +75,9 @@ def state_of(
     settings: CommoditySettings | None,
     scope: BaseScope,
     lock: BaseLock | None,
+    registers: Sequence[str],
 ) -> BaseState:
-    """Look at a base period, locked or not."""
+    """Look at a base period, locked or not; ``registers`` are those behind its meters."""
     now = reader.answers.base_now(scope)
     rows = now.rows if lock is None else reader.answers.locked_rows(lock)
     differences = () if lock is None else row_differences(rows, now.rows)
@@ -86,6 +94,7 @@ def state_of(
         *_of_lock(reader, lock, sha256, differences),
         *_of_settings(settings, scope),
         *_of_days(scope, now),
+        *_of_registers(reader, scope, registers),
     )
     return BaseState(scope, lock, rows, sha256, quantity, adjusted, kept, differences, findings)
 
@@ -104,6 +113,12 @@ def _of_lock(
     for late in reader.answers.late_intervals(lock):
         first, last = (local_text(1000 * at_s, zone) for at_s in (late.first_s, late.last_s))
         yield BaseFinding("late", {"meter": late.meter, "count": late.count, "first": first, "last": last})
+
+
+def _of_registers(reader: StoreReader, scope: BaseScope, registers: Sequence[str]) -> Iterator[BaseFinding]:
+    zone = ZoneInfo(scope.zone)
+    for one in replaced_within(reader, registers, (scope.start, scope.end), zone):
+        yield BaseFinding("replaced", record_facts(one, zone))
 
 
 def _of_settings(settings: CommoditySettings | None, scope: BaseScope) -> Iterator[BaseFinding]:

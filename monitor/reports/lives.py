@@ -6,11 +6,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from config.counters import counter_limits
-from config.meter_checks import formulas_of
 from config.site import MeterSettings, Site
+from monitor.adjusted.replaced import registers_of
 from monitor.store.reader import StoreReader
 from rules.calendar import BaselinePeriod, ReportingPeriod
-from rules.formulas import over_registers
 
 Fact = tuple[int, str, Mapping[str, Any]]
 """When (ms), the code of its text, what the text is filled with."""
@@ -28,18 +27,12 @@ def life_facts(
     zone = ZoneInfo(site.site.timezone)
     begin_s, end_s = period.bounds_s(zone)
     settings = {meter.id: meter for meter in site.meters}
-    for meter in _registers(site, metered):
+    for meter in registers_of(site, metered):
         facts = [*_records(reader, meter), *_factors(settings[meter])]
         for at_ms, code, data in sorted(facts, key=lambda fact: fact[0]):
             if 1000 * begin_s <= at_ms < 1000 * end_s:
                 local = datetime.fromtimestamp(at_ms / 1000, zone)
                 yield at_ms, code, {**data, "subject": meter, "at": local}
-
-
-def _registers(site: Site, metered: Sequence[str]) -> list[str]:
-    formulas = formulas_of(site)
-    parts = [over_registers(formulas, meter) if meter in formulas else (meter,) for meter in metered]
-    return list(dict.fromkeys(register for some in parts for register in some))
 
 
 def _records(reader: StoreReader, meter: str) -> Iterator[Fact]:

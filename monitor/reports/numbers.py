@@ -56,6 +56,11 @@ def days_text(start: date, end: date, language: Language) -> str:
     return say("report.days", language, start=first, end=last)
 
 
+def rows_text(count: int, language: str) -> str:
+    """How many rows: 1 row, 2 rows."""
+    return say("base.rows_one" if count == 1 else "base.rows_many", language, count=count)
+
+
 def period_text(period: ReportingPeriod | BaselinePeriod, language: Language) -> str:
     """Name of a period: 106年下半年 or 2017H2; a run of days by its first and last."""
     if "/" in period.id:

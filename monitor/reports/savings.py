@@ -16,6 +16,7 @@ from config.site import COMMODITY_UNITS, Commodity, Language
 from monitor.adjusted.base_model import BaseModel, base_model
 from monitor.adjusted.expected import half_widths
 from monitor.adjusted.observations import Subject, observed, subject_of
+from monitor.adjusted.replaced import registers_of, replaced_findings
 from monitor.reports.summary import Saving, Summary, summary_of
 from monitor.store.base_rows import BaseLock
 from monitor.store.reader import StoreReader
@@ -54,10 +55,14 @@ class AdjustedSaving:
 
 @dataclass(frozen=True, slots=True)
 class CountedAdjustment:
-    """A non-routine adjustment, and what of it falls on days that the sums hold. [use]"""
+    """A non-routine adjustment, and what of it falls on days that the sums hold. [use]
+
+    Without a second answer there are no such sums: ``counted_days`` is None, and the quantity is the whole
+    share of the period.
+    """
 
     share: AdjustmentShare
-    counted_days: int
+    counted_days: int | None
     quantity: float
     uncertainty: float
 
@@ -67,7 +72,8 @@ class SavingsAnswer:
     """Three answers about one commodity and period.
 
     ``locks`` are the parts of the base year that are locked. ``further`` is None where the second answer is
-    none; with no adjustments it is the second answer.
+    none or has no band; with no adjustments it is the second answer. ``meters`` are findings of registers
+    that were replaced in the base year or the period.
     """
 
     commodity: Commodity
@@ -78,6 +84,7 @@ class SavingsAnswer:
     adjusted: AdjustedSaving
     counted: tuple[CountedAdjustment, ...]
     further: FurtherAdjusted | None
+    meters: tuple[ModelFinding, ...]
 
     @property
     def period(self) -> ReportingPeriod:
@@ -105,17 +112,23 @@ def savings_answer(
     subject = subject_of(loaded, reader, commodity, step)
     adjusted = _adjusted(subject, period, variant)
     counted = tuple(_counted(reader, commodity, period, adjusted))
-    further = None
-    if adjusted.avoided is not None and adjusted.avoided.band is not None:
-        total = sum(one.quantity for one in counted)
-        half = float(np.sqrt(sum(one.uncertainty**2 for one in counted)))
-        found = adjusted.avoided
-        further = further_adjusted(found.avoided, adjusted.avoided.band.half_width, total, half)
+    registers = registers_of(loaded.site, subject.settings.meters)
+    spans = (subject.base_days, (period.start, period.end))
+    meters = replaced_findings(reader, registers, spans, subject.zone)
     locks = tuple(one for one in reader.answers.locks(commodity) if one.holds(*subject.base_days))
     plain = summary.savings[0]
     return SavingsAnswer(
-        commodity, COMMODITY_UNITS[commodity], summary, plain, locks, adjusted, counted, further
-    )
+        commodity, COMMODITY_UNITS[commodity], summary, plain, locks, adjusted, counted,
+        _further(adjusted.avoided, counted), meters,
+    )  # fmt: skip
+
+
+def _further(found: AvoidedEnergy | None, counted: Sequence[CountedAdjustment]) -> FurtherAdjusted | None:
+    if found is None or found.band is None or not isfinite(found.band.half_width):
+        return None
+    total = sum(one.quantity for one in counted)
+    half = float(np.sqrt(sum(one.uncertainty**2 for one in counted)))
+    return further_adjusted(found.avoided, found.band.half_width, total, half)
 
 
 def _adjusted(subject: Subject, period: ReportingPeriod, variant: Variant) -> AdjustedSaving:
@@ -162,6 +175,8 @@ def _counted(
 ) -> list[CountedAdjustment]:
     """What of each adjustment falls on days that both sums hold: the others are in neither."""
     shares = reader.answers.adjustments(commodity, period)
+    if adjusted.avoided is None:
+        return [CountedAdjustment(one, None, float(one.quantity), one.uncertainty) for one in shares]
     rows = np.isfinite(adjusted.use) & np.isfinite(adjusted.expected)
     found = []
     for share in shares:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
+from config.site import Language
 from monitor.adjusted.base_model import BaseModel, Loser
 from monitor.reports.as_json import as_data
 from monitor.reports.savings import CountedAdjustment, SavingsAnswer
@@ -80,14 +81,14 @@ def _loser(one: Loser, chosen: bool) -> dict[str, Any]:
 def _further(answer: SavingsAnswer) -> dict[str, Any]:
     found = answer.further
     return {
-        "adjustments": [_adjustment(one) for one in answer.counted],
+        "adjustments": [_adjustment(one, answer.language) for one in answer.counted],
         "adjustment": None if found is None else found.adjustment,
         "avoided": None if found is None else found.avoided,
         "half_width": None if found is None else _finite(found.half_width),
     }
 
 
-def _adjustment(one: CountedAdjustment) -> dict[str, Any]:
+def _adjustment(one: CountedAdjustment, language: Language) -> dict[str, Any]:
     entry = one.share.adjustment
     return {
         "id": entry.id,
@@ -100,6 +101,7 @@ def _adjustment(one: CountedAdjustment) -> dict[str, Any]:
         "reason": entry.reason,
         "evidence": entry.evidence,
         "author": entry.author,
+        "text": entry.text(language),
     }
 
 
@@ -108,6 +110,7 @@ def _findings(answer: SavingsAnswer) -> list[dict[str, Any]]:
     period = f"{answer.commodity}/period/{answer.period.id}"
     told = [(base, one) for one in answer.adjusted.base.findings]
     told += [(period, one) for one in answer.adjusted.findings]
+    told += [(f"{answer.commodity}/meter/{one.fact('meter')}/{one.fact('at')}", one) for one in answer.meters]
     return [_finding(place, one, answer.language) for place, one in told]
 
 

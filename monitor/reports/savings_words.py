@@ -11,7 +11,7 @@ from monitor.adjusted.base_model import BaseModel
 from monitor.reports.as_text import sentence_of
 from monitor.reports.layout import Align, table, wrapped
 from monitor.reports.notes import note_text
-from monitor.reports.numbers import days_text, figure_text, period_text, year_text
+from monitor.reports.numbers import days_text, figure_text, period_text, rows_text, year_text
 from monitor.reports.savings import CountedAdjustment, SavingsAnswer
 from rules.models.findings import ModelFinding
 from rules.models.fitted import Step
@@ -45,8 +45,8 @@ def savings_text(answer: SavingsAnswer) -> str:
         lines += wrapped(note_text(note, answer.plain, answer.summary), first="    * ")
     lines += ["", _say(answer, "heading_adjusted"), *_adjusted(answer)]
     lines += ["", _say(answer, "heading_further"), *_further(answer)]
-    if answer.further is not None:
-        lines += ["", _say(answer, "heading_text"), *wrapped(report_text(answer), first="    ")]
+    if text := report_text(answer):
+        lines += ["", _say(answer, "heading_text"), *wrapped(text, first="    ")]
     if answer.adjusted.base.candidates:
         year = year_text(answer.plain.base_year, language)
         lines += [
@@ -69,7 +69,8 @@ def _locks(answer: SavingsAnswer) -> list[str]:
     lines: list[str] = []
     for one in answer.locks:
         days = days_text(one.scope.start, one.scope.end, answer.language)
-        lines += wrapped(_say(answer, "locked", days=days, rows=one.rows, sha256=one.sha256[:16]))
+        rows = rows_text(one.rows, answer.language)
+        lines += wrapped(_say(answer, "locked", days=days, rows=rows, sha256=one.sha256[:16]))
     return lines
 
 
@@ -122,11 +123,12 @@ def _adjusted(answer: SavingsAnswer) -> list[str]:
 
 
 def _further(answer: SavingsAnswer) -> list[str]:
+    lines = [line for one in answer.counted for line in wrapped(_adjustment(answer, one), first="    * ")]
     if answer.further is None or answer.adjusted.avoided is None:
-        return wrapped(_say(answer, "not_answered"), first="    ")
+        why = "not_answered" if answer.adjusted.avoided is None else "no_band"
+        return [*lines, *wrapped(_say(answer, why), first="    ")]
     if not answer.counted:
         return wrapped(_say(answer, "no_adjustments"), first="    ")
-    lines = [line for one in answer.counted for line in wrapped(_adjustment(answer, one), first="    * ")]
     found = answer.further
     key = "further_saved" if found.avoided >= 0 else "further_lost"
     text = _say(
@@ -151,7 +153,7 @@ def _further_share(answer: SavingsAnswer) -> float:
 def _adjustment(answer: SavingsAnswer, one: CountedAdjustment) -> str:
     share, language = one.share, answer.language
     entry = share.adjustment
-    part = one.counted_days < share.days
+    part = one.counted_days is not None and one.counted_days < share.days
     return _say(
         answer,
         "adjustment_part" if part else "adjustment",
@@ -168,10 +170,10 @@ def _adjustment(answer: SavingsAnswer, one: CountedAdjustment) -> str:
 
 
 def report_text(answer: SavingsAnswer) -> str:
-    """The sentence that goes into the report; empty where there is no number."""
+    """The sentence that goes into the report; where there is no number, what the ledger has of events."""
     found, language = answer.further, answer.language
     if found is None or answer.adjusted.avoided is None or answer.adjusted.avoided.band is None:
-        return ""
+        return _say(answer, "report_events", texts=_texts(answer)) if answer.counted else ""
     expected = answer.adjusted.avoided.expected
     text = _say(
         answer,
@@ -187,13 +189,18 @@ def report_text(answer: SavingsAnswer) -> str:
         confidence=_percent(answer.adjusted.avoided.band.confidence, 0),
     )
     if answer.counted:
-        stop = "" if language == "zh-TW" else " "
-        texts = stop.join(_stopped(one.share.adjustment.text(language), language) for one in answer.counted)
-        text += _say(answer, "report_adjustments", texts=texts)
+        text += _say(answer, "report_adjustments", texts=_texts(answer))
     masked = answer.adjusted.avoided.masked
     if masked.total and answer.adjusted.base.step is Step.DAY:
         text += _say(answer, "report_masked", masked=masked.total, rows=masked.rows)
     return text
+
+
+def _texts(answer: SavingsAnswer) -> str:
+    """The events' sentences, one behind the other."""
+    language = answer.language
+    stop = "" if language == "zh-TW" else " "
+    return stop.join(_stopped(one.share.adjustment.text(language), language) for one in answer.counted)
 
 
 def _stopped(text: str, language: Language) -> str:
@@ -224,7 +231,7 @@ def finding_words(found: ModelFinding, language: str) -> str:
 
 
 def finding_lines(answer: SavingsAnswer) -> Iterator[str]:
-    """Each finding with its code and place: of the base year, then of the period."""
+    """Each finding with its code and place: of the base year, of the period, then of meters."""
     language = answer.language
     base = _say(
         answer, "place_base", name=_name(answer), base_year=year_text(answer.plain.base_year, language)
@@ -232,6 +239,8 @@ def finding_lines(answer: SavingsAnswer) -> Iterator[str]:
     period = _say(answer, "place_period", name=_name(answer), period=_period(answer))
     for place, findings in ((base, answer.adjusted.base.findings), (period, answer.adjusted.findings)):
         yield from _placed(answer, place, findings)
+    for one in answer.meters:
+        yield from _placed(answer, f"{one.fact('meter')}, {one.fact('at')}", [one])
 
 
 def _placed(answer: SavingsAnswer, place: str, findings: Sequence[ModelFinding]) -> Iterator[str]:

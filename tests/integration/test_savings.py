@@ -1,6 +1,7 @@
 """The simulator's building through the real store and ``energy-monitor savings``: three answers apart."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -13,7 +14,9 @@ from config.words import LANGUAGES
 from monitor.reports.savings import savings_answer
 from monitor.reports.savings_data import savings_json
 from monitor.reports.savings_words import savings_text
+from monitor.store.ledgers import writing
 from monitor.store.reader import StoreReader
+from monitor.store.records import RecordRequest, write_record
 from rules.calendar import day_start_s, reporting_period
 from rules.models.fitted import Step
 from tests.savings_world import ZONE, SavingsWorld, since
@@ -268,15 +271,7 @@ class TestBadInput:
         world = SavingsWorld(tmp_path)
         world.meter(*HALF)
         world.weather(BASE[0], HALF[1])
-        bills = tmp_path / "bills.csv"
-        rows = [
-            f"electricity,2015-{month:02d}-01,2015-{month:02d}-28,1000000,kWh,bill" for month in range(1, 13)
-        ]
-        bills.write_text(
-            "commodity,start,end,quantity,unit,source\n" + "\n".join(rows) + "\n", encoding="utf-8"
-        )
-        code, text = world.command("import", "base", bills)
-        assert code == 0, text
+        billed(world, "electricity")
         found = refused_or_not(world)
         assert {"bills_only", "baseline_too_much_missing"} <= {one["code"] for one in found["findings"]}
         assert found["plain"]["base"] is not None
@@ -288,6 +283,106 @@ class TestBadInput:
         world.weather(BASE[0], HALF[1])
         found = refused_or_not(world)
         assert [one["code"] for one in found["findings"]].count("calendar_none") == 1
+
+    def test_bills_and_no_weather_are_told_at_once(self, tmp_path):
+        world = SavingsWorld(tmp_path)
+        billed(world, "electricity")
+        found = refused_or_not(world)
+        assert list(refusals(found)) == ["no_daily_use", "no_weather"]
+        assert "336 days" in refusals(found)["no_daily_use"]
+        assert "import intervals" in refusals(found)["no_daily_use"]
+
+    def test_weather_is_not_what_vehicles_lack(self, tmp_path):
+        world = SavingsWorld(tmp_path)
+        text = world.site_file.read_text("utf-8")
+        world.site_file.write_text(
+            text.replace("buses:", "  vehicle_fuel: {base_year: 2015}\nbuses:"), "utf-8"
+        )
+        billed(world, "vehicle_fuel", unit="L")
+        code, text = world.command("savings", "vehicle_fuel", "2016H2")
+        assert code == 1
+        assert "[no_daily_use]" in text
+        assert "[no_weather]" not in text
+        assert "log add" in text
+
+    def test_events_are_told_without_a_number_too(self, tmp_path):
+        world = SavingsWorld(tmp_path)
+        world.meter(*BASE)
+        code, text = world.command(
+            "adjust", "add", "electricity", "--start", "2016-09-01", "--end", "2016-09-30", "--per-day",
+            "--quantity", "2000", "--uncertainty", "500", *TestFurther.EVENT,
+        )  # fmt: skip
+        assert code == 0, text
+        found = refused_or_not(world)
+        (one,) = found["non_routine"]["adjustments"]
+        assert (one["days"], one["counted_days"], one["quantity"]) == (30, None, 60_000)
+        assert one["text"] == "About 300 more staff moved back"
+        assert found["non_routine"]["avoided"] is None
+        assert found["text"] == "Non-routine in this period: About 300 more staff moved back."
+        for language, words in (("en", "+60,000 kWh"), ("zh-TW", "本期非例行事項：")):
+            code, text = world.command("savings", "electricity", "2016H2", "--language", language)
+            assert code == 1
+            assert words in text
+            third = text.partition(SAID[language][2])[2]
+            assert "300 more staff" in third
+
+    def test_a_band_that_cannot_be_told_is_said_to_be_that(self, retrofitted):
+        loaded = load_site(retrofitted.site_file)
+        reader = StoreReader.open(loaded.store_path, "hall")
+        try:
+            period = reporting_period("2016H2")
+            found = savings_answer(reader, loaded, Commodity.ELECTRICITY, period, "en")
+        finally:
+            reader.close()
+        assert found.adjusted.avoided is not None
+        unsure = replace(
+            found,
+            further=None,
+            adjusted=replace(found.adjusted, avoided=replace(found.adjusted.avoided, band=None)),
+        )
+        third = " ".join(savings_text(unsure).partition("3. With non-routine")[2].split())
+        assert "How far it can be trusted cannot be told" in third
+        assert "findings below" not in savings_text(unsure)
+
+    @pytest.mark.parametrize(
+        ("day", "in_base_year"),
+        [(date(2015, 6, 3), True), (date(2016, 9, 8), False), (date(2016, 3, 1), None)],
+    )
+    def test_a_meter_that_was_replaced_in_the_middle(self, tmp_path, day, in_base_year):
+        world = SavingsWorld(tmp_path)
+        world.meter(*BASE)
+        world.meter(*HALF)
+        world.weather(BASE[0], HALF[1])
+        at_ms = 1000 * (day_start_s(day, ZONE) + 10 * 3600)
+        old = RecordRequest("replaced", "main", at_ms, 812.5, 0.0, "burnt out", "B-17", True, at_ms, 9000.0)
+        with writing(world.store) as engine:
+            write_record(engine, "hall", old)
+        found = refused_or_not(world)
+        told = [one for one in found["findings"] if one["code"] == "meter_replaced"]
+        assert [one["place"] for one in told] == (
+            [] if in_base_year is None else [f"electricity/meter/main/{day.isoformat()} 10:00:00"]
+        )
+        assert found["adjusted"]["avoided"] is not None
+        if told:
+            assert not told[0]["refuses"]
+            assert "burnt out" in told[0]["text"]
+            assert "adjust add" in told[0]["text"]
+        for language, words in (("en", "the register was replaced"), ("zh-TW", "換表或歸零")):
+            code, text = world.command("base", "show", "electricity", language=language)
+            assert code == 0, text
+            assert (words in text) == bool(in_base_year)
+            assert (f"{day.isoformat()} 10:00:00" in text) == bool(in_base_year)
+
+
+def billed(world: SavingsWorld, commodity: str, unit: str = "kWh") -> None:
+    """A bill for the first 28 days of each month of the base year."""
+    bills = world.folder / "bills.csv"
+    rows = [
+        f"{commodity},2015-{month:02d}-01,2015-{month:02d}-28,10000,{unit},bill" for month in range(1, 13)
+    ]
+    bills.write_text("commodity,start,end,quantity,unit,source\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    code, text = world.command("import", "base", bills)
+    assert code == 0, text
 
 
 def without(first: date, days: int):

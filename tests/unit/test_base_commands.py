@@ -107,12 +107,29 @@ def test_show_tells_rows_hash_and_findings(site, capsys):
     assert [row["quantity"] for row in states[0]["rows"]] == [12572309]
 
 
+def test_a_band_stands_where_there_is_one_and_its_heading_is_not_torn(site, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    locked(site, capsys)
+    said = event(book=Book.BASE, start="2015-08-01", end="2015-08-31", quantity="-1200", uncertainty="0")
+    assert run_add(site, said, "en") == 0
+    assert run_show(site, "electricity", None, "en", rows=False, as_json=False) == 0
+    told = capsys.readouterr().out
+    assert "-1,200" in told
+    assert "±" not in told
+    assert "90" not in told.partition("Evidence")[0].splitlines()[-1]
+    assert run_add(site, event(), "en") == 0
+    assert run_list(site, None, None, "en", as_json=False) == 0
+    told = capsys.readouterr().out
+    assert "±" in told
+    assert "(90%)" in told
+
+
 def test_verify_tells_by_row_what_differs(site, capsys):
     assert run_verify(site, None, "en", as_json=False) == 0
     assert "No base period is locked." in capsys.readouterr().out
     locked(site, capsys)
     assert run_verify(site, "electricity", "en", as_json=False) == 0
-    assert "is as it was locked, 1 rows" in capsys.readouterr().out
+    assert "is as it was locked, 1 row, SHA-256" in capsys.readouterr().out
     with closing(sqlite3.connect(site.parent / "data" / "energy.db")) as raw, raw:
         raw.execute(
             "UPDATE ledger SET quantity = 1 WHERE start_day = '2015-07-01' AND subject = 'electricity'"

@@ -89,7 +89,7 @@ def state(path, settings=SETTINGS):
     reader = StoreReader.open(path, "hall")
     try:
         (lock,) = reader.answers.locks("electricity")
-        return state_of(reader, "hall", settings, lock.scope, lock)
+        return state_of(reader, "hall", settings, lock.scope, lock, lock.scope.meters)
     finally:
         reader.close()
 

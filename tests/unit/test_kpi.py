@@ -108,7 +108,9 @@ def test_the_rainwater_of_the_council_report(hall, capsys):
     assert (target["so_far"], target["percent"], target["met"], target["forecast"]) == (206, 103, True, None)
     assert [part["quantity"] for part in target["parts"]] == [113, 93]
     assert run_targets(hall, "2016", "en", as_json=False) == 0
-    assert "names no targets" in capsys.readouterr().out
+    assert capsys.readouterr().out == "No target of 2016; there are: 2017.\n"
+    assert run_targets(hall, "2019", "zh-TW", as_json=False) == 0
+    assert capsys.readouterr().out == "108年沒有目標；已列者：106年。\n"
     assert run_targets(hall, "soon", "en", as_json=False) == 2
 
 
