@@ -1,6 +1,6 @@
 """Tariffs, contracts and intervals for tests of bills, made in code."""
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -23,6 +23,7 @@ from rules.tariff.terms import (
 )
 
 TAIPEI = ZoneInfo("Asia/Taipei")
+OCTOBER = date(2025, 10, 1), date(2025, 10, 31)
 RATES = {
     "summer": BasicRates(Decimal("223.6"), Decimal("166.9"), Decimal("44.7")),
     "other": BasicRates(Decimal("166.9"), Decimal("166.9"), Decimal("33.3")),
@@ -87,6 +88,11 @@ def tariff(**changes):
         "rules": (Dated(since, None, RULES, "S", "test"),),
     }
     return Tariff(**(said | changes))
+
+
+def at(text, zone=TAIPEI):
+    """Seconds since 1970 UTC of a clock's reading."""
+    return int(datetime.fromisoformat(text).replace(tzinfo=zone).timestamp())
 
 
 def supply(one=None, contract=None, days=None, power_factor=None, since=date(2023, 1, 1)):
