@@ -47,7 +47,7 @@ class ChangeKind(StrEnum):
 class Watch:
     """How closely days are watched.
 
-    With these limits 4 % of half-years without any change raise an alarm, days that remember each other
+    With these limits 2 to 3 % of half-years without any change raise an alarm, days that remember each other
     (correlation 0.5) and days that do not alike; ``tests/property/test_changes.py`` holds it.
 
     Attributes
