@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +22,7 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
-from soak_judge import Judgement, Window, judge  # noqa: E402
+from soak_judge import Judgement, Window, backlog, is_delivered, judge  # noqa: E402
 from soak_site import Plan, make_plan, write_site  # noqa: E402
 
 from tests.servers import Program, find_program, run_program, scripted_http, victoria_metrics  # noqa: E402
@@ -50,8 +50,22 @@ def main() -> int:
     return 1 if found.broken else 0
 
 
-def soaked(folder: Path, plan: Plan, seconds: float, tolerance_wh: float) -> Judgement:
+def soaked(
+    folder: Path,
+    plan: Plan,
+    seconds: float,
+    tolerance_wh: float,
+    *,
+    recover_within_s: float = RECOVER_WITHIN_S,
+    deliver_within_s: float = 0.0,
+) -> Judgement:
     """Run everything for so long and judge what is in the store.
+
+    Parameters
+    ----------
+    tolerance_wh : by which a healthy meter's whole energy may be off.
+    recover_within_s, deliver_within_s : afterwards, so long is waited for who is not online, and for what is
+        not delivered; what has not come then is a broken promise.
 
     Raises
     ------
@@ -68,9 +82,10 @@ def soaked(folder: Path, plan: Plan, seconds: float, tolerance_wh: float) -> Jud
             with run_program(command, name="daemon", cwd=ROOT, env=_ENGLISH) as daemon:
                 daemon.wait_for_line(f"{plan.devices} devices", timeout_s=300)
                 window = _watched(daemon, served, seconds)
-                _recovered(folder / "energy.db", plan, window)
+                _recovered(folder / "energy.db", plan, window, recover_within_s)
+                _delivered(folder / "energy.db", plan, window, deliver_within_s)
                 began = time.monotonic()
-                if daemon.terminate(timeout_s=60):
+                if daemon.terminate(timeout_s=180):
                     raise AssertionError(f"the daemon ended with {daemon.exit_code}\n{daemon.tail()}")
                 window.ended_in_s = time.monotonic() - began
     window.tolerance_wh = tolerance_wh
@@ -94,10 +109,10 @@ def _watched(daemon: Program, served: Program, seconds: float) -> Window:
     return window
 
 
-def _recovered(store: Path, plan: Plan, window: Window) -> None:
+def _recovered(store: Path, plan: Plan, window: Window, within_s: float) -> None:
     """Wait until everybody who can be online is, and keep who is not."""
     began = time.monotonic()
-    while time.monotonic() - began < RECOVER_WITHIN_S:
+    while time.monotonic() - began < within_s:
         with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as connection:
             told = dict(connection.execute("SELECT device, condition FROM device_conditions").fetchall())
         connection.close()
@@ -106,6 +121,18 @@ def _recovered(store: Path, plan: Plan, window: Window) -> None:
         }
         window.recovered_in_s = time.monotonic() - began
         if not window.not_online.keys() - plan.incurable:
+            return
+        time.sleep(0.5)
+
+
+def _delivered(store: Path, plan: Plan, window: Window, within_s: float) -> None:
+    """Wait until nothing is left to deliver but what is on its way, and keep what that was."""
+    began = time.monotonic()
+    while time.monotonic() - began < within_s:
+        with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
+            found = backlog(connection)
+        if is_delivered(plan, *found):
+            window.backlog = found
             return
         time.sleep(0.5)
 

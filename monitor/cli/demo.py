@@ -30,7 +30,7 @@ MARKER = "demo-store"
 STORE = "energy.db"
 SHOW_CURSOR = "\x1b[?25h"
 
-READY_WITHIN_S = 60.0
+READY_WITHIN_S = 180.0
 END_WITHIN_S = 4.0
 PR_SET_PDEATHSIG = 1
 

@@ -27,7 +27,6 @@ from tests.sink_world import MAIN, SITE, WIDE, interval, open_world, running, se
 
 MONITOR = [sys.executable, "-m", "monitor.cli.main"]
 QUARTER = 900
-NEWEST_S = int(time.time()) // QUARTER * QUARTER - QUARTER
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +40,10 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
         with psycopg.connect(server.url, autocommit=True) as owner:
             owner.execute("CREATE ROLE anna LOGIN PASSWORD 'a' IN ROLE energy_reader")
         # Three days of quarters, the last of them doubtful.
-        quarters = range(NEWEST_S - 3 * 86_400, NEWEST_S, QUARTER)
+        newest_s = int(time.time()) // QUARTER * QUARTER - QUARTER
+        quarters = range(newest_s - 3 * 86_400, newest_s, QUARTER)
         world.intervals(*(interval(at_s, 2.5) for at_s in quarters))
-        world.intervals(interval(NEWEST_S, 7.25, quality=2))
+        world.intervals(interval(newest_s, 7.25, quality=2))
         settings = PostgresSink.model_validate(
             {
                 "kind": "postgres",

@@ -73,6 +73,19 @@ async def in_vain(ask):
     raise AssertionError("each answer came in time")
 
 
+async def garbled(ask):
+    """How an answer was garbled; asked again when a machine that stood still let none come in time."""
+    for _ in range(20):
+        try:
+            await ask()
+        except NoAnswer:
+            continue
+        except Garbled as error:
+            return error
+        raise AssertionError("the answer was taken")
+    raise AssertionError("no answer came in time")
+
+
 def test_values_and_faults(reach):
     async def scene():
         patient = reach()
@@ -83,9 +96,8 @@ def test_values_and_faults(reach):
         assert await words(patient, LATE) == bytes(2)
         with pytest.raises(Garbled, match="wrong_size"):
             await words(patient, WELL, count=2)  # its fifth fault: one register less than was asked for
-        with pytest.raises(Garbled) as foreign:
-            await words(reach(timeout_s=6.0), FOREIGN)
-        assert foreign.value.code == "driver.foreign_answer"
+        foreign = await garbled(lambda: words(reach(timeout_s=6.0), FOREIGN))
+        assert foreign.code == "driver.foreign_answer"
         late = await in_vain(lambda: words(reach(timeout_s=0.2), LATE))
         assert late.code == "driver.no_answer"
 
@@ -126,8 +138,9 @@ def test_a_late_answer_is_thrown_away_and_nobody_hangs_up(reach, table, address,
 
 def test_a_byte_at_a_time_in_the_name_of_another_unit(tmp_path):
     async def scene(port):
-        with pytest.raises(Garbled, match="'found': 255"):
-            await words(far_end("modbus_tcp", host="127.0.0.1", port=port, timeout_s=6.0), DRIPPING)
+        where = {"host": "127.0.0.1", "port": port, "timeout_s": 6.0}
+        other = await garbled(lambda: words(far_end("modbus_tcp", **where), DRIPPING))
+        assert "'found': 255" in str(other)
 
     with libmodbus_server(tmp_path) as port:
         asyncio.run(scene(port))

@@ -2,12 +2,12 @@
 
 import json
 import os
-import pwd
 import re
 import shutil
 import signal
 import sqlite3
 import sys
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
@@ -30,15 +30,31 @@ PROGRAM = [sys.executable, "-m", "monitor.cli.main"]
 PAGE = 4096
 
 
-@pytest.fixture
-def site(tmp_path):
-    path = tmp_path / "site.yaml"
+def site_in(folder):
+    path = folder / "site.yaml"
     path.write_text(SITE, encoding="utf-8")
     return path
 
 
 @pytest.fixture
+def site(tmp_path):
+    return site_in(tmp_path)
+
+
+@pytest.fixture
+def open_site():
+    """The same in a folder that everybody may enter: the tests' own belongs to one user alone."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield site_in(Path(name))
+
+
+@pytest.fixture
 def store(site):
+    return store_of(site)
+
+
+def store_of(site):
     """A store with some hours of readings, as a daemon left it."""
     path = site.with_name("energy.db")
     house = House(path)
@@ -197,21 +213,13 @@ def test_files_that_are_not_ours_are_left_untouched(site, store):
     assert APPLICATION_ID > 0
 
 
-@pytest.fixture
-def somebody(tmp_path):
-    """Options that run a program as one who may not do everything."""
-    if os.geteuid() != 0:
-        return {}
-    nobody = pwd.getpwnam("nobody")
-    return {"user": nobody.pw_uid}
-
-
-def test_who_may_not_write_is_told_whose_it_is(site, store, somebody):
+def test_who_may_not_write_is_told_whose_it_is(open_site):
+    site, store = open_site, store_of(open_site)
     for path, mode in ((site.parent, 0o555), (store, 0o444)):
         path.chmod(mode)
     before = store.read_bytes()
     try:
-        if not somebody:
+        if os.geteuid() != 0:
             with running(site) as daemon:
                 assert daemon.wait() == 1
             output = daemon.output
@@ -239,9 +247,6 @@ def as_nobody(site):
         "  writing(Path(sys.argv[1])).__enter__()\n"
         "except StoreError as error: print(say(error.code, 'en', **error.data))"
     )
-    # The folders above belong to the test's own user alone.
-    for folder in (site.parent.parent, site.parent.parent.parent):
-        folder.chmod(folder.stat().st_mode | 0o011)
     done = subprocess.run(
         [sys.executable, "-c", code, str(site.with_name("energy.db"))],
         capture_output=True,

@@ -214,8 +214,9 @@ def see_delivery(hall: Hall, reader: StoreReader) -> None:
 
 
 def see_the_report(hall: Hall, reader: StoreReader) -> None:
-    site, today = load_site(hall.file).site, datetime.now(ZONE).date().isoformat()
-    told = as_data(half_year_summary(reader, site, reporting_period(f"{today}/{today}"), "en"))
+    site, start = load_site(hall.file).site, closed(reader).start.astype(int)
+    first, last = (datetime.fromtimestamp(int(at_s), ZONE).date() for at_s in (start[0], start[-1]))
+    told = as_data(half_year_summary(reader, site, reporting_period(f"{first}/{last}"), "en"))
     (saving,) = told["savings"]
     assert saving["sources"] == [{"figure": "actual", "subject": "site-use", "kind": "intervals"}]
     texts = " ".join(note["text"] for note in told["notes"])

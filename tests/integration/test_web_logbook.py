@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import re
 import threading
+import time
 from datetime import datetime
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -59,6 +60,14 @@ class Browser:
 
     def get(self, path="/log"):
         return self.ask("GET", path)
+
+    def outcome(self, sent, more=""):
+        """The page after a form was sent, loaded again as it asks for until the daemon has answered."""
+        deadline_s = time.monotonic() + PATIENCE_S
+        while "It is in the request box" in (text := self.get(sent.headers["location"] + more).text):
+            assert time.monotonic() < deadline_s, text
+            time.sleep(0.05)
+        return text
 
     def send(self, fields, **headers):
         """Load the page, fill its form in and send it."""
@@ -120,7 +129,7 @@ def test_a_slip_is_written_by_the_daemon_and_signed(site, browser, daemon):
     answer = browser.send(SLIP)
     assert answer.status == 303
     assert re.fullmatch(r"/log\?done=\d+", answer.headers["location"])
-    shown = browser.get(answer.headers["location"]).text
+    shown = browser.outcome(answer)
     assert "Written down: slip no. 1; the day has 45.2." in shown
     assert "slip 12" in shown
     assert rows(site) == [("slip", "vehicle_fuel", 45.2, "wang"), ("quantity", "vehicle_fuel", 45.2, "wang")]
@@ -133,10 +142,10 @@ def test_a_slip_that_is_sent_twice_counts_once_until_a_box_is_ticked(site, daemo
     clock = StillClock(NOW_MS)
     with served(site, clock) as running:
         browser = Browser(running)
-        assert 'name="again"' not in browser.get(browser.send(SLIP).headers["location"]).text
+        assert 'name="again"' not in browser.outcome(browser.send(SLIP))
         clock.at_ms += 60_000
-        refused = browser.send(SLIP).headers["location"]
-        told = browser.get(refused).text
+        sent = browser.send(SLIP)
+        refused, told = sent.headers["location"], browser.outcome(sent)
         assert "a slip of 45.2 L from slip 12 stands already, no. 1, written down by wang" in told
         assert "tick the box" in told
         assert "--again" not in told
@@ -145,15 +154,15 @@ def test_a_slip_that_is_sent_twice_counts_once_until_a_box_is_ticked(site, daemo
         assert "勾選" in browser.get(refused + "&lang=zh-TW").text
         assert [figure for kind, _, figure, _ in rows(site) if kind == "quantity"] == [45.2]
         clock.at_ms += 60_000
-        done = browser.send({**SLIP, "again": "yes"}).headers["location"]
-        assert "the day has 90.4" in browser.get(done + "&lang=en").text
+        done = browser.send({**SLIP, "again": "yes"})
+        assert "the day has 90.4" in browser.outcome(done, "&lang=en")
 
 
 def test_a_register_that_would_go_back_is_told_in_words(site, browser, daemon):
     reading = {**SLIP, "kind": "reading", "subject": "water", "figure": "100", "source": "Wang"}
-    assert "the register stands at 100" in browser.get(browser.send(reading).headers["location"]).text
+    assert "the register stands at 100" in browser.outcome(browser.send(reading))
     back = browser.send({**reading, "day": "2018-03-02", "figure": "90"})
-    told = browser.get(back.headers["location"]).text
+    told = browser.outcome(back)
     assert "the register of water would go back, from 100 m3 on 2018-03-01 to 90 m3" in told
     assert 'data-level="bad"' in told
     assert rows(site) == [("reading", "water", 100.0, "wang")]
@@ -195,7 +204,7 @@ def test_what_is_wrong_is_told_and_nothing_is_written(site, browser, daemon, wro
     if status == 422:
         assert 'value="wang"' in answer.text  # what was typed is there again, but the key
     if status == 303:
-        told = browser.get(answer.headers["location"]).text
+        told = browser.outcome(answer)
         assert "401 L a day from 2018-03-01 to 2018-03-01 is more than can be (400)" in told
 
 
