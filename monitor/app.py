@@ -131,6 +131,7 @@ class Daemon:
         )
         desk = EventDesk(self.loaded, self._clock, dispatcher.changed)
         self._requests.give_to("curtailment", desk.carry_out)
+        self._requests.give_to("curtailment.list", desk.carry_out_list)
         return dispatcher
 
     def _look_at(self, name: str, at_ms: int) -> None:

@@ -62,7 +62,7 @@ def run_asked(path: Path, said: Said, language: str) -> int:
         tell(words + (stop if guess is None else say("config.did_you_mean", language, guess=guess)))
         return WRONG_USE
     except StoreError as error:
-        tell(say(error.code, language, **_in_words(error, zone, language)))
+        tell(refusal_text(error, zone, language))
         return PROBLEM
     sys.stdout.write(_told(outcome, zone, language) + "\n")
     return FINE
@@ -110,18 +110,19 @@ def _request(said: Said, zone: ZoneInfo, now_ms: int) -> EventRequest:
         mode=said.mode,
         wanted_kw=said.kw,
         operator=said.operator,
-        key=_key(said) if said.operator else "",
+        key=key_of(said.key_file) if said.operator else "",
         note=said.note.strip(),
     )
 
 
-def _key(said: Said) -> str:
-    if said.key_file is None:
+def key_of(key_file: Path | None) -> str:
+    """An operator's key out of the file, or of the environment. Raises ``WrongUseError``."""
+    if key_file is None:
         return os.environ.get(KEY_VARIABLE, "").strip()
     try:
-        return said.key_file.read_text(encoding="utf-8").strip()
+        return key_file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise WrongUseError("dispatch.no_key_file", file=str(said.key_file), reason=str(error)) from error
+        raise WrongUseError("dispatch.no_key_file", file=str(key_file), reason=str(error)) from error
 
 
 def instant_ms(text: str, zone: ZoneInfo) -> int:
@@ -140,8 +141,8 @@ def length_ms(text: str) -> int:
     return round(1000 * float(found[1]) * _UNITS_S[found[2]])
 
 
-def _in_words(error: StoreError, zone: ZoneInfo, language: str) -> dict[str, object]:
-    """An error's data as people read them: instants in local time, lives in words."""
+def refusal_text(error: StoreError, zone: ZoneInfo, language: str) -> str:
+    """A refusal as people read it: instants in local time, lives in words."""
     data = dict(error.data)
     for key in ("start", "end", "now", "asked"):
         if key in data:
@@ -149,7 +150,7 @@ def _in_words(error: StoreError, zone: ZoneInfo, language: str) -> dict[str, obj
             data[key] = local_text(round(at.timestamp() * 1000), zone)
     if "life" in data:
         data["life"] = say(f"dispatch.life_{data['life']}", language)
-    return data
+    return say(error.code, language, **data)
 
 
 def _told(outcome: EventOutcome, zone: ZoneInfo, language: str) -> str:

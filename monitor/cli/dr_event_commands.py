@@ -25,12 +25,15 @@ ModeOption = Annotated[
 KwOption = Annotated[float | None, typer.Option("--kw", metavar="KW", help=_help("opt_kw"))]
 OperatorOption = Annotated[str, typer.Option("--operator", metavar="NAME", help=_help("opt_operator"))]
 KeyFileOption = Annotated[Path | None, typer.Option("--key-file", metavar="FILE", help=_help("opt_key_file"))]
+FileOption = Annotated[
+    Path | None, typer.Option("--file", metavar="FILE", help=say("trigger.opt_file", LANGUAGE))
+]
 NoteOption = Annotated[str, typer.Option("--note", metavar="TEXT", help=_help("opt_note"))]
 
 
 def schedule(
     plan: PlanArgument,
-    start: StartOption,
+    start: StartOption = "",
     end: EndOption = "",
     length: ForOption = "",
     mode: ModeOption = "",
@@ -39,12 +42,17 @@ def schedule(
     key_file: KeyFileOption = None,
     note: NoteOption = "",
     event: Annotated[str, typer.Option("--id", metavar="ID", help=_help("opt_id"))] = "",
+    file: FileOption = None,
     site: SiteOption = SITE,
 ) -> None:
-    """Write an event down that begins later."""
+    """Write an event down that begins later, or those of a file."""
     from monitor.cli.dr_dispatch import Said, run_asked
 
     said = Said("schedule", plan, event, start, end, length, mode, kw, operator, key_file, note)
+    if file is not None or not start:
+        from monitor.cli.dr_event_list import run_event_list
+
+        raise typer.Exit(run_event_list(site, said, file, LANGUAGE))
     raise typer.Exit(run_asked(site, said, LANGUAGE))
 
 

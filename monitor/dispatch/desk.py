@@ -14,13 +14,20 @@ from config.curtailment import Profiles, plan_of
 from config.loading import LoadedSite
 from monitor.clock import Clock
 from monitor.dispatch.keys import dispatcher_of
-from monitor.store.database import StoreError
+from monitor.store.database import LedgerRefused, StoreError
 from monitor.store.deliveries import add_audit
-from monitor.store.event_requests import LIVES_FOR_MS, EventOutcome, EventRequest
+from monitor.store.event_requests import (
+    LIVES_FOR_MS,
+    EventListOutcome,
+    EventListRequest,
+    EventOutcome,
+    EventRequest,
+)
 from monitor.store.events import (
     EventRow,
     Step,
     add_event,
+    add_events,
     events,
     move_event,
     tell_signal,
@@ -60,9 +67,7 @@ class EventDesk:
 
     def carry_out(self, engine: WriterEngine, site: str, request: EventRequest) -> EventOutcome:
         """Carry a request out. Raises ``StoreError`` for what is refused; then nothing has changed."""
-        now_ms = self._clock.now_ms()
-        if now_ms > request.asked_ms + LIVES_FOR_MS:
-            raise StoreError("dispatch.expired", asked=iso_utc(request.asked_ms))
+        now_ms = self._now_ms(request)
         try:
             row = self._carried_out(engine, site, request, now_ms)
         except StoreError as error:
@@ -72,6 +77,55 @@ class EventDesk:
         if self._changed is not None:
             self._changed()
         return EventOutcome(row.id, row.life.value, row.mode.value, row.start_ms, row.end_ms)
+
+    def carry_out_list(self, engine: WriterEngine, site: str, request: EventListRequest) -> EventListOutcome:
+        """Write down the events of a file that are not there yet.
+
+        Raises ``StoreError``, or ``LedgerRefused`` with everything that is refused, by row; then nothing
+        has changed.
+        """
+        now_ms = self._now_ms(request)
+        told: dict[str, Any] = {"file": request.file_name, "operator": request.operator}
+        try:
+            new = self._new_of_list(engine, site, request, now_ms)
+        except StoreError as error:
+            add_audit(engine, site, now_ms, request.who, "dr.schedule_list", {**told, "refused": error.code})
+            raise
+        add_events(engine, site, new)
+        told["events"] = [row.id for row in new]
+        add_audit(engine, site, now_ms, request.who, "dr.schedule_list", told)
+        if self._changed is not None:
+            self._changed()
+        return EventListOutcome(len(new), len(request.events) - len(new))
+
+    def _new_of_list(
+        self, engine: WriterEngine, site: str, request: EventListRequest, now_ms: int
+    ) -> list[EventRow]:
+        standing = {row.id: row for row in events(engine, site, ids=[one.event for one in request.events])}
+        new: list[EventRow] = []
+        problems: list[StoreError] = []
+        for number, one in zip(request.rows, request.events, strict=True):
+            known = standing.get(one.event)
+            if known is not None and _is_same(known, one):
+                continue
+            if known is not None:
+                problems.append(StoreError("dispatch.known_event", event=one.event, row=number))
+                continue
+            try:
+                new.append(self._new_row(engine, site, one, now_ms))
+            except StoreError as error:
+                problems.append(StoreError(error.code, **error.data, row=number))
+        if problems:
+            raise LedgerRefused(problems)
+        if any(row.mode is Mode.LIVE for row in new):
+            self._check_key(request)  # once: it takes a tenth of a second
+        return new
+
+    def _now_ms(self, request: EventRequest | EventListRequest) -> int:
+        now_ms = self._clock.now_ms()
+        if now_ms > request.asked_ms + LIVES_FOR_MS:
+            raise StoreError("dispatch.expired", asked=iso_utc(request.asked_ms))
+        return now_ms
 
     def _carried_out(self, engine: WriterEngine, site: str, request: EventRequest, now_ms: int) -> EventRow:
         if request.what in ("schedule", "trigger"):
@@ -86,6 +140,14 @@ class EventDesk:
     # -- a new event ------------------------------------------------------------------------------------
 
     def _begin(self, engine: WriterEngine, site: str, request: EventRequest, now_ms: int) -> EventRow:
+        row = self._new_row(engine, site, request, now_ms)
+        if row.mode is Mode.LIVE:
+            self._check_key(request)
+        add_event(engine, site, row)
+        return row
+
+    def _new_row(self, engine: WriterEngine, site: str, request: EventRequest, now_ms: int) -> EventRow:
+        """What would be written down. Raises ``StoreError``; the key was not looked at."""
         plan = self._plans.get(request.plan)
         if plan is None:
             raise StoreError("dispatch.unknown_plan", plan=request.plan, known=", ".join(self._plans) or "-")
@@ -94,21 +156,19 @@ class EventDesk:
         start_ms = now_ms if request.what == "trigger" else request.start_ms
         self._check_time(plan, start_ms, request, now_ms)
         mode = self._mode(plan, request)
-        if mode is Mode.LIVE:
-            self._check_key(request)
         wanted_kw = request.wanted_kw
         whole_kw = sum(action.expected_kw for action in plan.actions)
         if wanted_kw is not None and not 0 < wanted_kw <= whole_kw:
             raise StoreError("dispatch.not_enough", wanted=f"{wanted_kw:g}", expected=f"{whole_kw:g}")
         self._check_free(engine, site, start_ms, request.end_ms)
-        row = EventRow(
+        return EventRow(
             id=self._id(engine, site, request, start_ms),
             plan=replace(plan, mode=mode),
             mode=mode,
             life=Life.SCHEDULED,
             start_ms=start_ms,
             end_ms=request.end_ms,
-            noticed_ms=now_ms,
+            noticed_ms=min(request.noticed_ms or now_ms, now_ms),
             source=request.source,
             who=_who(request),
             changed_ms=now_ms,
@@ -117,8 +177,6 @@ class EventDesk:
             note=request.note,
             signal=Signal(request.signal, now_ms, request.ttl_s),
         )
-        add_event(engine, site, row)
-        return row
 
     def _check_time(self, plan: Plan, start_ms: int, request: EventRequest, now_ms: int) -> None:
         if request.end_ms <= start_ms:
@@ -144,7 +202,7 @@ class EventDesk:
             raise StoreError("dispatch.mode_stronger", mode=asked.value, plan=plan.id, own=plan.mode.value)
         return asked
 
-    def _check_key(self, request: EventRequest) -> None:
+    def _check_key(self, request: EventRequest | EventListRequest) -> None:
         if code := dispatcher_of(self._settings.operators, request.operator, request.key):
             raise StoreError(code, operator=request.operator)
 
@@ -201,6 +259,18 @@ class EventDesk:
         detail |= {"operator": request.operator, "note": request.note, **more}
         told = {key: value for key, value in detail.items() if value}
         add_audit(engine, site, now_ms, request.who, f"dr.{request.what}", told)
+
+
+def _is_same(row: EventRow, request: EventRequest) -> bool:
+    """Whether an event of a file stands in the store as the file has it, whatever became of it since."""
+    stands = row.plan.id, row.start_ms, row.end_ms, row.wanted_kw, row.programme
+    return stands == (
+        request.plan,
+        request.start_ms,
+        request.end_ms,
+        request.wanted_kw,
+        request.programme,
+    )
 
 
 def _who(request: EventRequest) -> str:

@@ -21,6 +21,7 @@ class EventRequest:
     event : which one is meant; of a new event the id that it is to have, or empty.
     operator, key : who arms it; what is live needs a dispatcher. The key is forgotten once it was looked at.
     who, source : who was logged in, and what the wish came through.
+    noticed_ms : when a new event was announced; 0 is now.
     signal, ttl_s : of a signal: whether the event is to hold, and for how long that is good.
     """
 
@@ -40,6 +41,35 @@ class EventRequest:
     note: str = ""
     signal: bool = True
     ttl_s: float | None = None
+    noticed_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EventListRequest:
+    """New events of a file, all of them or none.
+
+    Attributes
+    ----------
+    events : each with the plan, and without a key.
+    rows : the file's row of each.
+    operator, key : who arms them all.
+    """
+
+    asked_ms: int
+    who: str
+    file_name: str
+    events: tuple[EventRequest, ...]
+    rows: tuple[int, ...]
+    operator: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EventListOutcome:
+    """How many events are new, and how many stood there already."""
+
+    added: int
+    unchanged: int
 
 
 @dataclass(frozen=True, slots=True)

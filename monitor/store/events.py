@@ -90,31 +90,41 @@ def plan_text(plan: Plan) -> str:
 
 def add_event(engine: Engine, site: str, event: EventRow) -> None:
     """Write a new event down, with its first step."""
+    add_events(engine, site, [event])
+
+
+def add_events(engine: Engine, site: str, rows: Sequence[EventRow]) -> None:
+    """Write new events down, each with its first step: all of them or none."""
     with engine.begin() as connection:
-        connection.execute(
-            insert(curtailment_events).values(
-                site=site,
-                id=event.id,
-                plan=event.plan.id,
-                plan_data=plan_text(event.plan),
-                mode=event.mode.value,
-                life=event.life.value,
-                start_ms=event.start_ms,
-                end_ms=event.end_ms,
-                noticed_ms=event.noticed_ms,
-                ended_ms=event.ended_ms,
-                wanted_kw=event.wanted_kw,
-                programme=event.programme,
-                source=event.source,
-                who=event.who,
-                note=event.note,
-                signal=int(event.signal.is_active),
-                signal_ms=event.signal.at_ms,
-                signal_ttl_s=event.signal.ttl_s,
-                changed_ms=event.changed_ms,
-            )
+        for row in rows:
+            _add_event(connection, site, row)
+
+
+def _add_event(connection: Connection, site: str, event: EventRow) -> None:
+    connection.execute(
+        insert(curtailment_events).values(
+            site=site,
+            id=event.id,
+            plan=event.plan.id,
+            plan_data=plan_text(event.plan),
+            mode=event.mode.value,
+            life=event.life.value,
+            start_ms=event.start_ms,
+            end_ms=event.end_ms,
+            noticed_ms=event.noticed_ms,
+            ended_ms=event.ended_ms,
+            wanted_kw=event.wanted_kw,
+            programme=event.programme,
+            source=event.source,
+            who=event.who,
+            note=event.note,
+            signal=int(event.signal.is_active),
+            signal_ms=event.signal.at_ms,
+            signal_ttl_s=event.signal.ttl_s,
+            changed_ms=event.changed_ms,
         )
-        _step(connection, site, Step(event.id, event.noticed_ms, event.life.value, event.who))
+    )
+    _step(connection, site, Step(event.id, event.changed_ms, event.life.value, event.who))
 
 
 def move_event(

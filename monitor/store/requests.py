@@ -50,7 +50,13 @@ from monitor.store.deliveries import (
     ask_backfill,
     ask_retry,
 )
-from monitor.store.event_requests import EventOutcome, EventRequest, no_desk
+from monitor.store.event_requests import (
+    EventListOutcome,
+    EventListRequest,
+    EventOutcome,
+    EventRequest,
+    no_desk,
+)
 from monitor.store.history_requests import (
     HistoryRequest,
     carry_out_history,
@@ -125,6 +131,7 @@ KINDS: Mapping[str, Kind] = {
     "RetryRequest": Kind(RetryRequest, ask_retry, AskedOutcome),
     "BackfillRequest": Kind(BackfillRequest, ask_backfill, AskedOutcome),
     "curtailment": Kind(EventRequest, no_desk, EventOutcome),
+    "curtailment.list": Kind(EventListRequest, no_desk, EventListOutcome),
     "settlement": Kind(SettlementRequest, keep_settlement, SettlementOutcome),
     "base.lock": Kind(LockRequest, lock_base, LockOutcome),
     "adjust": Kind(AdjustRequest, write_adjustments, ImportOutcome),
