@@ -4,7 +4,6 @@ import os
 import re
 import sys
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -15,6 +14,7 @@ from monitor.cli.handing_over import carried_out
 from monitor.cli.words import tell
 from monitor.clock import SystemClock
 from monitor.dispatch.desk import EventDesk
+from monitor.event_words import refusal_text
 from monitor.keys import new_key
 from monitor.store.database import StoreError
 from monitor.store.deliveries import who
@@ -139,18 +139,6 @@ def length_ms(text: str) -> int:
     if found is None:
         raise WrongUseError("dispatch.bad_length", length=text)
     return round(1000 * float(found[1]) * _UNITS_S[found[2]])
-
-
-def refusal_text(error: StoreError, zone: ZoneInfo, language: str) -> str:
-    """A refusal as people read it: instants in local time, lives in words."""
-    data = dict(error.data)
-    for key in ("start", "end", "now", "asked"):
-        if key in data:
-            at = datetime.fromisoformat(str(data[key]))
-            data[key] = local_text(round(at.timestamp() * 1000), zone)
-    if "life" in data:
-        data["life"] = say(f"dispatch.life_{data['life']}", language)
-    return say(error.code, language, **data)
 
 
 def _told(outcome: EventOutcome, zone: ZoneInfo, language: str) -> str:

@@ -15,12 +15,12 @@ from monitor.cli.dr_dispatch import (
     Said,
     WrongUseError,
     key_of,
-    refusal_text,
 )
 from monitor.cli.handing_over import carried_out
 from monitor.cli.words import tell
 from monitor.clock import SystemClock
 from monitor.dispatch.desk import EventDesk
+from monitor.event_words import refusal_text
 from monitor.store.database import LedgerRefused, StoreError
 from monitor.store.deliveries import who
 from monitor.store.event_requests import EventListOutcome, EventListRequest, EventRequest

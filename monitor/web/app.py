@@ -19,6 +19,7 @@ from monitor.clock import Clock
 from monitor.store.reader import StoreReader
 from monitor.web import charts
 from monitor.web.assets import Asset, Assets
+from monitor.web.event_door import add_event_door
 from monitor.web.events import add_events
 from monitor.web.guard import Guard, allowed_hosts
 from monitor.web.hub import Hub
@@ -147,11 +148,12 @@ def create_app(loaded_site: LoadedSite, reader: StoreReader | None, clock: Clock
     _add_page(app, page)
     _add_interface(app, page)
     page.templates.globals["url"] = page.assets.url
-    add_logbook(
-        app,
-        LogbookPage(loaded_site, page.templates, clock),
-        lambda request: page.language(request.query_params.get("lang"), request.cookies.get(COOKIE)),
-    )
+
+    def language_of(request: Request) -> Language:
+        return page.language(request.query_params.get("lang"), request.cookies.get(COOKIE))
+
+    add_logbook(app, LogbookPage(loaded_site, page.templates, clock), language_of)
+    add_event_door(app, loaded_site, clock, language_of)
     add_events(app, loaded_site, clock)
     return app
 
