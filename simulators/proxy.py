@@ -94,7 +94,7 @@ class Proxy:
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self._stalled = False
-        self._server: asyncio.Server | None = None
+        self._listening: socket.socket | None = None
         self._port = 0
         self._dialling: set[asyncio.Task[None]] = set()
         self.sides: set[_Side] = set()
@@ -103,9 +103,11 @@ class Proxy:
 
     async def start(self, port: int = 0) -> int:
         """Listen on loopback; returns the port, which it keeps. OSError when it is taken."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accepted, HOST, port or self._port)
-        self._port = int(self._server.sockets[0].getsockname()[1])
+        listening = socket.create_server((HOST, port or self._port))
+        listening.setblocking(False)
+        self._listening, self._port = listening, int(listening.getsockname()[1])
+        # Not create_server(): who is let in in the instant of its close() is lost, and left open.
+        asyncio.get_running_loop().add_reader(listening, self._let_in)
         return self._port
 
     async def become(self, mood: Mood) -> None:
@@ -117,7 +119,7 @@ class Proxy:
         self._stalled = mood is Mood.STALL
         for side in self.sides:
             self._let_flow(side)
-        if mood is not Mood.REFUSE and self._server is None:
+        if mood is not Mood.REFUSE and self._listening is None:
             await self.start()
 
     async def cut(self) -> None:
@@ -147,22 +149,37 @@ class Proxy:
             side.transport.resume_reading()
 
     def _stop_listening(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._listening is not None:
+            asyncio.get_running_loop().remove_reader(self._listening)
+            self._listening.close()
+            self._listening = None
 
-    def _accepted(self) -> _Side:
+    def _let_in(self) -> None:
+        if self._listening is None:
+            return
+        try:
+            connection, _ = self._listening.accept()
+        except OSError:  # gone again before it was let in
+            return
+        connection.setblocking(False)
         self.accepted += 1
         here, there = _Side(self), _Side(self)
         here.other, there.other = there, here
-        task = asyncio.get_running_loop().create_task(self._dial(here, there))
+        task = asyncio.get_running_loop().create_task(self._dial(here, there, connection))
         self._dialling.add(task)
-        task.add_done_callback(self._dialling.discard)
-        return here
 
-    async def _dial(self, here: _Side, there: _Side) -> None:
+        def dialled(task: asyncio.Task[None]) -> None:
+            self._dialling.discard(task)
+            if here.transport is None:  # cancelled before it began
+                connection.close()
+
+        task.add_done_callback(dialled)
+
+    async def _dial(self, here: _Side, there: _Side, connection: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(lambda: here, connection)
         try:
-            await asyncio.get_running_loop().create_connection(lambda: there, *self._target)
+            await loop.create_connection(lambda: there, *self._target)
         except OSError:
             here.reset()
 
