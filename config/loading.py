@@ -10,6 +10,7 @@ from config.concealment import conceal
 from config.crosschecks import check_site, check_values
 from config.curtailment_checks import check_curtailment
 from config.explanations import covered, explain
+from config.limiter_checks import check_limiter
 from config.office_days import check_calendar
 from config.positions import Node, Source
 from config.problems import ConfigurationError, Problem
@@ -108,6 +109,7 @@ def load_site(path: Path, checked_at_s: float | None = None) -> LoadedSite:
     problems += found + check_site(root, source, path.parent, profiles)
     problems += check_calendar(root, source, path.parent)
     problems += check_curtailment(root, source, path.parent, profiles)
+    problems += check_limiter(root, source)
     problems += check_tls(root, source, path.parent, checked_at_s)
     files, found = read_supply(root, source, path.parent)
     problems += found

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, Field
 
 from config.curtailment import CurtailmentSettings
 from config.days import Day
+from config.limiter import LimiterSettings
 from config.sinks import InfluxSink, MqttSink, PostgresSink
 from drivers.settings import Bus, Identifier, Port, Seconds, Settings
 
@@ -323,6 +324,7 @@ class Site(Settings):
     sinks: tuple[Annotated[InfluxSink | PostgresSink | MqttSink, Field(discriminator="kind")], ...] = ()
     page: PageSettings = PageSettings()
     curtailment: CurtailmentSettings = CurtailmentSettings()
+    limiter: LimiterSettings | None = None
     building: BuildingSettings = BuildingSettings()
     prices: tuple[PriceSettings, ...] = ()
     emission_factors: tuple[EmissionSettings, ...] = ()

@@ -358,6 +358,23 @@ def held_back(plan: Plan, past: Collection[int]) -> frozenset[str]:
     return frozenset(ids)
 
 
+def turn_order(actions: Sequence[Action], last_shed_ms: Mapping[str, int]) -> list[int]:
+    """Places of actions in the order in which they are taken: by priority, those that rotate in turn.
+
+    Parameters
+    ----------
+    last_shed_ms : when each was shed last; those that never were come first.
+    """
+    return sorted(
+        range(len(actions)),
+        key=lambda at: (
+            actions[at].priority,
+            last_shed_ms.get(actions[at].id, -1) if actions[at].rotates else -1,
+            at,
+        ),
+    )
+
+
 def choose(
     actions: Sequence[Action], wanted_kw: float | None, last_shed_ms: Mapping[str, int]
 ) -> tuple[str, ...]:
@@ -368,14 +385,7 @@ def choose(
     wanted_kw : None = all of them. [kW]
     last_shed_ms : when each was shed last; those that never were come first.
     """
-    order = sorted(
-        range(len(actions)),
-        key=lambda at: (
-            actions[at].priority,
-            last_shed_ms.get(actions[at].id, -1) if actions[at].rotates else -1,
-            at,
-        ),
-    )
+    order = turn_order(actions, last_shed_ms)
     taken: list[str] = []
     kw = 0.0
     for at in order:

@@ -1,14 +1,18 @@
 """What a site may draw in a demand window: the contract of the period that the window is in."""
 
-from datetime import UTC, datetime
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from numpy.typing import NDArray
 
 from config.loading import LoadedSite
+from rules.local_time import DAY_S, to_local
 from rules.tariff.parts import CannotBillError, parts_of
 from rules.tariff.periods import Period
 from rules.tariff.usage import classify
+
+EPOCH = date(1970, 1, 1)
 
 
 class Limits:
@@ -29,16 +33,37 @@ class Limits:
             self._known = (start_s, self._look(start_s))
         return self._known[1]
 
-    def _look(self, start_s: int) -> float | None:
+    def of_windows(self, start_s: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(n,) the contract of each window's period [kW]; NaN for a site without a contract.
+
+        Parameters
+        ----------
+        start_s : (n,) rising, seconds since 1970 UTC.
+        """
+        limits = np.full(len(start_s), np.nan)
         if self._contract is None:
-            return None
-        day = datetime.fromtimestamp(start_s, UTC).astimezone(self._zone).date()
-        regular_kw = self._contract.on(day).capacity_kw
+            return limits
+        day = to_local(start_s, self._zone) // DAY_S
+        for one in np.unique(day).tolist():
+            here = day == one
+            limits[here] = self._of_day(EPOCH + timedelta(days=one), start_s[here])
+        return limits
+
+    def _of_day(self, day: date, start_s: NDArray[np.int64]) -> NDArray[np.float64]:
+        assert self._contract is not None  # noqa: S101  asked before
+        regular_kw = np.full(len(start_s), self._contract.on(day).capacity_kw)
         if self._supply is None:
             return regular_kw
         try:
             (part,) = parts_of(self._supply, day, day)
-            period = Period(int(classify([part], np.array([start_s]), self._zone).period[0]))
+            period = classify([part], start_s, self._zone).period
         except CannotBillError:
             return regular_kw  # never more than was surely agreed
-        return regular_kw if part.contract is None else float(part.contract.value.allowed_kw(period))
+        if part.contract is None:
+            return regular_kw
+        contract = part.contract.value
+        return np.array([float(contract.allowed_kw(Period(int(one)))) for one in period])
+
+    def _look(self, start_s: int) -> float | None:
+        limit_kw = float(self.of_windows(np.array([start_s], dtype=np.int64))[0])
+        return None if np.isnan(limit_kw) else limit_kw

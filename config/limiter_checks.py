@@ -1,0 +1,50 @@
+"""What does not fit together in ``limiter``: its plan, its limits, each with its place."""
+
+from collections.abc import Iterator
+
+from config.checking import Checks, number_of
+from config.positions import Node, Source
+from config.problems import Problem, did_you_mean
+
+_DEFAULTS = {"shed_at_percent": 98.0, "back_at_percent": 93.0}
+
+
+def check_limiter(root: Node, source: Source) -> list[Problem]:
+    """Everything that is wrong in the limiter of a site file."""
+    section = root.get("limiter")
+    if section is None or section.mapping is None:
+        return []
+    curtailment = root.get("curtailment")
+    plans = [] if curtailment is None else curtailment.entries("plans")
+    checks = _LimiterChecks(section, source, plans)
+    return [*checks.plan(), *checks.limit(root), *checks.shares()]
+
+
+class _LimiterChecks(Checks):
+    def __init__(self, root: Node, source: Source, plans: list[Node]) -> None:
+        super().__init__(root, source)
+        self.plans = {plan.word("id") or "": plan for plan in plans if plan.mapping is not None}
+
+    def plan(self) -> Iterator[Problem]:
+        """A plan that there is."""
+        named = self.root.get("plan")
+        if named is not None and named.text is not None and named.text not in self.plans:
+            yield self.at(
+                "limiter.unknown_plan", named, did_you_mean(named.text, self.plans), plan=named.text
+            )
+
+    def limit(self, root: Node) -> Iterator[Problem]:
+        """A limit, and meters whose window is held against it."""
+        if self.root.get("limit_kw") is None and root.get("contract") is None:
+            yield self.at("limiter.no_limit", self.root)
+        commodities = root.get("commodities")
+        electricity = None if commodities is None else commodities.get("electricity")
+        if electricity is None or not electricity.entries("meters"):
+            yield self.at("limiter.no_meters", self.root)
+
+    def shares(self) -> Iterator[Problem]:
+        """Room between shedding and handing back."""
+        shed, back = (number_of(self.root, key, default) for key, default in _DEFAULTS.items())
+        if back >= shed:
+            node = self.root.get("back_at_percent") or self.root.get("shed_at_percent") or self.root
+            yield self.at("limiter.no_room", node, shed=f"{shed:g}", back=f"{back:g}")
