@@ -1,6 +1,6 @@
 """How an event is doing: its actions' states, and what is drawn against what would have been drawn."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -104,8 +104,7 @@ class EventWatch:
         shed = set(events.shed())
         return [
             self._standing(events, reader, row, row.id in shed, now_ms)
-            for row in events.events()
-            if row.life in OPEN or row.id in shed or _is_recent(row, now_ms)
+            for row in events.watched(now_ms - RECENT_MS)
         ]
 
     def _standing(
@@ -166,13 +165,16 @@ class EventWatch:
         return float(known.mean()) if len(known) else None
 
 
+def left_over(event: Mapping[str, Any]) -> list[str]:
+    """Ids of the actions that are not handed back although their event is over."""
+    if event["life"] in OPEN:
+        return []
+    return [action["action"] for action in event["actions"] if action["is_shed"]]
+
+
 def _together(parts: Sequence[float | None]) -> float | None:
     known = [part for part in parts if part is not None]
     return sum(known) if known and len(known) == len(parts) else None
-
-
-def _is_recent(row: EventRow, now_ms: int) -> bool:
-    return row.ended_ms is not None and now_ms - row.ended_ms < RECENT_MS
 
 
 def standings_of(loaded: LoadedSite, path: Path, now_ms: int) -> list[dict[str, Any]]:

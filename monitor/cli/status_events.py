@@ -8,6 +8,7 @@ from rich.console import Console
 
 from config.words import say
 from monitor.cli.words import plain
+from monitor.event_watch import left_over
 from monitor.timestamps import local_text
 
 _CLOSED = ("ended", "aborted", "settled", "cancelled")
@@ -39,8 +40,7 @@ def show_event(console: Console, event: dict[str, Any], zone: ZoneInfo, language
     ]
     comma = say("config.comma", language)
     console.print(plain(say("dispatch.status_actions", language, actions=comma.join(states))), soft_wrap=True)
-    left = [one["action"] for one in event["actions"] if one["is_shed"]]
-    if left and event["life"] in _CLOSED:
+    if left := left_over(event):
         text = say("dispatch.status_not_back", language, actions=comma.join(left))
         console.print(plain(text), style="red", soft_wrap=True)
 

@@ -7,7 +7,16 @@ from typing import Any
 from sqlalchemy import Engine
 
 from monitor.store.database import open_reader
-from monitor.store.events import EventRow, events, shed_events, steps, tracks, troubles, writes
+from monitor.store.events import (
+    EventRow,
+    events,
+    shed_events,
+    steps,
+    tracks,
+    troubles,
+    watched_events,
+    writes,
+)
 from monitor.store.sites import check_site
 from rules.curtailment import Life, Track
 
@@ -35,6 +44,10 @@ class EventReader:
     ) -> list[EventRow]:
         """Events in the order of their starts."""
         return events(self._engine, self._site, lives, ids)
+
+    def watched(self, since_ms: int) -> list[EventRow]:
+        """Events that are open, ended since then, or not handed back, in the order of their starts."""
+        return watched_events(self._engine, self._site, since_ms)
 
     def tracks(self, event: str) -> dict[str, Track]:
         """What became of each action so far."""

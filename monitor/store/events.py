@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, upd
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from monitor.store.event_tables import curtailment_events, event_actions, event_steps, event_writes
-from rules.curtailment import BY_SCHEDULE, Life, Mode, Plan, Signal, Track
+from rules.curtailment import BY_SCHEDULE, OPEN, Life, Mode, Plan, Signal, Track
 
 DAY_MS = 86_400_000
 
@@ -280,6 +280,18 @@ def events(
         query = query.where(table.c.life.in_([one.value for one in lives]))
     if ids is not None:
         query = query.where(table.c.id.in_(ids))
+    with engine.connect() as connection:
+        return [_event(row) for row in connection.execute(query).mappings()]
+
+
+def watched_events(engine: Engine, site: str, since_ms: int) -> list[EventRow]:
+    """Events that are open, ended after an instant, or not handed back, in the order of their starts."""
+    table, actions = curtailment_events, event_actions
+    shed = select(actions.c.event).where(actions.c.site == site, actions.c.is_shed == 1)
+    worth = (
+        table.c.life.in_([one.value for one in OPEN]) | (table.c.ended_ms > since_ms) | table.c.id.in_(shed)
+    )
+    query = select(table).where(table.c.site == site, worth).order_by(table.c.start_ms, table.c.id)
     with engine.connect() as connection:
         return [_event(row) for row in connection.execute(query).mappings()]
 

@@ -18,6 +18,7 @@ from monitor.store.climate import ClimateReader
 from monitor.store.counts import CountsRow, read_counts
 from monitor.store.database import open_reader
 from monitor.store.deliveries import UNSETTLED, Deliveries, position_of, span_of
+from monitor.store.event_reader import EventReader
 from monitor.store.expected import ExpectedReader
 from monitor.store.logbook import Logbook
 from monitor.store.past import PastReader
@@ -84,6 +85,11 @@ class StoreReader:
     def expected(self) -> ExpectedReader:
         """Models of base years that were kept, and days held against them."""
         return ExpectedReader(self._engine, self._site)
+
+    @property
+    def events(self) -> EventReader:
+        """Curtailment events."""
+        return EventReader(self._engine, self._site)
 
     @property
     def logbook(self) -> Logbook:

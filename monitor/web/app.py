@@ -20,7 +20,6 @@ from monitor.store.reader import StoreReader
 from monitor.web import charts
 from monitor.web.assets import Asset, Assets
 from monitor.web.event_door import add_event_door
-from monitor.web.events import add_events
 from monitor.web.guard import Guard, allowed_hosts
 from monitor.web.hub import Hub
 from monitor.web.live import LiveState
@@ -32,7 +31,7 @@ from monitor.web.wording import Words
 COOKIE = "language"
 YEAR_S = 31_536_000
 FOR_EVER = f"public, max-age={YEAR_S}, immutable"
-LISTS = ("notices", "devices", "counts", "expected")
+LISTS = ("notices", "devices", "counts", "expected", "events")
 
 Wish = Annotated[str | None, Query(alias="lang")]
 Kept = Annotated[str | None, Cookie(alias=COOKIE)]
@@ -154,7 +153,6 @@ def create_app(loaded_site: LoadedSite, reader: StoreReader | None, clock: Clock
 
     add_logbook(app, LogbookPage(loaded_site, page.templates, clock), language_of)
     add_event_door(app, loaded_site, clock, language_of)
-    add_events(app, loaded_site, clock)
     return app
 
 
@@ -202,6 +200,14 @@ def _add_interface(app: FastAPI, page: LivePage) -> None:
         return JSONResponse(
             structured(snapshot, page.facts.id) if snapshot else {}, headers={"Cache-Control": "no-store"}
         )
+
+    @app.get("/api/v1/events")
+    async def events() -> JSONResponse:
+        snapshot, headers = page.hub.snapshot, {"Cache-Control": "no-store"}
+        if snapshot is None or snapshot.trouble is not None:
+            trouble = None if snapshot is None or snapshot.trouble is None else snapshot.trouble["code"]
+            return JSONResponse({"events": [], "trouble": trouble}, 503, headers)
+        return JSONResponse({"events": list(snapshot.events)}, headers=headers)
 
     @app.get("/api/v1/stream")
     async def stream(lang: Wish = None, kept: Kept = None) -> StreamingResponse:

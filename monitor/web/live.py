@@ -9,6 +9,7 @@ from config.loading import LoadedSite
 from config.site import Commodity
 from monitor.demand.limits import Limits
 from monitor.demand.watch import CONDITION as DEMAND
+from monitor.event_watch import EventWatch
 from monitor.store.database import StoreError
 from monitor.store.reader import UNREADABLE, StoreReader
 from monitor.store.rows import ConditionRow
@@ -76,6 +77,8 @@ class LiveState:
         self._demand_error: dict[str, Any] | None = None
         self._limits = Limits(loaded)
         self._store_troubles: tuple[dict[str, Any], ...] = ()
+        self._event_watch = EventWatch(loaded)
+        self._events: tuple[dict[str, Any], ...] = ()
 
     def step(self, now_ms: int) -> Snapshot:
         """Take up what was committed since the last step, and tell how things are."""
@@ -87,6 +90,7 @@ class LiveState:
             self._look_at_half_years(reader, now_ms)
             self._watch.look(reader, now_ms)
             devices = self._devices(reader, now_ms)
+            self._events = tuple(self._event_watch.standings(reader.events, reader, now_ms))
         except StoreError as error:
             return self._snapshot(now_ms, (), {"code": error.code, "data": error.data})
         except UNREADABLE as error:
@@ -290,6 +294,7 @@ class LiveState:
             demand_error=self._demand_error,
             store_troubles=self._store_troubles,
             expected=self._expected.told,
+            events=self._events,
             charts_version=f"{self._closed.seq} {self._half_years_at}",
         )
 

@@ -98,7 +98,7 @@ class Snapshot:
     ``store_troubles`` are {code, data} each: a store near its cap, a damaged one that was set aside.
     ``trouble`` is {code, data} while the store cannot be read, ``stopped_ms`` since when nothing was
     written although something should have been. ``window_lacks`` are the meters without which the window
-    is shown, or not known.
+    is shown, or not known. ``events`` are the curtailment events that are worth a look, as data.
     """
 
     now_ms: int
@@ -126,6 +126,7 @@ class Snapshot:
     store_troubles: tuple[dict[str, Any], ...] = ()
     charts_version: str = ""
     expected: tuple[ExpectedNow, ...] = ()
+    events: tuple[dict[str, Any], ...] = ()
 
     @property
     def waiting(self) -> bool:

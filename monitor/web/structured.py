@@ -47,6 +47,7 @@ def structured(snapshot: Snapshot, site: str) -> dict[str, Any]:
         "demand": snapshot.demand_error,
         "clock": snapshot.clock_error,
         "store": list(snapshot.store_troubles),
+        "events": list(snapshot.events),
         "expected": [one.as_data() for one in snapshot.expected],
     }
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from config.site import Commodity, Language
 from config.words import say
 from monitor.web.device_view import device_fields, device_name, error_words
+from monitor.web.event_view import event_fields, event_notices
 from monitor.web.expected_view import expected_fields, expected_notices
 from monitor.web.halfyear import HalfYear
 from monitor.web.reading import Reading, combined, missing
@@ -54,6 +55,7 @@ def fields(snapshot: Snapshot, language: Language, zone: ZoneInfo) -> Fields:
         shown[f"r.{name}"] = words.reading(one, decimals)
     shown |= device_fields(snapshot, words)
     shown |= expected_fields(snapshot, words)
+    shown |= event_fields(snapshot, words)
     shown["h.notices"] = list(_notices(snapshot, words))
     shown["c.point"] = snapshot.power_point
     shown["c.version"] = snapshot.charts_version
@@ -83,6 +85,7 @@ def _notices(snapshot: Snapshot, words: Words) -> Iterator[dict[str, str]]:
         yield {"level": "warn", "text": error_words(snapshot.clock_error, words)}
     for error in snapshot.store_troubles:
         yield {"level": "warn", "text": error_words(error, words)}
+    yield from event_notices(snapshot, words)
     yield from expected_notices(snapshot, words)
     offline = [device.id for device in snapshot.devices if device.condition == "offline"]
     if offline:

@@ -40,7 +40,7 @@ store: {{path: energy.db}}
 commodities:
   electricity: {{base_year: {base_year}, meters: [main-1, main-2]}}
   water: {{base_year: {base_year}, meters: [water-1]}}
-buses:
+{curtailment}buses:
   - kind: modbus_tcp
     id: switchboard
     host: 192.0.2.10
@@ -78,6 +78,21 @@ meters:
       counter: sdm-ch-3.energy_import, rate: sdm-ch-3.active_power_total, max_rate: 600}}
   - {{id: water-1, name: {{zh-TW: 總水表, en: Main water meter}}, commodity: water,
       counter: wm-1.volume, rate: wm-1.flow, max_rate: 500}}
+"""
+
+CURTAILMENT = """\
+curtailment:
+  plans:
+    - id: summer
+      dead_man_s: 14400
+      notify_s: 3600
+      baseline: taipower-mean-of-5
+      actions:
+        - {id: warmer-1, point: ch-1.chw_setpoint, by: 2, ceiling: 12, expected_kw: 40}
+        - {id: warmer-2, point: ch-2.chw_setpoint, by: 2, ceiling: 12, expected_kw: 40}
+        - {id: limit-1, point: ch-1.demand_limit_setpoint, to: 60, expected_kw: 60}
+        - {id: limit-2, point: ch-2.demand_limit_setpoint, to: 60, expected_kw: 60}
+        - {id: limit-3, point: ch-3.demand_limit_setpoint, to: 40, expected_kw: 10}
 """
 
 ELECTRIC = ("active_power_total", "energy_import")
@@ -130,6 +145,8 @@ class Faults:
     silent_s: float = 0.0
     days: int | None = None  # of history; the whole half-year when None
     language: str = "zh-TW"
+    plan: bool = False  # a curtailment plan
+    shed_kw: tuple[int, float] | None = None  # since an instant, and how much less is drawn
 
 
 @dataclass
@@ -149,6 +166,7 @@ class Feeder:
             SITE.format(
                 language=self.faults.language,
                 base_year=self.base_year,
+                curtailment=CURTAILMENT if self.faults.plan else "",
                 contract="" if contract is None else f"contract: {{capacity_kw: {contract}}}",
             ),
             encoding="utf-8",
@@ -230,6 +248,9 @@ class Feeder:
     def _interval(self, meter: str, start_s: int) -> IntervalRow:
         device = COUNTERS[meter]
         rates = [device_rate(device, start_s + offset) for offset in (150, 450, 750)]
+        shed = self.faults.shed_kw
+        if shed is not None and device == "pm-1" and start_s >= shed[0]:
+            rates = [rate - shed[1] for rate in rates]
         mean = sum(rates) / 3
         quantity = mean * STEP_S / 3600
         one = Interval(

@@ -5,9 +5,11 @@ import pytest
 from monitor.clock import SystemClock
 from monitor.store.rows import Commit, ConditionRow, ResultRow
 from monitor.store.writer import submit_and_wait
+from rules.curtailment import Life
 from tests.browser.devtools import Browser
 from tests.browser.make_store import ZONE, Faults, Feeder
 from tests.browser.serving import served
+from tests.event_rows import EventRows
 
 DRAWN = "[...document.querySelectorAll('[data-chart]')].every((one) => one.dataset.drawn)"
 POWER = "document.querySelector('[data-r=power]').textContent"
@@ -86,6 +88,33 @@ def test_nothing_sticks_out_at_any_width(browser, feeder, width):
         browser.wait_for(DRAWN)
         assert browser.run("document.documentElement.scrollWidth") <= width
         browser.leave()
+
+
+@pytest.mark.parametrize(("language", "words"), [("zh-TW", "已抑低"), ("en", "delivered")])
+def test_a_running_event_has_its_card_at_every_width(browser, tmp_path, language, words):
+    now_ms = SystemClock().now_ms()
+    feeder = Feeder(tmp_path / "site", now_ms, Faults(days=3, plan=True))
+    feeder.open()
+    card = "document.querySelector('.events')"
+    with served(feeder.site_file, SystemClock()) as page:
+        browser.open(f"{page.url}?lang={language}")
+        browser.wait_for(DRAWN)
+        assert browser.run(f"{card}.checkVisibility()") is False
+        rows = EventRows.of(feeder.engine, feeder.site_file)
+        rows.event("a-rather-long-name-of-an-event", now_ms, now_ms + 3_600_000 * 3, Life.ACTIVE)
+        rows.shed("a-rather-long-name-of-an-event", "warmer-1", now_ms, 7.0, 9.0)
+        browser.wait_for(f"{card}.dataset.state", lambda state: state == "active")
+        assert words in browser.run(f"{card}.textContent")
+        assert browser.run(f"{card}.querySelectorAll('.event-action').length") == 5
+        left = f"{card}.querySelector('[data-until]').textContent"
+        before = browser.run(left)
+        browser.wait_for(left, lambda now: now != before)
+        for width in (360, 768, 1440, 1920):
+            browser.size(width, 900)
+            assert browser.run("document.documentElement.scrollWidth") <= width
+        browser.leave()
+        assert browser.complaints() == []
+    feeder.close()
 
 
 def hold_days(feeder, *, last_over=True):

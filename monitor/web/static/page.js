@@ -115,6 +115,11 @@
     setText(find("#clock"), `${two(local.getUTCHours())}:${two(local.getUTCMinutes())}:${two(local.getUTCSeconds())}`);
     const left = Math.max(0, Math.floor((state.end - now()) / 1000));
     setText(find("#left"), `${Math.floor(left / 60)}:${two(left % 60)}`);
+    for (const place of document.querySelectorAll("[data-until]")) {
+      const seconds = Math.max(0, Math.floor((Number(place.dataset.until) - now()) / 1000));
+      const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60)];
+      setText(place, (hours ? `${hours}:${two(minutes)}` : `${minutes}`) + `:${two(seconds % 60)}`);
+    }
   };
 
   const showLink = (link) => {
