@@ -359,12 +359,7 @@ def held_back(plan: Plan, past: Collection[int]) -> frozenset[str]:
 
 
 def turn_order(actions: Sequence[Action], last_shed_ms: Mapping[str, int]) -> list[int]:
-    """Places of actions in the order in which they are taken: by priority, those that rotate in turn.
-
-    Parameters
-    ----------
-    last_shed_ms : when each was shed last; those that never were come first.
-    """
+    """Places of actions in the order in which they are taken; ``last_shed_ms`` as ``choose`` has it."""
     return sorted(
         range(len(actions)),
         key=lambda at: (
