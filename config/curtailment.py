@@ -8,7 +8,9 @@ from drivers.modbus_profile import ModbusPoint, ModbusProfile
 from drivers.mqtt_profile import MqttPoint, MqttProfile
 from drivers.settings import Identifier, Seconds, Settings
 from drivers.writable import Writable
-from rules import curtailment
+from rules import curtailment, shedding
+from rules.quantities import QUANTITIES
+from rules.shedding import Sheds
 
 ModeName = Literal["live", "dry-run", "monitor-only"]
 
@@ -43,6 +45,11 @@ class ActionSettings(Settings):
     by: float | None = Field(default=None, description="Added to what stands there, as 2 (K).")
     floor: float | None = Field(default=None, description="Never written below this while shedding.")
     ceiling: float | None = Field(default=None, description="Never written above this while shedding.")
+    sheds: Sheds | None = Field(
+        default=None,
+        description="Which way it sheds load: down, up or either; the profile's when left out. What stands "
+        "beyond the value already is left as it is.",
+    )
     release: float | Literal["previous", "hand-back"] = Field(
         default="previous",
         description="What is written afterwards: what stood before, a value, or the profile's own release.",
@@ -134,6 +141,12 @@ def writable_of(profile: ModbusProfile | MqttProfile | None, point: str) -> Writ
     return found.writable if isinstance(found, ModbusPoint | MqttPoint) else None
 
 
+def sheds_of(point: str, writable: Writable, said: Sheds | None, by: float | None) -> Sheds | None:
+    """Which way an action on a point sheds; None where nobody says and nothing tells."""
+    is_switch = writable.between == (0.0, 1.0) and not QUANTITIES[point].unit
+    return shedding.direction(point, said or writable.sheds, by, is_switch=is_switch)
+
+
 def plan_of(settings: PlanSettings, by_device: Profiles) -> curtailment.Plan:
     """A plan that was checked, as the rules see it.
 
@@ -155,16 +168,19 @@ def plan_of(settings: PlanSettings, by_device: Profiles) -> curtailment.Plan:
     )
 
 
-def _action(settings: ActionSettings, by_device: Profiles) -> curtailment.Action:
+def _action(settings: ActionSettings, by_device: Profiles) -> shedding.Action:
     device, _, point = settings.point.partition(".")
     writable = writable_of(by_device[device], point)
     if writable is None:
         raise ValueError(f"{settings.point} may not be written")
+    sheds = sheds_of(point, writable, settings.sheds, settings.by)
+    if sheds is None:
+        raise ValueError(f"nobody says which way {settings.point} sheds")
     low, high = writable.between
     release: float | None = settings.release if isinstance(settings.release, float) else None
     if settings.release == "hand-back":
         release = writable.release
-    return curtailment.Action(
+    return shedding.Action(
         id=settings.id,
         device=device,
         point=point,
@@ -174,13 +190,14 @@ def _action(settings: ActionSettings, by_device: Profiles) -> curtailment.Action
         high=high if settings.ceiling is None else min(high, settings.ceiling),
         release=release,
         expected_kw=settings.expected_kw,
-        ramp=None if settings.ramp is None else curtailment.Ramp(settings.ramp.step, settings.ramp.every_s),
+        ramp=None if settings.ramp is None else shedding.Ramp(settings.ramp.step, settings.ramp.every_s),
         min_off_s=settings.min_off_s,
         min_on_s=settings.min_on_s,
         priority=settings.priority,
         rotates=settings.rotates,
         writes_per_day=min(writable.writes_per_day, settings.writes_per_day or writable.writes_per_day),
         after_s=settings.after_s,
+        sheds=sheds,
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from config.baseline_presets import load_preset, preset_names
 from config.checking import Checks, number_of
-from config.curtailment import writable_of
+from config.curtailment import sheds_of, writable_of
 from config.device_checks import Profiles, devices_of
 from config.positions import Node, Source
 from config.problems import ConfigurationError, Problem, did_you_mean
@@ -14,6 +14,7 @@ from drivers.modbus_profile import ModbusProfile
 from drivers.mqtt_profile import MqttProfile
 from drivers.writable import Writable, allows
 from rules.curtailment import RESERVED_WRITES
+from rules.shedding import Sheds, puts_load_on
 
 AnyProfile = ModbusProfile | MqttProfile
 
@@ -97,6 +98,8 @@ class _CurtailmentChecks(Checks):
                         writable = found
                 yield from self._one_of(action)
                 if writable is not None:
+                    yield from self._direction(action, point.text.partition(".")[2], writable)
+                if writable is not None:
                     yield from self._values(action, writable)
                     yield from self._limits(plan, action, writable)
 
@@ -122,6 +125,18 @@ class _CurtailmentChecks(Checks):
         to, by = action.get("to"), action.get("by")
         if (to is None) == (by is None):
             yield self.at("dispatch.to_or_by", by if by is not None else action)
+
+    def _direction(self, action: Node, point: str, writable: Writable) -> Iterator[Problem]:
+        """An action that may put load on, or of which nobody could tell."""
+        by = action.get("by")
+        step = None if by is None else by.number
+        word = action.word("sheds")
+        said = Sheds(word) if word in set(Sheds) else None
+        sheds = sheds_of(point, writable, said, step)
+        if by is not None and puts_load_on(sheds, step):
+            yield self.at("dispatch.sheds_against", by, by=by.raw, sheds=sheds)
+        elif sheds is None and action.get("to") is not None:
+            yield self.at("dispatch.sheds_unknown", action)
 
     def _values(self, action: Node, writable: Writable) -> Iterator[Problem]:
         low, high = writable.between

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from drivers.contract import NotWritable, OutOfRange, Where
 from drivers.settings import Settings
+from rules.shedding import Sheds
 
 
 class Writable(Settings):
@@ -19,6 +20,11 @@ class Writable(Settings):
     )
     release: float | None = Field(
         default=None, description="The value that hands control back to the device's own controller."
+    )
+    sheds: Sheds | None = Field(
+        default=None,
+        description="Which way it sheds load: down (a limit), up (a chilled-water set-point) or either "
+        "(on, off); known of the usual quantities.",
     )
     settle_s: float = Field(
         default=2.0,

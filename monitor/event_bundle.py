@@ -22,6 +22,8 @@ Fault = tuple[str, dict[str, Any]]
 """A code of the word catalogue, and its data."""
 
 _BACK = ("obeyed", "already", "dry_run")
+_LEFT_ALONE = "sheds_already"
+"""What was found shed as much: nothing went out, so nothing is to be handed back."""
 _SLACK = 1e-6
 
 
@@ -98,7 +100,7 @@ def _writes(content: dict[str, Any]) -> list[Fault]:
     found: list[Fault] = []
     for write in content["writes"]:
         action, data = actions[write["action"]], {"number": write["id"], "action": write["action"]}
-        if write["purpose"] == "shed":
+        if write["purpose"] == "shed" and write["outcome"] != _LEFT_ALONE:
             if not action["low"] - _SLACK <= write["asked"] <= action["high"] + _SLACK:
                 found.append(("dispatch.bundle_floor", {**data, "value": f"{write['asked']:g}"}))
             if write["previous"] is None:
@@ -112,7 +114,11 @@ def _handed_back(content: dict[str, Any]) -> list[Fault]:
     """Each action's last write hands back, and not before its minimum off time is over."""
     found: list[Fault] = []
     for action in content["plan_data"]["actions"]:
-        own = [write for write in content["writes"] if write["action"] == action["id"]]
+        own = [
+            write
+            for write in content["writes"]
+            if write["action"] == action["id"] and write["outcome"] != _LEFT_ALONE
+        ]
         if not own or content["life"] == Life.ACTIVE.value:
             continue
         if own[-1]["purpose"] != "release" or own[-1]["outcome"] not in _BACK:

@@ -20,7 +20,7 @@ from rules.curtailment import OPEN, Life, Track, choose
 RECENT_MS = 6 * 3_600_000
 """So long after its end an event is still shown."""
 
-INSTANTS = ("at_ms", "sent_ms", "done_ms", "shed_ms", "back_ms")
+INSTANTS = ("at_ms", "sent_ms", "done_ms", "shed_ms", "back_ms", "left_ms")
 
 
 def event_facts(row: EventRow) -> dict[str, Any]:
@@ -48,6 +48,8 @@ def state_of(track: Track) -> str:
         return "not_confirmed" if track.standing is None else "shed"
     if track.failed is not None:
         return "failed"
+    if track.left_ms is not None:
+        return "left_alone"
     return "waiting" if track.back_ms is None else "handed_back"
 
 

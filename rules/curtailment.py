@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rules.quality import Quality
+from rules.shedding import Action
 
 RESERVED_WRITES = 2
 """Of a point's budget, what is kept for handing it back: once, and once more."""
@@ -50,66 +51,6 @@ class Mode(StrEnum):
     LIVE = "live"
     DRY_RUN = "dry-run"
     MONITOR_ONLY = "monitor-only"
-
-
-@dataclass(frozen=True, slots=True)
-class Ramp:
-    """A value is approached by ``step`` every ``every_s`` seconds."""
-
-    step: float
-    every_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One writable point, and what becomes of it while an event is active. Values in the product's unit.
-
-    Attributes
-    ----------
-    to, by : the value itself, or what is added to what stood; exactly one is given.
-    low, high : what may be written while shedding, the operator's floors within what the device bears.
-    release : what hands it back; None = what stood before.
-    expected_kw : what it is expected to save. [kW]
-    min_off_s, min_on_s : once shed it stays so, and once handed back it stays so, at least so long. [s]
-    after_s : seconds after the event's start.
-    """
-
-    id: str
-    device: str
-    point: str
-    to: float | None
-    by: float | None
-    low: float
-    high: float
-    release: float | None
-    expected_kw: float = 0.0
-    ramp: Ramp | None = None
-    min_off_s: float = 0.0
-    min_on_s: float = 0.0
-    priority: int = 1
-    rotates: bool = False
-    writes_per_day: int = 96
-    after_s: float = 0.0
-
-    def target(self, stood: float) -> float:
-        """The value that sheds, within the floors.
-
-        Parameters
-        ----------
-        stood : what the device went by before.
-        """
-        wanted = self.to if self.to is not None else stood + (self.by or 0.0)
-        return min(max(wanted, self.low), self.high)
-
-    def value_at(self, stood: float, shed_s: float) -> float:
-        """The value so long after the first write, within the floors all the way. [s]"""
-        target = self.target(stood)
-        if self.ramp is None:
-            return target
-        steps = 1 + math.floor(max(shed_s, 0.0) / self.ramp.every_s)
-        way = target - stood
-        value = stood + math.copysign(min(abs(way), steps * self.ramp.step), way)
-        return min(max(value, self.low), self.high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +144,7 @@ class Track:
     is_shed : a write went out, or was about to, and it is not handed back yet.
     standing : the last value that the device was seen to go by; None when that is not known.
     shed_ms, back_ms : when it was shed first, and handed back last.
+    left_ms : when what was found shed as much already, so that it is left as it is in this event.
     failed : code of why it takes no further part in the event.
     """
 
@@ -212,6 +154,7 @@ class Track:
     standing: float | None = None
     shed_ms: int | None = None
     back_ms: int | None = None
+    left_ms: int | None = None
     failed: str | None = None
 
 
@@ -289,7 +232,9 @@ def wish_for(
 
 def _sheds(event: Event, action: Action, track: Track, now_ms: int) -> bool:
     plan = event.plan
-    if event.life is not Life.ACTIVE or track.failed is not None or action.id not in event.chosen:
+    if event.life is not Life.ACTIVE or action.id not in event.chosen:
+        return False
+    if track.failed is not None or track.left_ms is not None:
         return False
     if now_ms < event.start_ms + round(1000 * action.after_s):
         return False

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from rules.curtailment import Action, turn_order, within_budget
+from rules.curtailment import turn_order, within_budget
 from rules.demand import DemandWindow
+from rules.shedding import Action
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,10 @@ from monitor.event_watch import event_facts, whole_facts
 from monitor.store.event_reader import EventReader
 from monitor.store.events import EventRow
 from monitor.timestamps import local_text
-from rules.curtailment import Action, Plan
+from rules.curtailment import Plan
+from rules.shedding import Action, Sheds
 
+_ARROWS = {Sheds.DOWN: " ↓", Sheds.UP: " ↑", Sheds.EITHER: ""}
 FINE, PROBLEM, WRONG_USE = 0, 1, 2
 
 
@@ -64,7 +66,7 @@ def _show_plan(plan: Plan, language: str) -> None:
 
 
 def _sheds(action: Action) -> str:
-    return f"{action.to:g}" if action.to is not None else f"{action.by:+g}"
+    return f"{action.to:g}{_ARROWS[action.sheds]}" if action.to is not None else f"{action.by:+g}"
 
 
 def run_list(path: Path, language: str, *, as_json: bool) -> int:

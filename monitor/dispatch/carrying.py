@@ -16,7 +16,8 @@ from monitor.clock import Clock
 from monitor.dispatch.journal import Journal, complain, trouble_of
 from monitor.dispatch.run import TRIES, Run
 from monitor.store.events import DAY_MS, Outcome, Step, WriteRow
-from rules.curtailment import Action, Mode, Track, Wish, within_budget
+from rules.curtailment import Mode, Track, Wish, within_budget
+from rules.shedding import Action
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,10 @@ class Carrier:
         if not track.is_shed or track.previous is None or track.stood is None:
             previous = await driver.show(action.device, action.point, own=True)
             stood = await driver.show(action.device, action.point)
-            track = replace(track, previous=previous, stood=stood)
+            is_new, track = not track.is_shed, replace(track, previous=previous, stood=stood)
+            if is_new and action.sheds_already(stood):
+                await self._leave(run, action, track, stood)
+                return
         now_ms = self._clock.now_ms()
         since_ms = track.shed_ms if track.is_shed and track.shed_ms is not None else now_ms
         assert track.stood is not None  # noqa: S101  it was read above
@@ -80,6 +84,15 @@ class Carrier:
         number = await self._journal.intend(run.id, action.id, track, write)
         run.tracks[action.id] = track
         await self._written(run, action, value, number, own=False)
+
+    async def _leave(self, run: Run, action: Action, track: Track, stood: float) -> None:
+        """Leave what sheds as much already as it is, and keep that: nothing is written, now or at the end."""
+        now_ms = self._clock.now_ms()
+        track = replace(track, left_ms=now_ms)
+        write = self._row(run, action, "shed", None, track)
+        await self._journal.unsent(run.id, track, write, Outcome("sheds_already", stood, done_ms=now_ms))
+        run.tracks[action.id] = track
+        log.info(Spoken("dispatch.log_left_alone", event=run.id, action=action.id, value=f"{stood:g}"))
 
     async def _written(
         self, run: Run, action: Action, value: float, number: int | None, *, own: bool
@@ -144,7 +157,7 @@ class Carrier:
             raise Refused(Where("", action.device), "dispatch.device_gone", device=action.device)
         return driver
 
-    def _row(self, run: Run, action: Action, purpose: str, value: float, track: Track) -> WriteRow:
+    def _row(self, run: Run, action: Action, purpose: str, value: float | None, track: Track) -> WriteRow:
         return WriteRow(
             event=run.id,
             action=action.id,

@@ -16,8 +16,9 @@ from monitor.dispatch.carrying import Carrier
 from monitor.dispatch.journal import Call, Journal, complain
 from monitor.dispatch.run import Run
 from monitor.store.events import Step
-from rules.curtailment import OPEN, Action, Life, Mode, Plan, Reading, Wish, life_at
+from rules.curtailment import OPEN, Life, Mode, Plan, Reading, Wish, life_at
 from rules.scan import Scan
+from rules.shedding import Action
 
 log = logging.getLogger(__name__)
 

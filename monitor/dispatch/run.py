@@ -7,7 +7,6 @@ from drivers.contract import Backoff
 from monitor.dispatch.journal import Loaded
 from monitor.store.events import EventRow
 from rules.curtailment import (
-    Action,
     Event,
     Life,
     Reading,
@@ -18,6 +17,7 @@ from rules.curtailment import (
     is_past,
     wish_for,
 )
+from rules.shedding import Action
 
 TRIES = 3
 """So often an action is tried that the device did not answer; then it is skipped."""

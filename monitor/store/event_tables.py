@@ -53,6 +53,7 @@ event_actions = Table(
     Column("standing", Double),
     Column("shed_ms", BigInteger),
     Column("back_ms", BigInteger),
+    Column("left_ms", BigInteger),  # when what was found shed as much already, so that nothing is written
     Column("failed", String),
     Column("error", Text),  # JSON {code, data} of the last trouble; the words are made where a person looks
 )
@@ -71,7 +72,8 @@ event_writes = Table(
     Column("asked", Double),
     Column("previous", Double),
     Column("shown", Double),
-    # pending, obeyed, already (it stood there), dry_run, unknown (nobody lived to hear), or an error's code
+    # pending, obeyed, already (it stood there), sheds_already (it is left alone), dry_run, unknown (nobody
+    # lived to hear), or an error's code
     Column("outcome", String, nullable=False),
     Column("error", Text),
     Column("at_ms", BigInteger, nullable=False),

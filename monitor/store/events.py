@@ -17,7 +17,7 @@ from rules.curtailment import BY_SCHEDULE, OPEN, Life, Mode, Plan, Signal, Track
 
 DAY_MS = 86_400_000
 
-NOT_SENT = ("already", "dry_run")
+NOT_SENT = ("already", "sheds_already", "dry_run")
 """Outcomes of rows for which nothing went over the wire."""
 
 Trouble = dict[str, Any] | None
@@ -49,7 +49,7 @@ class EventRow:
 
 @dataclass(frozen=True, slots=True)
 class WriteRow:
-    """A write before it goes out. ``asked`` is what is to be written."""
+    """A write before it goes out. ``asked`` is what is to be written; None where nothing is."""
 
     event: str
     action: str
@@ -373,5 +373,6 @@ def _track(row: RowMapping) -> Track:
         standing=row["standing"],
         shed_ms=row["shed_ms"],
         back_ms=row["back_ms"],
+        left_ms=row["left_ms"],
         failed=row["failed"],
     )

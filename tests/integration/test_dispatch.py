@@ -1,8 +1,10 @@
 """An event from command to equipment and back, over the wire, with the daemon killed in between."""
 
+import json
 import sqlite3
 from contextlib import closing
 
+from monitor.event_bundle import faults_of
 from tests.dispatch_world import PLAN, SHED, plant, wait_for
 
 
@@ -21,6 +23,40 @@ def test_an_event_writes_and_hands_back(tmp_path):
             assert one.outcomes("release").keys() == SHED.keys()
             assert one.facts("one")["life"] == "aborted"
             assert daemon.terminate() == 0
+
+
+def test_what_sheds_more_already_is_left_as_it_is_and_nothing_is_handed_back(tmp_path):
+    absolute = PLAN.replace("by: 2,", "to: 9,").replace("to: 60,", "to: 60, release: 100,")
+    with plant(tmp_path, absolute) as one:
+        one.set_register(1, 1, 560)  # 11 degC, and the plan says 9
+        one.set_register(2, 2, 50)  # per cent, and the plan says 60
+        found = {**one.registers(), "warmer": 560, "limit": 50}
+        with one.daemon() as daemon:
+            one.wait_for_polls("chiller-1", "chw_setpoint_active", 11.0)
+            one.wait_for_polls("chiller-2", "demand_limit_active", 50.0)
+            one.trigger()
+            left = {"warmer": "left_alone", "limit": "left_alone", "third": "shed"}
+            wait_for("the event", lambda: one.states() == left)
+            assert one.registers() == {**found, "third": SHED["third"]}
+            daemon.kill()  # what was left stays so after a restart, too
+        with one.daemon():
+            wait_for("the restart", lambda: "restart" in [s["kind"] for s in one.facts("one")["steps"]])
+            assert one.dr("abort", "one")[0] == 0
+            wait_for("the release", lambda: one.states() == {**left, "third": "handed_back"})
+            assert one.registers() == found
+        assert one.outcomes("shed") == {
+            "warmer": "sheds_already",
+            "limit": "sheds_already",
+            "third": "obeyed",
+        }
+        assert one.outcomes("release").keys() == {"third"}
+        asked = [(w["action"], w["asked"], w["shown"], w["sent"]) for w in one.facts("one")["writes"][:2]]
+        assert asked == [("warmer", None, 11.0, None), ("limit", None, 50.0, None)]
+        code, said = one.dr("show", "one")
+        assert (code, said.count("left alone"), said.count("sheds as much already")) == (0, 2, 2), said
+        record = tmp_path / "record.json"
+        assert one.dr("export", "one", "--out", str(record))[0] == 0
+        assert faults_of(json.loads(record.read_text(encoding="utf-8"))) == []
 
 
 def test_what_was_shed_is_handed_back_after_kill_9(tmp_path):

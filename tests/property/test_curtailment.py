@@ -6,18 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.curtailment import (
-    Action,
     Event,
     Life,
     Mode,
     Plan,
-    Ramp,
     Signal,
     Track,
     life_at,
     wish_for,
     within_budget,
 )
+from rules.shedding import Action, Ramp, Sheds
 
 START, END, STEP_S = 0, 3_600_000, 30
 DAY_S = 86_400
@@ -28,8 +27,8 @@ actions = st.builds(
     id=st.just("a"),
     device=st.just("d"),
     point=st.just("p"),
-    to=st.none(),
-    by=st.floats(-30, 30),
+    to=st.floats(40, 90),
+    by=st.none(),
     low=st.just(40.0),
     high=st.just(90.0),
     release=st.one_of(st.none(), st.just(100.0)),
@@ -38,6 +37,7 @@ actions = st.builds(
     min_on_s=times,
     writes_per_day=st.integers(3, 12),
     after_s=times,
+    sheds=st.sampled_from(Sheds),
 )
 plans = st.builds(
     Plan,
@@ -56,11 +56,11 @@ spans = st.lists(st.tuples(steps, st.integers(1, 20)), max_size=3)
 class World:
     """A device that holds a value, and a book of what was written; it keeps tracks as the daemon does."""
 
-    def __init__(self, plan, abort_at):
+    def __init__(self, plan, abort_at, found):
         self.event = Event(plan, Life.SCHEDULED, START, END, frozenset({"a"}))
         self.action = plan.actions[0]
         self.abort_at = abort_at
-        self.value, self.track = 80.0, Track()
+        self.value, self.track = found, Track()
         self.written: list[tuple[float, float, bool]] = []  # second, value, release
         self.off_since_s: float | None = None
         self.on_since_s: float | None = None
@@ -94,6 +94,9 @@ class World:
             self.off_since_s, self.on_since_s = None, now_s
             return
         track = self.track
+        if not track.is_shed and self.action.sheds_already(self.value):
+            self.track = replace(track, previous=self.value, stood=self.value, left_ms=now_ms)
+            return
         if not track.is_shed:
             track = replace(track, previous=self.value, stood=self.value, is_shed=True, shed_ms=now_ms)
         value = self.action.value_at(track.stood, (now_ms - track.shed_ms) / 1000)
@@ -109,11 +112,18 @@ def covers(spans, step):
     return any(begin <= step < begin + length for begin, length in spans)
 
 
-@given(plans, spans, spans, st.dictionaries(steps, st.booleans(), max_size=4), st.one_of(st.none(), steps))
-def test_no_run_breaks_a_minimum_time_a_floor_or_a_budget_and_every_run_hands_back(
-    plan, guards, failures, signals, abort_at
+@given(
+    plans,
+    spans,
+    spans,
+    st.dictionaries(steps, st.booleans(), max_size=4),
+    st.one_of(st.none(), steps),
+    st.sampled_from([30.0, 50.0, 80.0, 95.0]),
+)
+def test_no_run_breaks_a_minimum_time_a_floor_or_a_budget_takes_load_on_or_keeps_what_it_shed(
+    plan, guards, failures, signals, abort_at, found
 ):
-    world, action = World(plan, None if abort_at is None else abort_at * STEP_S), plan.actions[0]
+    world, action = World(plan, None if abort_at is None else abort_at * STEP_S, found), plan.actions[0]
     for step in range(STEPS):
         now_s = step * STEP_S
         before, off_since_s, on_since_s = len(world.written), world.off_since_s, world.on_since_s
@@ -123,9 +133,13 @@ def test_no_run_breaks_a_minimum_time_a_floor_or_a_budget_and_every_run_hands_ba
             if is_release:
                 assert off_since_s is not None
                 assert at_s - off_since_s >= action.min_off_s
-                assert value in (80.0, 100.0)
+                assert value in (found, 100.0)
             else:
+                assert world.track.stood is not None
+                stood = world.track.stood
                 assert 40.0 <= value <= 90.0
+                assert action.sheds is not Sheds.DOWN or value < stood
+                assert action.sheds is not Sheds.UP or value > stood
                 assert at_s < plan.dead_man_s
                 if not was_shed and on_since_s is not None:
                     assert at_s - on_since_s >= action.min_on_s
@@ -134,4 +148,4 @@ def test_no_run_breaks_a_minimum_time_a_floor_or_a_budget_and_every_run_hands_ba
     for step in range(STEPS, STEPS + 4):
         world.step(step * STEP_S + DAY_S, guard=False, said=None, fails=False)
     assert not world.track.is_shed
-    assert world.value in (80.0, 100.0)
+    assert world.value in (found, 100.0)

@@ -5,9 +5,10 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.curtailment import RESERVED_WRITES, Action, Ramp
+from rules.curtailment import RESERVED_WRITES
 from rules.demand import DemandWindow, window_start_s
 from rules.limiter import LimiterRules, Part, Standing, Why, after, decide, writes_to_shed
+from rules.shedding import Action, Ramp
 
 STEP_S, WINDOW_S, DAY_S = 30, 900, 86_400
 

@@ -9,7 +9,8 @@ from config.problems import ConfigurationError
 from monitor.dispatch.desk import plans_of
 from monitor.dispatch.keys import dispatcher_of
 from monitor.keys import new_key
-from rules.curtailment import Mode, Ramp
+from rules.curtailment import Mode
+from rules.shedding import Ramp, Sheds
 
 KEY, DIGEST = new_key()
 SITE = """\
@@ -55,6 +56,34 @@ def test_a_plan_is_understood_with_what_its_profiles_say(tmp_path):
     assert (warmer.low, warmer.high, warmer.by, warmer.release) == (5.0, 10.0, 2.0, None)
     assert (warmer.ramp, warmer.writes_per_day) == (Ramp(0.5, 60.0), 20)
     assert (stop.to, stop.release, stop.writes_per_day) == (0.0, 2.0, 24)
+    assert (warmer.sheds, stop.sheds) == (Sheds.UP, Sheds.EITHER)
+
+
+VALVE = """\
+profile: valve
+version: 1
+maker: any
+model: valve of the tests
+family: chilled_water
+source: [a test]
+transport: modbus
+points:
+  valve_setpoint: {address: 0, type: u16, unit: "%", writable: {between: [0, 100]}}
+"""
+
+
+def test_a_value_of_which_nobody_says_which_way_it_sheds_is_refused_with_the_cure(tmp_path):
+    (tmp_path / "valve.yaml").write_text(VALVE, encoding="utf-8")
+    onto = ("profile: trane_pic_rthd", "profile: ./valve.yaml")
+    point = ("ch.chw_setpoint, by: 2", "ch.valve_setpoint, to: 20")
+    guard = ("      guards:\n        - {point: ch.chw_supply_temp, above: 12}\n", "")
+    with pytest.raises(ConfigurationError) as refused:
+        loaded(tmp_path, onto, point, guard)
+    assert re.search(r"site\.yaml:\d+:\d+: .*Nobody says which way.*sheds", str(refused.value))
+    said = loaded(tmp_path, onto, (point[0], point[1] + ", sheds: down"), guard)
+    assert plans_of(said)["summer"].actions[0].sheds is Sheds.DOWN
+    (tmp_path / "valve.yaml").write_text(VALVE.replace("100]}", "100], sheds: up}"), encoding="utf-8")
+    assert plans_of(loaded(tmp_path, onto, point, guard))["summer"].actions[0].sheds is Sheds.UP
 
 
 @pytest.mark.parametrize(
@@ -69,6 +98,9 @@ def test_a_plan_is_understood_with_what_its_profiles_say(tmp_path):
         ("by: 2}", "by: 2, floor: 12, ceiling: 10}", "12.*10"),
         ("by: 2}", "by: 2, to: 9}", "exactly one of 'to'"),
         ("by: 2}", "priority: 2}", "exactly one of 'to'"),
+        ("by: 2}", "by: -2}", "'by' goes -2 and the value sheds load going up"),
+        ("by: 2}", "by: 2, sheds: down}", "the value sheds load going down"),
+        ("by: 2}", "by: 2, sheds: sideways}", "sheds"),
         ("by: 2}", "by: 2, release: hand-back}", "knows no value that hands this point back"),
         ("by: 2}", "by: 2, release: 30}", "30 lies outside"),
         ("by: 2}", "by: 2, writes_per_day: 49}", "more than the device bears .48"),

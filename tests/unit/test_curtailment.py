@@ -7,13 +7,11 @@ import pytest
 from rules.curtailment import (
     NEXT,
     OPEN,
-    Action,
     Event,
     Guard,
     Life,
     Mode,
     Plan,
-    Ramp,
     Reading,
     Signal,
     Track,
@@ -26,6 +24,7 @@ from rules.curtailment import (
     within_budget,
 )
 from rules.quality import Quality
+from rules.shedding import Action, Ramp
 
 START, END = 1_000_000, 4_600_000  # an hour
 SHED = Wish(is_release=False, value=None)

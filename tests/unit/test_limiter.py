@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from rules.curtailment import Action, Ramp
 from rules.demand import DemandWindow
 from rules.limiter import Decision, LimiterRules, Part, Standing, Why, after, decide, writes_to_shed
+from rules.shedding import Action, Ramp
 
 RULES = LimiterRules(dead_man_s=3600)
 AT_MS = 600_000

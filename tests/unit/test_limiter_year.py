@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from rules.curtailment import Action, Mode, Plan
+from rules.curtailment import Mode, Plan
 from rules.limiter import LimiterRules
 from rules.limiter_year import Load, Peak, Rooms, peaks, simulate, whole_peak
+from rules.shedding import Action
 
 RULES = LimiterRules(dead_man_s=7200, freeze_s=60, settle_s=60)
 
