@@ -121,6 +121,11 @@ class PlanSettings(Settings):
     baseline: str = Field(
         default="", description="Preset that events are held against while they last; none when left out."
     )
+    programme: str = Field(
+        default="",
+        description="Whose notice, hours, events a day and least kW hold: a family or one text.",
+    )
+    bid: float | None = Field(default=None, gt=0, description="Price that is bid for each kWh, as agreed.")
     actions: tuple[ActionSettings, ...] = Field(min_length=1)
     guards: tuple[GuardSettings, ...] = ()
 

@@ -10,6 +10,7 @@ from config.curtailment import sheds_of, writable_of
 from config.device_checks import Profiles, devices_of
 from config.positions import Node, Source
 from config.problems import ConfigurationError, Problem, did_you_mean
+from config.programme_texts import load_programme, programme_families, programme_names
 from drivers.modbus_profile import ModbusProfile
 from drivers.mqtt_profile import MqttProfile
 from drivers.writable import Writable, allows
@@ -35,6 +36,7 @@ def check_curtailment(root: Node, source: Source, base: Path, profiles: Profiles
         *checks.guards(),
         *checks.armed(),
         *checks.baselines(base),
+        *checks.programmes(base),
     ]
 
 
@@ -79,6 +81,21 @@ class _CurtailmentChecks(Checks):
             except ConfigurationError:
                 hint = did_you_mean(preset.text, preset_names())
                 yield self.at("dispatch.unknown_preset", preset, hint, preset=preset.text)
+
+    def programmes(self, base: Path) -> Iterator[Problem]:
+        """Programmes that there are."""
+        for plan in self.plans:
+            programme = plan.get("programme")
+            if programme is None or not programme.text:
+                continue
+            known = programme_families()
+            if programme.text in known:
+                continue
+            try:
+                load_programme(programme.text, base)
+            except ConfigurationError:
+                hint = did_you_mean(programme.text, (*known, *programme_names()))
+                yield self.at("dr.unknown_programme", programme, hint, name=programme.text)
 
     def actions(self) -> Iterator[Problem]:
         """Points that may be written, with values that the device bears."""

@@ -179,6 +179,11 @@ def programme_names() -> tuple[str, ...]:
     return own_names(FOLDER)
 
 
+def programme_families() -> tuple[str, ...]:
+    """Families of the texts that come with the product."""
+    return tuple(dict.fromkeys(_named(name).family for name in programme_names()))
+
+
 def load_programme(name_or_path: str, base: Path) -> Programme:
     """Read a programme's text by its name, or by the path of a file of one's own that ends in ``.yaml``.
 

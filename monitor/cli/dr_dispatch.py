@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from config.event_times import TimeRefusedError, event_instant
 from config.loading import LoadedSite, load_site
-from config.words import say
+from config.words import say, say_error
 from monitor.cli.handing_over import carried_out
 from monitor.cli.words import tell
 from monitor.clock import SystemClock
@@ -45,6 +45,8 @@ class Said:
     operator: str = ""
     key_file: Path | None = None
     note: str = ""
+    programme: str = ""
+    is_draft: bool = False
 
 
 def run_asked(path: Path, said: Said, language: str) -> int:
@@ -65,6 +67,8 @@ def run_asked(path: Path, said: Said, language: str) -> int:
         tell(refusal_text(error, zone, language))
         return PROBLEM
     sys.stdout.write(_told(outcome, zone, language) + "\n")
+    for remark in outcome.remarks:
+        sys.stdout.write(say("dispatch.remark", language, text=say_error(remark, language)) + "\n")
     return FINE
 
 
@@ -112,6 +116,8 @@ def _request(said: Said, zone: ZoneInfo, now_ms: int) -> EventRequest:
         operator=said.operator,
         key=key_of(said.key_file) if said.operator else "",
         note=said.note.strip(),
+        programme=said.programme,
+        is_draft=said.is_draft,
     )
 
 

@@ -35,6 +35,7 @@ KeyFileOption = Annotated[Path | None, typer.Option("--key-file", metavar="FILE"
 FileOption = Annotated[
     Path | None, typer.Option("--file", metavar="FILE", help=say("trigger.opt_file", LANGUAGE))
 ]
+ProgrammeOption = Annotated[str, typer.Option("--programme", metavar="NAME", help=_help("opt_programme"))]
 NoteOption = Annotated[str, typer.Option("--note", metavar="TEXT", help=_help("opt_note"))]
 
 
@@ -50,16 +51,34 @@ def schedule(
     note: NoteOption = "",
     event: Annotated[str, typer.Option("--id", metavar="ID", help=_help("opt_id"))] = "",
     file: FileOption = None,
+    programme: ProgrammeOption = "",
+    draft: Annotated[bool, typer.Option("--draft", help=_help("opt_draft"))] = False,
     site: SiteOption = SITE,
 ) -> None:
     """Write an event down that begins later, or those of a file."""
     from monitor.cli.dr_dispatch import Said, run_asked
 
-    said = Said("schedule", plan, event, start, end, length, mode, kw, operator, key_file, note)
+    said = Said(
+        "schedule", plan, event, start, end, length, mode, kw, operator, key_file, note, programme, draft
+    )
     if file is not None or not start:
         from monitor.cli.dr_event_list import run_event_list
 
         raise typer.Exit(run_event_list(site, said, file, LANGUAGE))
+    raise typer.Exit(run_asked(site, said, LANGUAGE))
+
+
+def confirm(
+    event: EventArgument,
+    operator: OperatorOption = "",
+    key_file: KeyFileOption = None,
+    note: NoteOption = "",
+    site: SiteOption = SITE,
+) -> None:
+    """Make an event of a draft."""
+    from monitor.cli.dr_dispatch import Said, run_asked
+
+    said = Said("confirm", event=event, operator=operator, key_file=key_file, note=note)
     raise typer.Exit(run_asked(site, said, LANGUAGE))
 
 
@@ -73,12 +92,13 @@ def trigger(
     key_file: KeyFileOption = None,
     note: NoteOption = "",
     event: Annotated[str, typer.Option("--id", metavar="ID", help=_help("opt_id"))] = "",
+    programme: ProgrammeOption = "",
     site: SiteOption = SITE,
 ) -> None:
     """Begin an event now."""
     from monitor.cli.dr_dispatch import Said, run_asked
 
-    said = Said("trigger", plan, event, "", end, length, mode, kw, operator, key_file, note)
+    said = Said("trigger", plan, event, "", end, length, mode, kw, operator, key_file, note, programme)
     raise typer.Exit(run_asked(site, said, LANGUAGE))
 
 
@@ -185,6 +205,7 @@ def add_event_commands(group: typer.Typer) -> None:
     for name, command in (
         ("plan", plan),
         ("schedule", schedule),
+        ("confirm", confirm),
         ("trigger", trigger),
         ("abort", abort),
         ("cancel", cancel),

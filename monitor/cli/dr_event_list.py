@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from config.event_list import CalledEvent, read_event_list
 from config.loading import LoadedSite, load_site
-from config.words import say
+from config.words import say, say_error
 from monitor.cli.dr_dispatch import (
     ANSWER_WITHIN_S,
     FINE,
@@ -34,7 +34,9 @@ def run_event_list(path: Path, said: Said, file: Path | None, language: str) -> 
     -------
     0 fine; 1 something of it is refused, and nothing was written; 2 wrong use.
     """
-    if file is None or any((said.start, said.end, said.length, said.event, said.kw is not None)):
+    if file is None or any(
+        (said.start, said.end, said.length, said.event, said.kw is not None, said.programme)
+    ):
         tell(say("trigger.start_or_file", language))
         return WRONG_USE
     if said.mode and said.mode not in list(Mode):
@@ -60,7 +62,18 @@ def run_event_list(path: Path, said: Said, file: Path | None, language: str) -> 
         return PROBLEM
     counts = {"added": outcome.added, "unchanged": outcome.unchanged}
     sys.stdout.write(say("trigger.taken", language, file=file.name, **counts) + "\n")
+    for text, rows in _remarks(outcome, language).items():
+        told = say("dispatch.remark", language, text=text)
+        sys.stdout.write(say("trigger.row", language, file=file.name, row=", ".join(rows), text=told) + "\n")
     return FINE
+
+
+def _remarks(outcome: EventListOutcome, language: str) -> dict[str, list[str]]:
+    """Rows by what is remarked of them: a season of the same says it once."""
+    found: dict[str, list[str]] = {}
+    for remark in outcome.remarks:
+        found.setdefault(say_error(remark, language), []).append(str(remark["data"]["row"]))
+    return found
 
 
 def _request(said: Said, file: Path, called: tuple[CalledEvent, ...], key: str) -> EventListRequest:
@@ -81,6 +94,8 @@ def _request(said: Said, file: Path, called: tuple[CalledEvent, ...], key: str) 
             programme=one.programme,
             operator=said.operator,
             note=said.note.strip() or one.source,
+            is_draft=said.is_draft,
+            bid=None if one.bid is None else float(one.bid),
             noticed_ms=0 if one.notice is None else round(one.notice.timestamp() * 1000),
         )
 

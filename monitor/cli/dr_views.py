@@ -180,7 +180,8 @@ def _local(text: str, zone: tzinfo) -> str:
 def _table(language: str, *columns: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in columns:
-        table.add_column(say(f"dispatch.{column}", language))
+        is_name = column in ("col_event", "col_action")  # what is typed again is never cut
+        table.add_column(say(f"dispatch.{column}", language), no_wrap=is_name, overflow="fold")
     return table
 
 

@@ -4,7 +4,7 @@ It runs in the writer's thread, and decides from what stands in the store. What 
 dispatcher's business.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -14,10 +14,12 @@ from config.curtailment import Profiles, plan_of
 from config.loading import LoadedSite
 from monitor.clock import Clock
 from monitor.dispatch.keys import dispatcher_of
+from monitor.dispatch.terms import Agreed, Remarks, check_terms
 from monitor.store.database import LedgerRefused, StoreError
 from monitor.store.deliveries import add_audit
 from monitor.store.event_requests import (
     LIVES_FOR_MS,
+    NO_PROGRAMME,
     EventListOutcome,
     EventListRequest,
     EventOutcome,
@@ -37,6 +39,9 @@ from monitor.timestamps import iso_utc
 from rules.curtailment import OPEN, WAITING, Life, Mode, Plan, Signal
 
 _STRENGTH = (Mode.MONITOR_ONLY, Mode.DRY_RUN, Mode.LIVE)
+
+MONTH_MS = 32 * 86_400_000
+"""No month is longer: limits of a month and of a day look no further."""
 
 LATE_MS = 1_000
 """A start so little ago is now: somebody typed it, and the request took its way."""
@@ -64,19 +69,23 @@ class EventDesk:
         self._changed = changed
         self._plans = plans_of(loaded)
         self._notice_s = {one.id: one.least_notice_s for one in self._settings.plans}
+        self._programmes = {one.id: one.programme for one in self._settings.plans}
+        self._bids = {one.id: one.bid for one in self._settings.plans}
+        self._folder = loaded.folder
 
     def carry_out(self, engine: WriterEngine, site: str, request: EventRequest) -> EventOutcome:
         """Carry a request out. Raises ``StoreError`` for what is refused; then nothing has changed."""
         now_ms = self._now_ms(request)
         try:
-            row = self._carried_out(engine, site, request, now_ms)
+            row, remarks = self._carried_out(engine, site, request, now_ms)
         except StoreError as error:
             self._audit(engine, site, request, now_ms, refused=error.code)
             raise
-        self._audit(engine, site, request, now_ms, event=row.id)
+        told = ", ".join(one["code"] for one in remarks)
+        self._audit(engine, site, request, now_ms, event=row.id, remarks=told)
         if self._changed is not None:
             self._changed()
-        return EventOutcome(row.id, row.life.value, row.mode.value, row.start_ms, row.end_ms)
+        return EventOutcome(row.id, row.life.value, row.mode.value, row.start_ms, row.end_ms, remarks)
 
     def carry_out_list(self, engine: WriterEngine, site: str, request: EventListRequest) -> EventListOutcome:
         """Write down the events of a file that are not there yet.
@@ -87,7 +96,7 @@ class EventDesk:
         now_ms = self._now_ms(request)
         told: dict[str, Any] = {"file": request.file_name, "operator": request.operator}
         try:
-            new = self._new_of_list(engine, site, request, now_ms)
+            new, remarks = self._new_of_list(engine, site, request, now_ms)
         except StoreError as error:
             add_audit(engine, site, now_ms, request.who, "dr.schedule_list", {**told, "refused": error.code})
             raise
@@ -96,14 +105,15 @@ class EventDesk:
         add_audit(engine, site, now_ms, request.who, "dr.schedule_list", told)
         if self._changed is not None:
             self._changed()
-        return EventListOutcome(len(new), len(request.events) - len(new))
+        return EventListOutcome(len(new), len(request.events) - len(new), remarks)
 
     def _new_of_list(
         self, engine: WriterEngine, site: str, request: EventListRequest, now_ms: int
-    ) -> list[EventRow]:
+    ) -> tuple[list[EventRow], Remarks]:
         standing = {row.id: row for row in events(engine, site, ids=[one.event for one in request.events])}
         new: list[EventRow] = []
         problems: list[StoreError] = []
+        remarks: list[dict[str, Any]] = []
         for number, one in zip(request.rows, request.events, strict=True):
             known = standing.get(one.event)
             if known is not None and _is_same(known, one):
@@ -112,14 +122,17 @@ class EventDesk:
                 problems.append(StoreError("dispatch.known_event", event=one.event, row=number))
                 continue
             try:
-                new.append(self._new_row(engine, site, one, now_ms))
+                row, said = self._new_row(engine, site, one, now_ms, new)
             except StoreError as error:
                 problems.append(StoreError(error.code, **error.data, row=number))
+                continue
+            new.append(row)
+            remarks += [{"code": each["code"], "data": each["data"] | {"row": number}} for each in said]
         if problems:
             raise LedgerRefused(problems)
-        if any(row.mode is Mode.LIVE for row in new):
+        if any(_is_armed(row) for row in new):
             self._check_key(request)  # once: it takes a tenth of a second
-        return new
+        return new, tuple(remarks)
 
     def _now_ms(self, request: EventRequest | EventListRequest) -> int:
         now_ms = self._clock.now_ms()
@@ -127,45 +140,64 @@ class EventDesk:
             raise StoreError("dispatch.expired", asked=iso_utc(request.asked_ms))
         return now_ms
 
-    def _carried_out(self, engine: WriterEngine, site: str, request: EventRequest, now_ms: int) -> EventRow:
+    def _carried_out(
+        self, engine: WriterEngine, site: str, request: EventRequest, now_ms: int
+    ) -> tuple[EventRow, Remarks]:
         if request.what in ("schedule", "trigger"):
             return self._begin(engine, site, request, now_ms)
         found = events(engine, site, ids=[request.event])
         if not found:
             raise StoreError("dispatch.unknown_event", event=request.event)
+        if request.what == "confirm":
+            return self._confirm(engine, site, found[0], request, now_ms)
         if request.what == "signal":
-            return self._signal(engine, site, found[0], request, now_ms)
-        return self._end(engine, site, found[0], request, now_ms)
+            return self._signal(engine, site, found[0], request, now_ms), ()
+        return self._end(engine, site, found[0], request, now_ms), ()
 
     # -- a new event ------------------------------------------------------------------------------------
 
-    def _begin(self, engine: WriterEngine, site: str, request: EventRequest, now_ms: int) -> EventRow:
-        row = self._new_row(engine, site, request, now_ms)
-        if row.mode is Mode.LIVE:
+    def _begin(
+        self, engine: WriterEngine, site: str, request: EventRequest, now_ms: int
+    ) -> tuple[EventRow, Remarks]:
+        row, remarks = self._new_row(engine, site, request, now_ms)
+        if _is_armed(row):
             self._check_key(request)
         add_event(engine, site, row)
-        return row
+        return row, remarks
 
-    def _new_row(self, engine: WriterEngine, site: str, request: EventRequest, now_ms: int) -> EventRow:
-        """What would be written down. Raises ``StoreError``; the key was not looked at."""
+    def _new_row(
+        self,
+        engine: WriterEngine,
+        site: str,
+        request: EventRequest,
+        now_ms: int,
+        beside: Sequence[EventRow] = (),
+    ) -> tuple[EventRow, Remarks]:
+        """What would be written down. Raises ``StoreError``; the key was not looked at.
+
+        Parameters
+        ----------
+        beside : what is to be written down together with it.
+        """
         plan = self._plans.get(request.plan)
         if plan is None:
             raise StoreError("dispatch.unknown_plan", plan=request.plan, known=", ".join(self._plans) or "-")
         if request.what == "trigger" and self._changed is None:
             raise StoreError("dispatch.nobody_acts")
         start_ms = now_ms if request.what == "trigger" else request.start_ms
-        self._check_time(plan, start_ms, request, now_ms)
+        self._check_time(plan, start_ms, request.end_ms, now_ms)
         mode = self._mode(plan, request)
         wanted_kw = request.wanted_kw
         whole_kw = sum(action.expected_kw for action in plan.actions)
         if wanted_kw is not None and not 0 < wanted_kw <= whole_kw:
             raise StoreError("dispatch.not_enough", wanted=f"{wanted_kw:g}", expected=f"{whole_kw:g}")
-        self._check_free(engine, site, start_ms, request.end_ms)
-        return EventRow(
+        if not request.is_draft:
+            self._check_free(engine, site, start_ms, request.end_ms)
+        row = EventRow(
             id=self._id(engine, site, request, start_ms),
             plan=replace(plan, mode=mode),
             mode=mode,
-            life=Life.SCHEDULED,
+            life=Life.DRAFT if request.is_draft else Life.SCHEDULED,
             start_ms=start_ms,
             end_ms=request.end_ms,
             noticed_ms=min(request.noticed_ms or now_ms, now_ms),
@@ -173,22 +205,64 @@ class EventDesk:
             who=_who(request),
             changed_ms=now_ms,
             wanted_kw=wanted_kw,
-            programme=request.programme,
+            programme=self._programme(request),
             note=request.note,
             signal=Signal(request.signal, now_ms, request.ttl_s),
         )
+        return row, self._terms(engine, site, row, request.bid, beside)
 
-    def _check_time(self, plan: Plan, start_ms: int, request: EventRequest, now_ms: int) -> None:
-        if request.end_ms <= start_ms:
+    def _confirm(
+        self, engine: WriterEngine, site: str, event: EventRow, request: EventRequest, now_ms: int
+    ) -> tuple[EventRow, Remarks]:
+        """A draft becomes an event; whatever an event is held against holds now."""
+        if event.life is not Life.DRAFT:
+            raise StoreError("dispatch.not_draft", event=event.id, life=event.life.value)
+        if event.mode is Mode.LIVE:
+            self._check_key(request)
+        self._check_time(event.plan, event.start_ms, event.end_ms, now_ms)
+        self._check_free(engine, site, event.start_ms, event.end_ms)
+        called = replace(event, life=Life.SCHEDULED, noticed_ms=now_ms)  # nobody was told of a draft
+        remarks = self._terms(engine, site, called)
+        step = Step(event.id, now_ms, Life.SCHEDULED.value, _who(request), {"note": request.note})
+        if not move_event(engine, site, event.id, (Life.DRAFT,), called.life, step, now_ms):
+            raise StoreError("dispatch.changed_meanwhile", event=event.id)
+        return called, remarks
+
+    def _programme(self, request: EventRequest) -> str:
+        wanted = request.programme or self._programmes[request.plan]
+        return "" if wanted == NO_PROGRAMME else wanted
+
+    def _terms(
+        self,
+        engine: WriterEngine,
+        site: str,
+        row: EventRow,
+        bid: float | None = None,
+        beside: Sequence[EventRow] = (),
+    ) -> Remarks:
+        """What its programme remarks. Raises ``StoreError`` for what it does not take."""
+        if not row.programme:
+            return ()
+        whole_kw = sum(action.expected_kw for action in row.plan.actions)
+        kw = whole_kw if row.wanted_kw is None else row.wanted_kw
+        bid = self._bids.get(row.plan.id) if bid is None else bid
+        times_ms = row.start_ms, row.end_ms, row.noticed_ms
+        agreed = Agreed(row.programme, *times_ms, kw, bid, binds=_is_armed(row))
+        near = events(engine, site, starts_ms=(row.start_ms - MONTH_MS, row.start_ms + MONTH_MS))
+        others = [other for other in (*near, *beside) if other.id != row.id]
+        return check_terms(agreed, others, self._zone, self._folder)
+
+    def _check_time(self, plan: Plan, start_ms: int, end_ms: int, now_ms: int) -> None:
+        if end_ms <= start_ms:
             raise StoreError("dispatch.ends_before_start")
-        if request.end_ms <= now_ms or start_ms < now_ms - LATE_MS:
+        if end_ms <= now_ms or start_ms < now_ms - LATE_MS:
             raise StoreError("dispatch.past", start=iso_utc(start_ms), now=iso_utc(now_ms))
-        length_s = (request.end_ms - start_ms) / 1000
+        length_s = (end_ms - start_ms) / 1000
         if length_s > plan.dead_man_s:
             raise StoreError(
                 "dispatch.longer_than_dead_man", length=f"{length_s:g}", dead_man=f"{plan.dead_man_s:g}"
             )
-        notice_s = self._notice_s[plan.id]
+        notice_s = self._notice_s.get(plan.id, 0.0)  # a draft may be older than the site file
         if start_ms - now_ms < round(1000 * notice_s):
             given = f"{max(0, start_ms - now_ms) / 60_000:.0f}"
             raise StoreError("dispatch.notice_too_short", wanted=f"{notice_s / 60:g}", given=given)
@@ -259,6 +333,11 @@ class EventDesk:
         detail |= {"operator": request.operator, "note": request.note, **more}
         told = {key: value for key, value in detail.items() if value}
         add_audit(engine, site, now_ms, request.who, f"dr.{request.what}", told)
+
+
+def _is_armed(row: EventRow) -> bool:
+    """Whether it will write to equipment, so that a key and a programme's terms are wanted."""
+    return row.mode is Mode.LIVE and row.life is not Life.DRAFT
 
 
 def _is_same(row: EventRow, request: EventRequest) -> bool:

@@ -5,7 +5,9 @@ from typing import Any, Literal
 
 from monitor.store.database import StoreError
 
-Wanted = Literal["schedule", "trigger", "abort", "cancel", "signal"]
+Wanted = Literal["schedule", "confirm", "trigger", "abort", "cancel", "signal"]
+
+NO_PROGRAMME = "-"
 
 LIVES_FOR_MS = 60_000
 """A request that nobody took up for so long is refused: nobody wants an hour-old trigger carried out."""
@@ -22,6 +24,9 @@ class EventRequest:
     operator, key : who arms it; what is live needs a dispatcher. The key is forgotten once it was looked at.
     who, source : who was logged in, and what the wish came through.
     noticed_ms : when a new event was announced; 0 is now.
+    is_draft : write it down only; it waits until somebody confirms it.
+    programme : of a new event, instead of its plan's; ``NO_PROGRAMME`` binds it to none.
+    bid : price that was bid, instead of its plan's.
     signal, ttl_s : of a signal: whether the event is to hold, and for how long that is good.
     """
 
@@ -42,6 +47,8 @@ class EventRequest:
     signal: bool = True
     ttl_s: float | None = None
     noticed_ms: int = 0
+    is_draft: bool = False
+    bid: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +73,28 @@ class EventListRequest:
 
 @dataclass(frozen=True, slots=True)
 class EventListOutcome:
-    """How many events are new, and how many stood there already."""
+    """How many events are new, and how many stood there already.
+
+    Attributes
+    ----------
+    remarks : ``{code, data}`` of what the programmes have to say; the data name the row.
+    """
 
     added: int
     unchanged: int
+    remarks: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class EventOutcome:
-    """Which event, and where it stands now."""
+    """Which event, and where it stands; ``remarks`` are ``{code, data}`` of what its programme has to say."""
 
     event: str
     life: str
     mode: str
     start_ms: int
     end_ms: int
+    remarks: tuple[dict[str, Any], ...] = ()
 
 
 def no_desk(_engine: Any, _site: str, _request: Any) -> Any:

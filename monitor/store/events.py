@@ -128,13 +128,24 @@ def _add_event(connection: Connection, site: str, event: EventRow) -> None:
 
 
 def move_event(
-    engine: Engine, site: str, event: str, expected: Collection[Life], to: Life, step: Step
+    engine: Engine,
+    site: str,
+    event: str,
+    expected: Collection[Life],
+    to: Life,
+    step: Step,
+    noticed_ms: int | None = None,
 ) -> bool:
-    """Let an event go on in its life; False when somebody else has changed it meanwhile."""
+    """Let an event go on in its life, announced at ``noticed_ms`` where that is given.
+
+    False when somebody else has changed it meanwhile.
+    """
     table = curtailment_events
     values: dict[str, Any] = {"life": to.value, "changed_ms": step.at_ms}
     if to in (Life.ENDED, Life.ABORTED, Life.CANCELLED):
         values["ended_ms"] = step.at_ms
+    if noticed_ms is not None:
+        values["noticed_ms"] = noticed_ms
     with engine.begin() as connection:
         done = connection.execute(
             update(table)
@@ -271,15 +282,21 @@ def last_shed_ms(engine: Engine, site: str, plan: str) -> dict[str, int]:
 
 
 def events(
-    engine: Engine, site: str, lives: Collection[Life] | None = None, ids: Sequence[str] | None = None
+    engine: Engine,
+    site: str,
+    lives: Collection[Life] | None = None,
+    ids: Sequence[str] | None = None,
+    starts_ms: tuple[int, int] | None = None,
 ) -> list[EventRow]:
-    """Events in the order of their starts."""
+    """Events in the order of their starts; ``starts_ms`` takes those that begin within [first, last]."""
     table = curtailment_events
     query = select(table).where(table.c.site == site).order_by(table.c.start_ms, table.c.id)
     if lives is not None:
         query = query.where(table.c.life.in_([one.value for one in lives]))
     if ids is not None:
         query = query.where(table.c.id.in_(ids))
+    if starts_ms is not None:
+        query = query.where(table.c.start_ms.between(*starts_ms))
     with engine.connect() as connection:
         return [_event(row) for row in connection.execute(query).mappings()]
 

@@ -16,7 +16,7 @@ from config.curtailment import LONGEST_S
 from config.event_times import TimeRefusedError, event_instant
 from config.loading import LoadedSite
 from config.site import Language
-from config.words import say
+from config.words import say, say_error
 from monitor.clock import Clock
 from monitor.event_words import refusal_text
 from monitor.store.database import LedgerRefused, StoreError, WriterLock
@@ -39,6 +39,7 @@ _STATUS = {
     "dispatch.not_cancellable": 409,
     "dispatch.not_active": 409,
     "dispatch.not_open": 409,
+    "dispatch.not_draft": 409,
     "dispatch.not_dispatcher": 403,
     "dispatch.wrong_key": 403,
     "dispatch.unknown_operator": 403,
@@ -53,7 +54,7 @@ class AskedEvent(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    what: Literal["schedule", "trigger", "abort", "cancel", "signal"]
+    what: Literal["schedule", "confirm", "trigger", "abort", "cancel", "signal"]
     plan: str = Field(default="", max_length=120)
     event: str = Field(default="", max_length=120)
     start: str = Field(default="", max_length=40)
@@ -63,6 +64,7 @@ class AskedEvent(BaseModel):
     kw: float | None = Field(default=None, allow_inf_nan=False)
     programme: str = Field(default="", max_length=120)
     note: str = Field(default="", max_length=1000)
+    draft: bool = False
     active: bool = True
     ttl_s: float | None = Field(default=None, gt=0, le=LONGEST_S)
 
@@ -140,6 +142,7 @@ class EventDoor:
             operator=operator,
             key=key,
             note=asked.note.strip(),
+            is_draft=asked.draft and asked.what == "schedule",
             signal=asked.active,
             ttl_s=asked.ttl_s,
         )
@@ -228,4 +231,6 @@ def add_event_door(app: FastAPI, loaded: LoadedSite, clock: Clock, language_of: 
             return JSONResponse(told, turned.status, headers)
         facts = {"event": outcome.event, "life": outcome.life, "mode": outcome.mode}
         times = {"start": iso_utc(outcome.start_ms), "end": iso_utc(outcome.end_ms)}
-        return JSONResponse(facts | times, status, headers)
+        language = language_of(request)
+        remarks = [{"code": one["code"], "words": say_error(one, language)} for one in outcome.remarks]
+        return JSONResponse({**facts, **times, "remarks": remarks}, status, headers)

@@ -103,7 +103,10 @@ def cancelled(page, event):
 def test_an_event_is_scheduled_told_of_and_cancelled(site, page, daemon):
     answer = scheduled(page, "first", kw=50, programme="bidding", note="hot", ttl_s=7200)
     assert answer.headers["cache-control"] == "no-store"
-    assert answer.json() == {
+    told = answer.json()
+    (remark,) = told.pop("remarks")
+    assert (remark["code"], "'bidding'" in remark["words"]) == ("dispatch.unknown_programme", True)
+    assert told == {
         "event": "first", "life": "scheduled", "mode": "live",
         "start": "2025-11-24T18:00:00.000Z", "end": "2025-11-24T18:30:00.000Z",
     }  # fmt: skip
@@ -117,6 +120,15 @@ def test_an_event_is_scheduled_told_of_and_cancelled(site, page, daemon):
     assert (answer.status, answer.json()["life"]) == (201, "scheduled")
     assert cancelled(page, "now").json()["start"] == "2025-11-24T16:00:00.000Z"
     assert KEY.encode() not in (site.store_path.with_name(site.store_path.name + ".requests")).read_bytes()
+
+
+def test_a_draft_is_written_down_and_confirmed(site, page, daemon):
+    assert scheduled(page, "maybe", draft=True).json()["life"] == "draft"
+    answer = ask(page, {"what": "confirm", "event": "maybe"})
+    assert (answer.status, answer.json()["life"]) == (200, "scheduled"), answer.text
+    answer = ask(page, {"what": "confirm", "event": "maybe"})
+    assert (answer.status, answer.json()["error"]["code"]) == (409, "dispatch.not_draft")
+    cancelled(page, "maybe")
 
 
 @pytest.mark.parametrize(

@@ -47,14 +47,16 @@ def events(site):
 def test_a_file_is_scheduled_whole_and_once(site, capsys):
     text = row("a", 13, 50) + row("b", 15)
     code, said = schedule(site, capsys, text)
-    assert (code, said.strip()) == (0, "events.csv: 2 events scheduled, 0 stood there already.")
+    taken, remark = said.strip().splitlines()
+    assert (code, taken) == (0, "events.csv: 2 events scheduled, 0 stood there already.")
+    assert remark.startswith("events.csv: row 2, 3: Remark: Nothing is known of the programme 'bidding'")
     first, second = events(site)
     assert (first.id, first.wanted_kw, first.programme, first.note) == ("a", 50.0, "bidding", "letter")
     assert (first.source, first.mode, second.wanted_kw) == ("file", "live", None)
     told = datetime.fromtimestamp(first.noticed_ms / 1000, ZONE)
     assert told == datetime(2020, 1, 2, 3, tzinfo=ZONE)
     code, said = schedule(site, capsys, text + row("c", 17))
-    assert (code, said.strip()) == (0, "events.csv: 1 events scheduled, 2 stood there already.")
+    assert (code, said.splitlines()[0]) == (0, "events.csv: 1 events scheduled, 2 stood there already.")
     assert [one.id for one in events(site)] == ["a", "b", "c"]
 
 
@@ -78,6 +80,18 @@ def test_what_is_wrong_with_one_row_keeps_all_of_them_out(site, capsys, text, to
     assert [one.id for one in events(site)] == ["a"]
 
 
+def test_a_file_of_drafts_wants_no_key_and_each_is_confirmed_with_one(site, capsys):
+    assert schedule(site, capsys, row("a", 13) + row("b", 14),
+                    "--draft", operator=())[0] == 0  # fmt: skip
+    assert [one.life for one in events(site)] == ["draft", "draft"]
+    assert run_here(capsys, site.path, "confirm", "a")[0] == 1
+    code, said = run_here(capsys, site.path, "confirm", "a", "--operator", "wang")
+    assert (code, "Event a: scheduled, live" in said) == (0, True), said
+    assert [one.life for one in events(site)] == ["scheduled", "draft"]
+    code, said = run_here(capsys, site.path, "confirm", "a", "--operator", "wang")
+    assert (code, "Event 'a' is scheduled; only a draft can be confirmed" in said) == (1, True), said
+
+
 def test_a_key_is_wanted_once_for_all(site, capsys):
     code, said = schedule(site, capsys, row("a", 13) + row("b", 15), operator=("--operator", "lin"))
     assert (code, "may look on but not dispatch" in said, events(site)) == (1, True, [])
@@ -95,7 +109,13 @@ def test_a_cancelled_event_is_not_called_again_by_its_file(site, capsys):
 
 
 def test_a_start_and_a_file_exclude_each_other(site, capsys):
-    for more in (("--start", f"{DAY}T13:00"), ("--kw", "3"), ("--for", "2h"), ("--id", "x")):
+    for more in (
+        ("--start", f"{DAY}T13:00"),
+        ("--kw", "3"),
+        ("--for", "2h"),
+        ("--id", "x"),
+        ("--programme", "x"),
+    ):
         code, said = schedule(site, capsys, row("a", 13), *more)
         assert (code, "or --file alone" in said) == (2, True), said
     assert events(site) == []
