@@ -32,7 +32,6 @@ from monitor.store.care.quarantine import (
     damage_in,
     mark_damaged,
     quarantine_if_damaged,
-    speaks_of_damage,
 )
 from monitor.store.database import StoreError, WriterLock, in_words, open_writer
 from monitor.store.deliveries import DAEMON, add_audit
@@ -287,7 +286,7 @@ class Daemon:
         self._writer.submit(Commit(snapshot=self._pipeline.snapshot()))
         whole = self._writer.close()
         self._opened.close()
-        if not whole and not speaks_of_damage(self._writer.last_error):
+        if not whole and self._writer.damage is None:
             facts = {"commits": self._writer.waiting(), "reason": self._writer.last_error or ""}
             raise StoreError("store.not_all_written", path=str(self.loaded.store_path), **facts)
 

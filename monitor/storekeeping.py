@@ -10,7 +10,7 @@ from config.site import Site
 from config.words import Spoken
 from monitor.clock import SteadyClock
 from monitor.store.care.files import in_mb
-from monitor.store.care.quarantine import damage_in, quarantined_beside, speaks_of_damage
+from monitor.store.care.quarantine import damage_in, quarantined_beside
 from monitor.store.care.size import EASED_ON_A_FULL_DISK, Room, SizeCap, used_bytes
 from monitor.store.database import StoreError
 from monitor.store.reader import UNREADABLE, StoreReader
@@ -72,8 +72,8 @@ class StoreKeeper:
 
     def look_for_damage(self) -> None:
         """End what cannot go on; whoever started it sets the store aside and begins a new one."""
-        reason = self._writer.last_error
-        if reason is not None and speaks_of_damage(reason):
+        reason = self._writer.damage
+        if reason is not None:
             raise StoreError("care.damaged_at_work", path=str(self._path), reason=reason)
 
     def look(self) -> None:

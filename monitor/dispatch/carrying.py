@@ -13,7 +13,7 @@ from dataclasses import replace
 from config.words import Spoken
 from drivers.contract import Driver, DriverError, Garbled, NotObeyed, Refused, Unreachable, Where, Written
 from monitor.clock import Clock
-from monitor.dispatch.journal import Journal, complain, trouble_of
+from monitor.dispatch.journal import Journal, trouble_of
 from monitor.dispatch.run import TRIES, Run
 from monitor.store.events import DAY_MS, Outcome, Step, WriteRow
 from rules.curtailment import Mode, Track, Wish, within_budget
@@ -52,7 +52,7 @@ class Carrier:
         except DriverError as error:
             await self._went_wrong(run, action, error, is_release=wish.is_release)
         except Exception as error:  # noqa: BLE001  told, and tried again or done without
-            complain(run.id, error)
+            self._journal.complain(run.id, error)
             run.failed_again(action.id, self._clock.monotonic_s(), random.random())  # noqa: S311  jitter
         else:
             run.went_well(action.id)
@@ -138,7 +138,7 @@ class Carrier:
         try:
             number = await self._journal.intend(run.id, action.id, track, write)
         except Exception as error:  # noqa: BLE001  told, and tried again or done without
-            complain(run.id, error)
+            self._journal.complain(run.id, error)
         await self._written(run, action, value, number, own=True)
         log.info(Spoken("dispatch.log_back", event=run.id, action=action.id, value=f"{value:g}"))
 
@@ -183,7 +183,7 @@ class Carrier:
         try:
             await self._journal.settle(run.id, action.id, track, number, outcome)
         except Exception as error:  # noqa: BLE001  told, and tried again or done without
-            complain(run.id, error)
+            self._journal.complain(run.id, error)
 
     async def _went_wrong(self, run: Run, action: Action, error: DriverError, *, is_release: bool) -> None:
         now_s = self._clock.monotonic_s()
@@ -211,7 +211,7 @@ class Carrier:
         try:
             await self._journal.note(Step(run.id, self._clock.now_ms(), kind, "", data))
         except Exception as caught:  # noqa: BLE001  told, and tried again or done without
-            complain(run.id, caught)
+            self._journal.complain(run.id, caught)
 
 
 def _shown(error: DriverError) -> float | None:

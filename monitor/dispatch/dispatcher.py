@@ -13,7 +13,7 @@ from config.words import Spoken
 from drivers.contract import Driver
 from monitor.clock import SteadyClock
 from monitor.dispatch.carrying import Carrier
-from monitor.dispatch.journal import Call, Journal, complain
+from monitor.dispatch.journal import Call, Journal
 from monitor.dispatch.run import Run
 from monitor.store.events import Step
 from rules.curtailment import OPEN, Life, Mode, Plan, Reading, Wish, life_at
@@ -53,7 +53,7 @@ class Dispatcher:
         wake_at: WakeAt = lambda _name, _at_ms: None,
     ) -> None:
         by_device = {layout.device: driver for driver in drivers for layout in driver.layouts}
-        self._journal = Journal(call, site)
+        self._journal = Journal(call, site, clock.monotonic_s)
         self._carrier = Carrier(by_device, self._journal, clock)
         self._clock = clock
         self._wake_at = wake_at
@@ -119,10 +119,12 @@ class Dispatcher:
                     is_first = False
                 except Exception as error:  # noqa: BLE001  what is known goes on being handed back
                     self._is_stale = True
-                    complain("*", error)
+                    self._journal.complain("*", error)
             await self._turn()
+            # Not wait_for: up to Python 3.11 it loses a cancellation that comes together with the waking.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), TURN_S if self._runs or self._is_stale else None)
+                async with asyncio.timeout(TURN_S if self._runs or self._is_stale else None):
+                    await self._woken.wait()
 
     async def _load(self, *, is_first: bool) -> None:
         """Take over what stands in the store; what is known of running writes stays."""
@@ -173,7 +175,7 @@ class Dispatcher:
                 for place, holds in run.look_at_guards(self._readings, now_ms, self._began_ms):
                     await self._tell_guard(run, place, holds, now_ms)
             except Exception as error:  # noqa: BLE001  what is shed is handed back all the same
-                complain(run.id, error)
+                self._journal.complain(run.id, error)
             self._act(run, now_ms, ends=ends)
 
     def _act(self, run: Run, now_ms: int, *, ends: bool) -> None:

@@ -20,6 +20,9 @@ T = TypeVar("T")
 Call = Callable[[Callable[[WriterEngine], object]], None]
 """Has something done in the writer's thread; returns at once."""
 
+SAY_AGAIN_S = 60.0
+"""What goes on failing in the same way is told once a minute: a turn comes twice a second."""
+
 
 class Journal:
     """The rows of one site's events, written by the store's writer.
@@ -27,11 +30,14 @@ class Journal:
     Parameters
     ----------
     call : the writer's ``call``.
+    monotonic_s : the daemon's steady clock.
     """
 
-    def __init__(self, call: Call, site: str) -> None:
+    def __init__(self, call: Call, site: str, monotonic_s: Callable[[], float]) -> None:
         self._call = call
         self._site = site
+        self._monotonic_s = monotonic_s
+        self._complained: dict[str, tuple[str, float]] = {}
 
     async def _done(self, work: Callable[[WriterEngine], T]) -> T:
         loop = asyncio.get_running_loop()
@@ -105,6 +111,18 @@ class Journal:
         """Keep a decision for which nothing went over the wire."""
         await self._done(lambda e: store.record_unsent(e, self._site, event, track, write, outcome))
 
+    def complain(self, event: str, error: Exception) -> None:
+        """Tell that something could not be kept, in words where it is the disk; a defect with all it says."""
+        text, now_s = str(error.__cause__ or error), self._monotonic_s()
+        before, at_s = self._complained.get(event, ("", now_s))
+        if text == before and now_s < at_s + SAY_AGAIN_S:
+            return
+        self._complained[event] = text, now_s
+        if isinstance(error, UNREADABLE):
+            log.error(Spoken("dispatch.log_unkept", event=event, reason=error.__cause__ or error))
+        else:
+            log.error("curtailment %s: %s", event, error, exc_info=error)
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -118,11 +136,3 @@ class Loaded:
 def trouble_of(error: Any) -> dict[str, Any]:
     """An error with code and data as the store keeps it."""
     return {"code": error.code, "data": {key: str(value) for key, value in error.data.items()}}
-
-
-def complain(event: str, error: Exception) -> None:
-    """Tell that something could not be kept, in words where it is the disk; a defect with all it says."""
-    if isinstance(error, UNREADABLE):
-        log.error(Spoken("dispatch.log_unkept", event=event, reason=error.__cause__ or error))
-    else:
-        log.error("curtailment %s: %s", event, error, exc_info=error)

@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 
 APPLICATION_ID = 0x454E4D4F  # "ENMO": tells our files from other people's
 
+DAMAGE = ("disk image is malformed", "malformed database schema", "not a database")
+"""How the database says that the file itself is damaged; malformed JSON is another matter."""
+
 
 class StoreError(Exception):
     """The store cannot be used as asked; ``code`` names the text in the word catalogue."""
@@ -42,6 +45,11 @@ class LedgerRefused(StoreError):
     def __init__(self, problems: Sequence[StoreError]) -> None:
         self.problems = tuple(problems)
         super().__init__(problems[0].code, **problems[0].data)
+
+
+def speaks_of_damage(error: str) -> bool:
+    """Whether an error of the database says that the file itself is damaged."""
+    return any(words in error for words in DAMAGE)
 
 
 def _create_all(connection: Connection) -> None:

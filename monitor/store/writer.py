@@ -10,13 +10,14 @@ from operator import attrgetter
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, literal_column, select
+from sqlalchemy import Connection, Engine, ExceptionContext, Table, event, literal_column, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from config.words import Spoken
 from monitor.store import schema
 from monitor.store.base_guard import kept_apart, locked_spans
+from monitor.store.database import speaks_of_damage
 from monitor.store.deliveries import write_deliveries
 from monitor.store.life import write_meter_life
 from monitor.store.order import newest_seq
@@ -112,6 +113,8 @@ class Writer:
         self._closing = False
         self._last_try_s = 0.0
         self.last_error: str | None = None
+        self.damage: str | None = None  # what the database said when it found its own file damaged
+        event.listen(engine, "handle_error", self._hear)
         with engine.connect() as connection:
             self._seq = newest_seq(connection)
             self._locked = locked_spans(connection, site)
@@ -189,9 +192,7 @@ class Writer:
             self.last_error = None
             with self._wake:
                 del self._waiting[: len(group)]
-            for commit in group:
-                for callback in commit.done:
-                    callback()
+            _tell_that_safe(group)
 
     def _rest(self, delay_s: float) -> None:
         """Wait before the next try, only shortly at the end. Calls are done meanwhile: one may make room."""
@@ -224,6 +225,15 @@ class Writer:
         if text != self.last_error:
             log.error(Spoken("log.store_unwritable", count=len(self._waiting), reason=text))
         self.last_error = text
+        self._look_for_damage(text)
+
+    def _hear(self, context: ExceptionContext) -> None:
+        """Every error of the database, whoever asked: a damaged file is noticed by its first."""
+        self._look_for_damage(str(context.original_exception))
+
+    def _look_for_damage(self, text: str) -> None:
+        if self.damage is None and speaks_of_damage(text):
+            self.damage = text
 
     def _write(self, group: Sequence[Commit]) -> None:
         seq = self._seq
@@ -263,6 +273,15 @@ class Writer:
         write_deliveries(connection, site, commit)
         if commit.snapshot is not None:
             _write_snapshot(connection, site, commit.snapshot)
+
+
+def _tell_that_safe(group: Sequence[Commit]) -> None:
+    for commit in group:
+        for callback in commit.done:
+            try:
+                callback()
+            except Exception:
+                log.exception("who waited for a commit could not be told")  # the next ones are written
 
 
 def _write_scans(connection: Connection, rows: Sequence[ScanRow]) -> None:

@@ -169,7 +169,8 @@ class Core:
         self._pipeline.restore(self._reader)
         delivering = [asyncio.create_task(sink.run()) for sink in self._sinks]
         told, loop = asyncio.Event(), asyncio.get_running_loop()
-        loop.add_reader(self._pipe.fileno(), self._hear, told)
+        # A thread, not the loop's reader: that makes the pipe one whose writes fail when it is full.
+        threading.Thread(target=self._hear, args=(loop, told), daemon=True).start()
         loop.add_signal_handler(signal.SIGUSR1, tell_tasks)
         self.say("ready")
         while True:
@@ -178,20 +179,21 @@ class Core:
             while self._asked:
                 command, *data = self._asked.popleft()
                 if command == "end":
-                    loop.remove_reader(self._pipe.fileno())
                     return await self._close(delivering)
                 await self._obey(command, *data)
             for task in delivering:
                 if task.done():
                     task.result()
 
-    def _hear(self, told: asyncio.Event) -> None:
-        try:
-            while self._pipe.poll():
-                self._asked.append(self._pipe.recv())
-        except EOFError:  # the parent is gone
-            self._asked.append(("end",))
-        told.set()
+    def _hear(self, loop: asyncio.AbstractEventLoop, told: asyncio.Event) -> None:
+        asked: tuple[Any, ...] = ("",)
+        while asked[0] != "end":
+            try:
+                asked = self._pipe.recv()
+            except EOFError:  # the parent is gone
+                asked = ("end",)
+            self._asked.append(asked)
+            loop.call_soon_threadsafe(told.set)
 
     async def _obey(self, command: str, *data: Any) -> None:
         if command == "read":

@@ -1,6 +1,7 @@
 """An event from command to equipment and back, over the wire, with the daemon killed in between."""
 
 import json
+import signal
 import sqlite3
 from contextlib import closing
 
@@ -110,6 +111,20 @@ def test_the_end_of_the_daemon_hands_back(tmp_path):
             one.wait_until_shed()
             assert daemon.terminate() == 0
         assert one.registers() == before
+
+
+def test_the_end_and_a_reload_come_through_beside_an_event_that_waits(tmp_path):
+    with plant(tmp_path) as one, one.daemon() as daemon:
+        start, end = "2099-07-01T13:00", "2099-07-01T13:30"
+        wish = ("schedule", "summer", "--start", start, "--end", end, "--id", "one", "--operator", "wang")
+        code, said = one.dr(*wish)
+        assert code == 0, said
+        one.site.write_text(one.site.read_text(encoding="utf-8") + "# a remark\n", encoding="utf-8")
+        after = len(daemon.lines)
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for_line("reading 4 devices", after=after)
+        assert one.facts("one")["life"] == "scheduled"
+        assert daemon.terminate() == 0
 
 
 GUARDED = (

@@ -1,5 +1,6 @@
 """A store in trouble, and a real daemon on it: damaged, torn, foreign, newer, not to be written, in use."""
 
+import asyncio
 import json
 import os
 import re
@@ -13,8 +14,15 @@ from pathlib import Path
 
 import pytest
 
+from config.loading import load_site
+from monitor.clock import SteadyClock, SystemClock
+from monitor.dispatch.journal import Journal
 from monitor.store.care.verify import verify_store
-from monitor.store.database import APPLICATION_ID, VERSION
+from monitor.store.database import APPLICATION_ID, VERSION, StoreError, open_writer
+from monitor.store.reader import UNREADABLE, StoreReader
+from monitor.store.rows import Commit
+from monitor.store.writer import Writer, submit_and_wait
+from monitor.storekeeping import StoreKeeper
 from tests.rework_world import House
 from tests.servers import run_program
 from tests.servers.processes import wait_until
@@ -153,6 +161,43 @@ def test_scenario_6_a_store_that_proves_damaged_at_work_is_set_aside_as_well(sit
             daemon.wait_for_line("nothing of the old one was deleted|proved damaged", 90)
             program.end()
         assert daemon.terminate() == 0
+
+
+@pytest.mark.scenario(6)
+def test_scenario_6_a_damage_that_only_the_dispatcher_meets_is_noticed_and_told_once(site, store, caplog):
+    engine = open_writer(store)
+    with closing(engine.raw_connection()) as connection:
+        pages = connection.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE tbl_name = 'curtailment_events'"
+        ).fetchall()
+    engine.dispose()
+    for (page,) in pages:
+        spoil(store, page - 1)
+    engine, reader = open_writer(store), StoreReader.open(store, "hall")
+    writer = Writer(engine, "hall")
+    writer.start()
+    try:
+        clock = SteadyClock(SystemClock())
+        keeper = StoreKeeper(load_site(site).site, store, reader, writer, clock)
+        assert submit_and_wait(writer, Commit())
+        keeper.look_for_damage()  # nobody has met it yet
+        journal = Journal(writer.call, "hall", clock.monotonic_s)
+        for _ in range(3):
+            with pytest.raises(UNREADABLE) as met:
+                asyncio.run(journal.load())
+            journal.complain("*", met.value)
+        assert len(caplog.records) == 1
+        assert submit_and_wait(writer, Commit())  # the rest of the file still takes what comes
+        with pytest.raises(StoreError) as refused:
+            keeper.look_for_damage()
+        assert (refused.value.code, "malformed" in refused.value.data["reason"]) == (
+            "care.damaged_at_work",
+            True,
+        )
+    finally:
+        writer.close()
+        reader.close()
+        engine.dispose()
 
 
 @pytest.mark.scenario(1)

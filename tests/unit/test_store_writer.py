@@ -107,3 +107,17 @@ def eventually(is_so, within_s=90.0):
     while not is_so() and time.monotonic() < deadline_s:
         time.sleep(0.01)
     return is_so()
+
+
+def test_one_who_cannot_be_told_does_not_end_the_writer(store, caplog):
+    _, writer, layout_id = store
+    writer.start()
+
+    def fails():
+        raise BlockingIOError("nobody listens")
+
+    one = commit(1, layout_id)
+    one.done.append(fails)
+    writer.submit(one)
+    assert submit_and_wait(writer, commit(2, layout_id))
+    assert "could not be told" in caplog.text

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.store.care.files import beside, set_aside, stamp, sync_folder
-from monitor.store.database import APPLICATION_ID, VERSION, StoreError
+from monitor.store.database import APPLICATION_ID, VERSION, StoreError, speaks_of_damage
 from monitor.store.reader import UNREADABLE
 
 LOOK_AT_MOST_S = 3.0
@@ -21,7 +21,6 @@ MAGIC = b"SQLite format 3\0"
 USER_VERSION_AT, APPLICATION_ID_AT = 60, 68
 OUR_WORDS = (b"CREATE TABLE intervals", b"register_start")
 LOOK_FOR_WORDS_IN = 1 << 20
-DAMAGE = ("malformed", "not a database")
 DAMAGE_SHOWS_IN: tuple[type[Exception], ...] = (StoreError, *UNREADABLE)
 
 
@@ -31,11 +30,6 @@ class Quarantined:
 
     kept: Path
     reason: str
-
-
-def speaks_of_damage(error: str | None) -> bool:
-    """Whether an error of the database says that the file itself is damaged."""
-    return error is not None and any(word in error for word in DAMAGE)
 
 
 def damage_in(error: BaseException) -> str | None:
