@@ -23,6 +23,7 @@ from monitor.dispatch.dispatcher import Dispatcher
 from monitor.pipeline import Pipeline
 from monitor.reloading import Asked, refuse, site_wanted, take
 from monitor.reports.results import SiteResults
+from monitor.requesting import RequestTaker
 from monitor.rework import Reworker
 from monitor.sinks.contract import Sink, SinkState
 from monitor.sinks.delivery import Delivery
@@ -35,7 +36,6 @@ from monitor.store.care.quarantine import (
 )
 from monitor.store.database import StoreError, WriterLock, in_words, open_writer
 from monitor.store.deliveries import DAEMON, add_audit
-from monitor.store.ledgers import WriterEngine
 from monitor.store.reader import UNREADABLE, StoreReader
 from monitor.store.requests import RequestBox
 from monitor.store.rows import Commit, ConditionRow
@@ -102,6 +102,7 @@ class Daemon:
         self._keeper = StoreKeeper(loaded.site, loaded.store_path, self._reader, self._writer, self._clock)
         self._demand = DemandWatch(loaded, self._pipeline, self._reader, self._writer, self._clock)
         self._days = DayWatch(loaded, self._reader, self._writer, self._clock)
+        self._taker = RequestTaker(self._site, self._requests, self._reader, self._writer, self._clock)
         self._committed = asyncio.Event()
         self._sinks = self._build_sinks()
         self._sinks_told: dict[str, tuple[SinkState, int, str | None]] = {}
@@ -246,7 +247,7 @@ class Daemon:
             await asyncio.sleep(0.5)
             self._committed.set()
             await self._tell_sinks()
-            self._writer.call(self._take_up_requests)
+            self._writer.call(self._taker.take_up)
 
     async def _keep_virtual_meters(self) -> None:
         """Twice a second: sums over meters, wherever all of their parts have closed an interval."""
@@ -276,10 +277,6 @@ class Daemon:
                 error = {"code": trouble.code, "data": {k: str(v) for k, v in trouble.data.items()}}
             row = ConditionRow(f"sink/{sink.id}", state.value, since_ms, error)
             self._writer.submit(Commit(conditions=[row]))
-
-    def _take_up_requests(self, engine: WriterEngine) -> None:
-        if count := self._requests.take_up(engine, self._site):
-            log.info(Spoken("log.requests", count=count))
 
     def _close(self) -> None:
         # The last snapshot makes the next start quick; without it the scans would be taken again.

@@ -4,6 +4,7 @@ A small file of its own beside the store. Anybody puts a request in; the daemon 
 carries it out in its writer's thread and leaves the answer. A request survives a restart of either side.
 """
 
+import errno
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import insert as insert_into
 from sqlalchemy import update as update_of
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateTable
 
@@ -42,7 +44,8 @@ from monitor.store.adjusting import (
     write_adjustments,
 )
 from monitor.store.base import LockOutcome, LockRequest, lock_base
-from monitor.store.database import LedgerRefused, StoreError
+from monitor.store.care.files import beside, set_aside, stamp
+from monitor.store.database import LedgerRefused, StoreError, not_writable, speaks_of_damage
 from monitor.store.deliveries import (
     AskedOutcome,
     BackfillRequest,
@@ -93,6 +96,7 @@ ImportKind = Literal["base", "actuals", "readings", "reasons", "settlements"]
 IMPORT = "import"
 HISTORY = "history"
 LONGEST_REASON = 120
+BOX_DAMAGED = "box.damaged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,16 +195,43 @@ class RequestBox:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, check_same_thread=False, timeout=10.0)
-        # What was asked may hold an operator's key: what is emptied leaves nothing in the file.
-        connection.execute("PRAGMA secure_delete = ON")
+        try:
+            # What was asked may hold an operator's key: what is emptied leaves nothing in the file.
+            connection.execute("PRAGMA secure_delete = ON")
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
     @contextmanager
     def _begin(self) -> Iterator[Connection]:
-        with self._engine.begin() as connection:
-            # In one step: two processes may open the box in one instant, and create_all looks first.
-            connection.execute(CreateTable(_requests, if_not_exists=True))
-            yield connection
+        """A transaction of the box. Raises ``StoreError`` where the file is damaged, or not to be used."""
+        try:
+            with self._engine.begin() as connection:
+                # In one step: two processes may open the box in one instant, and create_all looks first.
+                connection.execute(CreateTable(_requests, if_not_exists=True))
+                yield connection
+        except DBAPIError as error:
+            raise self._in_words(error) from error
+
+    def _in_words(self, error: DBAPIError) -> StoreError:
+        reason = str(error.orig)
+        if speaks_of_damage(reason):
+            return StoreError(BOX_DAMAGED, path=str(self.path), reason=reason)
+        if "readonly" in reason or "unable to open" in reason:
+            return not_writable(self.path, PermissionError(errno.EACCES, reason))
+        return StoreError("box.unusable", path=str(self.path), reason=reason)
+
+    def begin_anew(self, at_ms: int) -> Path:
+        """Set a damaged box aside whole, and begin another; returns where the old one is.
+
+        Its numbers begin where no older box's can have come to: who waits for an answer never gets another's.
+        """
+        kept = set_aside(self.path, beside(self.path, f".damaged-{stamp(at_ms)}"))
+        first = {"id": at_ms // 1000, "kind": "begun", "payload": "", "answer": "{}"}
+        with self._begin() as connection:
+            connection.execute(insert_into(_requests).values(**first))
+        return kept
 
     def put(self, request: Any) -> int:
         """Put a request in: an import, a history, or one of ``KINDS``; returns its number."""
@@ -219,11 +250,14 @@ class RequestBox:
 
         Raises
         ------
-        StoreError : it was refused, with everything that speaks against it.
+        StoreError : it was refused, with everything that speaks against it; or the box that held it is gone.
         """
         with self._begin() as connection:
             query = select(_requests.c.kind, _requests.c.answer).where(_requests.c.id == number)
-            kind, text = connection.execute(query).one()
+            found = connection.execute(query).one_or_none()
+        if found is None:
+            raise StoreError("box.begun_anew", path=str(self.path))
+        kind, text = found
         if text is None:
             return None
         answer = json.loads(text)
@@ -237,6 +271,10 @@ class RequestBox:
 
         For the writer's thread alone. A request that was carried out and not answered when the power
         went is carried out again: an import that stands already changes nothing.
+
+        Raises
+        ------
+        StoreError : the box itself is in trouble.
         """
         if not self.path.exists():
             return 0

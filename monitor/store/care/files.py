@@ -66,7 +66,7 @@ def set_aside(path: Path, name: Path) -> Path:
     The log goes first: a new store must never find the log of an old one. Nobody may write to it meanwhile.
     """
     target = unused(name)
-    for suffix in ("-wal", "-shm", ""):
+    for suffix in ("-journal", "-wal", "-shm", ""):
         part = beside(path, suffix)
         if part.exists():
             part.rename(beside(target, suffix))
