@@ -10,8 +10,9 @@ from config.site import Site
 from config.words import Spoken
 from monitor.clock import SteadyClock
 from monitor.store.care.files import in_mb
+from monitor.store.care.full_disk import FullDisk
 from monitor.store.care.quarantine import damage_in, quarantined_beside
-from monitor.store.care.size import EASED_ON_A_FULL_DISK, Room, SizeCap, used_bytes
+from monitor.store.care.size import Room, SizeCap, used_bytes
 from monitor.store.database import StoreError
 from monitor.store.reader import UNREADABLE, StoreReader
 from monitor.store.retention import delete_old_scans, give_up_oldest_scans, thin_out
@@ -50,6 +51,7 @@ class StoreKeeper:
         self._clock = clock
         gigabytes = site.store.max_size_gb
         self._cap = None if gigabytes is None else SizeCap(round(gigabytes * GIGABYTE))
+        self._disk = FullDisk(reader, writer)
         self._told: dict[str, Trouble | None] = {}
 
     async def run(self) -> None:
@@ -99,37 +101,41 @@ class StoreKeeper:
         log.info(Spoken("log.retention", count=count, days=days))
 
     def _is_full_disk(self) -> bool:
-        return self._cap is not None and "full" in (self._writer.last_error or "")
+        return self._cap is not None and self._disk.is_met()
 
     def _mind_size(self) -> Trouble | None:
         cap = self._cap
         if cap is None:
             return None
-        used = used_bytes(self._path)
         # A disk that is smaller than was thought is a cap as well: what goes first was decided.
-        limit = SizeCap(min(cap.bytes_at_most, used), EASED_ON_A_FULL_DISK) if self._is_full_disk() else cap
+        if count := self._disk.make_room():
+            self._log_given_up(count)
+        used = used_bytes(self._path)
         figures = {"used": in_mb(used), "cap": in_mb(cap.bytes_at_most)}
-        room = limit.room(used)
+        room = cap.room(used)
         if room is Room.ENOUGH:
             return None
         if room is Room.NEAR and self._given_up() is None:
             return {"code": "care.size_near", "data": figures}
         if room is Room.FULL:
-            self._give_up(limit)
-            if used_bytes(self._path) >= limit.bytes_at_most:
+            self._give_up(cap)
+            if used_bytes(self._path) >= cap.bytes_at_most:
                 return {"code": "care.size_held", "data": figures}
         given_up = self._given_up()
         if given_up is None:
             return {"code": "care.size_near", "data": figures}
         return {"code": "care.size_full", "data": {"cap": figures["cap"], **given_up}}
 
-    def _give_up(self, limit: SizeCap) -> None:
+    def _give_up(self, cap: SizeCap) -> None:
         count = give_up_oldest_scans(
-            self._reader, self._writer, lambda: used_bytes(self._path) > limit.eased_bytes
+            self._reader, self._writer, lambda: used_bytes(self._path) > cap.eased_bytes
         )
         if count:
-            given_up = self._given_up() or {"before": "?", "undelivered": 0}
-            log.warning(Spoken("care.log_given_up", count=count, **given_up))
+            self._log_given_up(count)
+
+    def _log_given_up(self, count: int) -> None:
+        given_up = self._given_up() or {"before": "?", "undelivered": 0}
+        log.warning(Spoken("care.log_given_up", count=count, **given_up))
 
     def _given_up(self) -> dict[str, Any] | None:
         """Since when there are scans, and how many went before a sink had them; None when none went early."""

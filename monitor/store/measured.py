@@ -5,7 +5,7 @@ from itertools import repeat
 
 from sqlalchemy import Connection
 
-from monitor.store.writer import INTERVAL_SQL
+from monitor.store.interval_rows import INTERVAL_SQL
 from rules.quality import Quality
 
 MEASURED_COLUMNS = (

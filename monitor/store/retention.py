@@ -93,9 +93,14 @@ def delete_old_scans(
 
 
 def give_up_oldest_scans(
-    reader: StoreReader, writer: Writer, go_on: Callable[[], bool], steps: Steps | None = None
+    reader: StoreReader,
+    writer: Writer,
+    go_on: Callable[[], bool] = lambda: True,
+    steps: Steps | None = None,
+    *,
+    at_most: int = 2**62,
 ) -> int:
-    """Delete the oldest scans, delivered or not, as long as there is need.
+    """Delete the oldest scans, delivered or not, as long as there is need, and no more than so many.
 
     What a restart would take again stays, and so does everything else: ledgers and intervals are never
     given up. Returns how many ids were let go.
@@ -103,7 +108,7 @@ def give_up_oldest_scans(
     span = reader.scan_ids_before(2**62)
     if span is None:
         return 0
-    last = min(span[1], reader.snapshot_position())
+    last = min(span[1], span[0] + at_most - 1, reader.snapshot_position())
     return _forget_scans(steps or Steps(writer), span[0], last, go_on)
 
 

@@ -10,8 +10,7 @@ from operator import attrgetter
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import Connection, Engine, ExceptionContext, Table, event, literal_column, select
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import Connection, Engine, ExceptionContext, Table, event, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from config.words import Spoken
@@ -19,9 +18,11 @@ from monitor.store import schema
 from monitor.store.base_guard import kept_apart, locked_spans
 from monitor.store.database import speaks_of_damage
 from monitor.store.deliveries import write_deliveries
+from monitor.store.interval_rows import guarded_upsert, write_intervals
 from monitor.store.life import write_meter_life
 from monitor.store.order import newest_seq
-from monitor.store.rows import Commit, IntervalRow, ScanRow, Snapshot, layout_to_json, null_if_nan, pack_scan
+from monitor.store.rows import Commit, IntervalRow, ScanRow, Snapshot, layout_to_json, pack_scan
+from monitor.store.waiting import room_for
 from rules.scan import Layout
 
 log = logging.getLogger(__name__)
@@ -34,58 +35,8 @@ LAST_TRIES_S = 3.0
 GATHER_S = 0.05
 """How long commits may gather for one transaction: only while nobody waits to hear that one is safe."""
 
-_FIGURES = (
-    "duration_s",
-    "quantity",
-    "coverage",
-    "quality",
-    "rate_avg",
-    "rate_max",
-    "rate_min",
-    "caught_up",
-    "register_start",
-    "register_end",
-    "epoch",
-    "factor",
-)
-_INTERVAL_COLUMNS = ("site", "meter", "start_s", *_FIGURES, "rev", "seq")
-
-
-def _guarded_upsert(
-    table: Table, columns: Sequence[str], figures: Sequence[str], only_where_null: str | None = None
-) -> str:
-    """SQL that inserts, or raises ``rev`` and takes the new ``seq`` only where a figure changed.
-
-    Closing an interval twice is therefore no change at all, and no sink hears of it. Rows that have
-    something in the column ``only_where_null`` stay as they are.
-    """
-    statement = upsert(table).values(dict.fromkeys(columns))
-    changed = [table.c[name].is_distinct_from(statement.excluded[name]) for name in figures]
-    differs = changed[0]
-    for one in changed[1:]:
-        differs = differs | one
-    if only_where_null is not None:
-        differs = differs & table.c[only_where_null].is_(None)
-    statement = statement.on_conflict_do_update(
-        index_elements=list(table.primary_key.columns),
-        set_={
-            **{name: statement.excluded[name] for name in figures},
-            "rev": table.c.rev + literal_column("1"),
-            "seq": statement.excluded.seq,
-        },
-        where=differs,
-    )
-    dialect = sqlite.dialect(paramstyle="qmark")
-    compiled = statement.compile(dialect=dialect, column_keys=list(columns))
-    if list(compiled.positiontup or ()) != list(columns):
-        raise AssertionError(f"unexpected parameter order: {compiled.positiontup}")
-    return str(compiled)
-
-
-# What a person imported is not made again from readings.
-INTERVAL_SQL = _guarded_upsert(schema.intervals, _INTERVAL_COLUMNS, _FIGURES, "import_id")
 _RESULT_COLUMNS = ("site", "kind", "subject", "at_s", "data", "rev", "seq")
-_RESULT_SQL = _guarded_upsert(schema.results, _RESULT_COLUMNS, ("data",))
+_RESULT_SQL = guarded_upsert(schema.results, _RESULT_COLUMNS, ("data",))
 _SCAN_SQL = "INSERT INTO scans (id, layout_id, at_ms, vals, quality) VALUES (?, ?, ?, ?, ?)"
 _SCAN_STEPS = {rows: _SCAN_SQL + ", (?, ?, ?, ?, ?)" * (rows - 1) for rows in (64, 8, 1)}
 """One statement for many rows: after each, other threads may take their turn, and it is long until ours."""
@@ -99,6 +50,12 @@ class Writer:
 
     A commit that fails (a full disk) is kept and tried again for ever: nothing is given up here.
     ``submit`` may be called from any thread.
+
+    Attributes
+    ----------
+    tries : how often it has tried to write, whatever came of it.
+    last_error : what the disk said at the last try; None where that succeeded.
+    damage : what the database said when it found its own file damaged.
     """
 
     def __init__(self, engine: Engine, site: str) -> None:
@@ -111,9 +68,11 @@ class Writer:
         self._idle = False
         self._awaited = False
         self._closing = False
+        self._hurried = False
         self._last_try_s = 0.0
+        self.tries = 0
         self.last_error: str | None = None
-        self.damage: str | None = None  # what the database said when it found its own file damaged
+        self.damage: str | None = None
         event.listen(engine, "handle_error", self._hear)
         with engine.connect() as connection:
             self._seq = newest_seq(connection)
@@ -139,6 +98,12 @@ class Writer:
             self._calls.append(work)
             self._wake.notify()
 
+    def try_now(self) -> None:
+        """Try what waits at once, though the writer rests after a failure: somebody has made room."""
+        with self._wake:
+            self._hurried = True
+            self._wake.notify()
+
     def ended(self) -> bool:
         """Whether it was closed, so that nothing more gets to disk."""
         return self._closing and not self._thread.is_alive()
@@ -146,6 +111,11 @@ class Writer:
     def waiting(self) -> int:
         """How many commits are not on disk yet."""
         return len(self._waiting)
+
+    def waiting_bytes(self) -> int:
+        """About how much room on the disk what waits will take."""
+        with self._lock:
+            return room_for(self._waiting)
 
     def unwritten_intervals(self) -> list[IntervalRow]:
         """Closed intervals that may not be on disk yet, in the order in which they will be."""
@@ -170,7 +140,7 @@ class Writer:
                 while not (self._waiting or self._calls or self._closing):
                     self._wake.wait()
                 self._wake.wait_for(lambda: self._awaited or self._calls or self._closing, GATHER_S)
-                self._idle = self._awaited = False
+                self._idle = self._awaited = self._hurried = False
                 group, calls = list(self._waiting), list(self._calls)
                 self._calls.clear()
                 closing = self._closing
@@ -183,6 +153,7 @@ class Writer:
                 self._write(group)
             except Exception as error:  # noqa: BLE001  whatever the disk says, the rows are kept
                 self._complain(error)
+                self.tries += 1
                 if closing and monotonic() >= self._last_try_s:
                     return
                 self._rest(delay_s)
@@ -192,6 +163,7 @@ class Writer:
             self.last_error = None
             with self._wake:
                 del self._waiting[: len(group)]
+            self.tries += 1
             _tell_that_safe(group)
 
     def _rest(self, delay_s: float) -> None:
@@ -199,9 +171,9 @@ class Writer:
         until_s, closing = monotonic() + delay_s, self._closing
         if closing:
             until_s = min(until_s, monotonic() + RETRY_FIRST_S)
-        while self._closing == closing and (left_s := until_s - monotonic()) > 0:
+        while self._closing == closing and not self._hurried and (left_s := until_s - monotonic()) > 0:
             with self._wake:
-                self._wake.wait_for(lambda: self._closing != closing or self._calls, left_s)
+                self._wake.wait_for(lambda: self._closing != closing or self._hurried or self._calls, left_s)
                 calls = list(self._calls)
                 self._calls.clear()
             self._do(calls)
@@ -293,38 +265,6 @@ def _write_scans(connection: Connection, rows: Sequence[ScanRow]) -> None:
             cursor.executemany(sql, several)
         done = upto
     cursor.close()
-
-
-def write_intervals(connection: Connection, site: str, rows: Sequence[IntervalRow], seq: int) -> int:
-    """Upsert closed intervals; returns the last ``seq`` used. Unchanged rows keep theirs."""
-    values = []
-    for row in rows:
-        seq += 1
-        one = row.interval
-        values.append(
-            (
-                site,
-                row.meter,
-                one.start_s,
-                one.duration_s,
-                one.quantity,
-                one.coverage,
-                int(one.quality),
-                null_if_nan(one.rate_avg),
-                null_if_nan(one.rate_max),
-                null_if_nan(one.rate_min),
-                int(one.caught_up),
-                null_if_nan(one.register_start),
-                null_if_nan(one.register_end),
-                one.epoch,
-                one.factor,
-                0,
-                seq,
-            )
-        )
-    if values:
-        connection.exec_driver_sql(INTERVAL_SQL, values)
-    return seq
 
 
 def _put(connection: Connection, table: Table, key: dict[str, Any], rest: dict[str, Any]) -> None:

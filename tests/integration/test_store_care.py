@@ -5,66 +5,19 @@ import os
 import sqlite3
 import subprocess
 import sys
-import threading
 from contextlib import closing
 
-import numpy as np
 import pytest
 
-from monitor.clock import SteadyClock
 from monitor.store.care.size import used_bytes
 from monitor.store.care.verify import verify_store
 from monitor.store.retention import Steps, delete_old_scans, give_up_oldest_scans
 from monitor.store.rows import Commit
 from monitor.store.writer import submit_and_wait
-from monitor.storekeeping import StoreKeeper
-from rules.scan import Scan
-from tests.one_meter import LAYOUT
+from tests.keeping_world import SITE, T0, Keeping, straight
 from tests.rework_world import House
 from tests.servers import run_program
 from tests.servers.processes import wait_until
-
-T0 = 1_700_000_000
-SITE = """
-site: {id: hall, name: {zh-TW: 市政大樓, en: City Hall}, timezone: Asia/Taipei, language: en}
-store: {path: energy.db%s}
-sinks:
-  - {kind: influxdb, id: city, url: "http://127.0.0.1:9", bucket: energy}
-"""
-
-
-def straight(first, last, step=30):
-    return [(T0 + t, 100.0 * t / 3600, 100.0) for t in range(first, last, step)]
-
-
-class Keeping:
-    """A store of some days of scans, a writer, and its keeper with a cap of so many bytes."""
-
-    def __init__(self, folder, cap_bytes):
-        from config.loading import load_site
-
-        file = folder / "site.yaml"
-        file.write_text(SITE % f", max_size_gb: {cap_bytes / 1e9:.9f}", encoding="utf-8")
-        self.loaded = load_site(file)
-        self.house = House(folder / "energy.db")
-        self.clock = SteadyClock(self.house.clock)
-
-    def feed(self, first, last):
-        self.house.feed(straight(first, last))
-        assert submit_and_wait(self.house.writer, Commit(snapshot=self.house.pipeline.snapshot()))
-
-    def look(self):
-        """What is told of the store after a look, by its code."""
-        keeper = StoreKeeper(
-            self.loaded.site, self.loaded.store_path, self.house.reader, self.house.writer, self.clock
-        )
-        keeper.look()
-        self.house.settle()
-        rows = {row.device: row.error for row in self.house.reader.conditions()}
-        return rows.get("store/size")
-
-    def scans(self):
-        return self.house.ask("SELECT count(*) FROM scans").scalar_one()
 
 
 @pytest.fixture
@@ -150,37 +103,6 @@ def test_deleting_goes_in_steps_that_fit_the_disk(tmp_path):
     steps._learn(1.0)  # a slow disk: half as many
     assert steps.rows < 5_000
     house.leave()
-
-
-@pytest.mark.scenario(5)
-def test_scenario_5_a_full_disk_with_a_cap_gives_up_raw_scans_and_recovers_by_itself(keeping):
-    one = keeping(10**9)
-    one.feed(0, 150_000)
-    pages = one.house.ask("PRAGMA page_count").scalar_one()
-    one.house.ask(f"PRAGMA max_page_count={pages}")
-    intervals = one.house.ask("SELECT count(*) FROM intervals").scalar_one()
-    scans = one.scans()
-    for t in range(150_000, 180_000, 30):
-        one.house.clock.ms = (T0 + t) * 1000
-        values = np.array([100.0 * t / 3600, 100.0])
-        one.house.pipeline.accept(Scan(LAYOUT, (T0 + t) * 1000, values, np.zeros(2, dtype=np.uint8)))
-    fed = len(range(150_000, 180_000, 30))
-    wait = threading.Event()
-    while "full" not in (one.house.writer.last_error or ""):
-        assert one.house.writer.waiting(), "the disk was not full"
-        wait.wait(0.01)
-    keeper = StoreKeeper(
-        one.loaded.site, one.loaded.store_path, one.house.reader, one.house.writer, one.clock
-    )
-    for _ in range(200):
-        if not one.house.writer.waiting():
-            break
-        keeper.look()
-        wait.wait(0.2)
-    assert one.house.writer.waiting() == 0
-    assert one.scans() < scans + fed
-    assert one.house.ask("SELECT count(*) FROM intervals").scalar_one() > intervals
-    assert [one.code for one in verify_store(one.loaded.store_path)] in ([], ["care.found_undelivered"])
 
 
 READER = """

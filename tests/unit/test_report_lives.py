@@ -10,11 +10,11 @@ from config.site import Site
 from monitor.reports.as_json import as_json
 from monitor.reports.as_text import as_text
 from monitor.reports.summary import half_year_summary
+from monitor.store.interval_rows import write_intervals
 from monitor.store.ledgers import writing
 from monitor.store.reader import StoreReader
 from monitor.store.records import RecordRequest, write_record
 from monitor.store.rows import IntervalRow
-from monitor.store.writer import write_intervals
 from rules.calendar import reporting_period
 from rules.intervals import Interval
 

@@ -9,9 +9,6 @@ from pathlib import Path
 NEAR, EASED = 0.90, 0.97
 """Shares of the cap: from the first on people are told, down to the second readings are given up."""
 
-EASED_ON_A_FULL_DISK = 0.90
-"""... of what there is, where the disk is full: what waited meanwhile has to fit as well."""
-
 
 class Room(Enum):
     """How a store stands to its cap."""
@@ -26,12 +23,11 @@ class SizeCap:
     """How many bytes the rows of a store may take."""
 
     bytes_at_most: int
-    eased: float = EASED
 
     @property
     def eased_bytes(self) -> int:
         """Down to here readings are given up, so that it is not done again at once."""
-        return int(self.bytes_at_most * self.eased)
+        return int(self.bytes_at_most * EASED)
 
     def room(self, used: int) -> Room:
         """What a size means."""
