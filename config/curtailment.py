@@ -135,6 +135,9 @@ class CurtailmentSettings(Settings):
 
     operators: tuple[OperatorSettings, ...] = ()
     plans: tuple[PlanSettings, ...] = ()
+    plan_files: tuple[str, ...] = Field(
+        default=(), description="YAML files of further plans, one a file; relative to this file's folder."
+    )
 
 
 Profiles = dict[str, ModbusProfile | MqttProfile]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from config.baseline_presets import load_preset, preset_names
@@ -20,39 +21,64 @@ from rules.shedding import Sheds, puts_load_on
 AnyProfile = ModbusProfile | MqttProfile
 
 
-def check_curtailment(root: Node, source: Source, base: Path, profiles: Profiles) -> list[Problem]:
-    """Everything that is wrong in the plans of a site file."""
-    section = root.get("curtailment")
-    if section is None or section.mapping is None:
-        return []
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What of a site a plan is held against.
+
+    Attributes
+    ----------
+    by_device : each device's profile; None where something is wrong with it.
+    roles : of the operators.
+    base : folder from which relative paths count.
+    """
+
+    by_device: Mapping[str, AnyProfile | None]
+    roles: frozenset[str]
+    base: Path
+
+
+def around(root: Node, base: Path, profiles: Profiles) -> Around:
+    """What stands around the plans of a site file."""
     by_device = {
         device.word("id") or "": profiles.get(device.word("profile") or "")
         for _, device in reversed(devices_of(root))
     }
-    checks = _CurtailmentChecks(section, source, by_device)
-    return [
-        *checks.ids(),
-        *checks.actions(),
-        *checks.guards(),
-        *checks.armed(),
-        *checks.baselines(base),
-        *checks.programmes(base),
-    ]
+    section = root.get("curtailment")
+    operators = [] if section is None else section.entries("operators")
+    return Around(by_device, frozenset(one.word("role") or "" for one in operators), base)
 
 
-class _CurtailmentChecks(Checks):
-    def __init__(self, root: Node, source: Source, by_device: Mapping[str, AnyProfile | None]) -> None:
+def check_curtailment(root: Node, source: Source, site: Around) -> list[Problem]:
+    """Everything that is wrong in the plans of a site file."""
+    section = root.get("curtailment")
+    if section is None or section.mapping is None:
+        return []
+    plans = [plan for plan in section.entries("plans") if plan.mapping is not None]
+    checks = PlanChecks(section, source, plans, site)
+    return [*checks.ids(plans, section.entries("operators")), *checks.every()]
+
+
+class PlanChecks(Checks):
+    """Checks of plans that stand in one file."""
+
+    def __init__(self, root: Node, source: Source, plans: list[Node], site: Around) -> None:
         super().__init__(root, source)
-        self.by_device = by_device
-        self.plans = [plan for plan in root.entries("plans") if plan.mapping is not None]
+        self.by_device = site.by_device
+        self.site = site
+        self.plans = plans
 
-    def ids(self) -> Iterator[Problem]:
-        """Each id once."""
-        for entries in (
-            self.plans,
-            self.root.entries("operators"),
-            *(plan.entries("actions") for plan in self.plans),
-        ):
+    def every(self) -> Iterator[Problem]:
+        """All that may be wrong with a plan by itself."""
+        yield from self.ids(*(plan.entries("actions") for plan in self.plans))
+        yield from self.actions()
+        yield from self.guards()
+        yield from self.armed()
+        yield from self.baselines()
+        yield from self.programmes()
+
+    def ids(self, *lists: list[Node]) -> Iterator[Problem]:
+        """Each id once in its list."""
+        for entries in lists:
             seen: set[str] = set()
             for entry in entries:
                 node = entry.get("id")
@@ -64,25 +90,24 @@ class _CurtailmentChecks(Checks):
 
     def armed(self) -> Iterator[Problem]:
         """A live plan that nobody may start."""
-        roles = {operator.word("role") for operator in self.root.entries("operators")}
         for plan in self.plans:
             mode = plan.get("mode")
-            if mode is not None and mode.text == "live" and "dispatcher" not in roles:
+            if mode is not None and mode.text == "live" and "dispatcher" not in self.site.roles:
                 yield self.at("dispatch.nobody_may_arm", mode)
 
-    def baselines(self, base: Path) -> Iterator[Problem]:
+    def baselines(self) -> Iterator[Problem]:
         """Presets that there are."""
         for plan in self.plans:
             preset = plan.get("baseline")
             if preset is None or not preset.text:
                 continue
             try:
-                load_preset(preset.text, base)
+                load_preset(preset.text, self.site.base)
             except ConfigurationError:
                 hint = did_you_mean(preset.text, preset_names())
                 yield self.at("dispatch.unknown_preset", preset, hint, preset=preset.text)
 
-    def programmes(self, base: Path) -> Iterator[Problem]:
+    def programmes(self) -> Iterator[Problem]:
         """Programmes that there are."""
         for plan in self.plans:
             programme = plan.get("programme")
@@ -92,7 +117,7 @@ class _CurtailmentChecks(Checks):
             if programme.text in known:
                 continue
             try:
-                load_programme(programme.text, base)
+                load_programme(programme.text, self.site.base)
             except ConfigurationError:
                 hint = did_you_mean(programme.text, (*known, *programme_names()))
                 yield self.at("dr.unknown_programme", programme, hint, name=programme.text)

@@ -1,6 +1,6 @@
 """What does not fit together in ``limiter``: its plan, its limits, each with its place."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from config.checking import Checks, number_of
 from config.positions import Node, Source
@@ -9,21 +9,26 @@ from config.problems import Problem, did_you_mean
 _DEFAULTS = {"shed_at_percent": 98.0, "back_at_percent": 93.0}
 
 
-def check_limiter(root: Node, source: Source) -> list[Problem]:
-    """Everything that is wrong in the limiter of a site file."""
+def check_limiter(root: Node, source: Source, others: Iterable[str] = ()) -> list[Problem]:
+    """Everything that is wrong in the limiter of a site file.
+
+    Parameters
+    ----------
+    others : ids of plans that stand in files of their own.
+    """
     section = root.get("limiter")
     if section is None or section.mapping is None:
         return []
     curtailment = root.get("curtailment")
     plans = [] if curtailment is None else curtailment.entries("plans")
-    checks = _LimiterChecks(section, source, plans)
+    checks = _LimiterChecks(section, source, plans, others)
     return [*checks.plan(), *checks.limit(root), *checks.shares()]
 
 
 class _LimiterChecks(Checks):
-    def __init__(self, root: Node, source: Source, plans: list[Node]) -> None:
+    def __init__(self, root: Node, source: Source, plans: list[Node], others: Iterable[str]) -> None:
         super().__init__(root, source)
-        self.plans = {plan.word("id") or "": plan for plan in plans if plan.mapping is not None}
+        self.plans = {*others, *(plan.word("id") or "" for plan in plans if plan.mapping is not None)}
 
     def plan(self) -> Iterator[Problem]:
         """A plan that there is."""

@@ -8,10 +8,11 @@ from pydantic import ValidationError
 
 from config.concealment import conceal
 from config.crosschecks import check_site, check_values
-from config.curtailment_checks import check_curtailment
+from config.curtailment_checks import around, check_curtailment
 from config.explanations import covered, explain
 from config.limiter_checks import check_limiter
 from config.office_days import check_calendar
+from config.plan_files import read_plans, with_plans
 from config.positions import Node, Source
 from config.problems import ConfigurationError, Problem
 from config.profiles import (
@@ -108,8 +109,11 @@ def load_site(path: Path, checked_at_s: float | None = None) -> LoadedSite:
     profiles, found = _profiles_of(root, source, path.parent)
     problems += found + check_site(root, source, path.parent, profiles)
     problems += check_calendar(root, source, path.parent)
-    problems += check_curtailment(root, source, path.parent, profiles)
-    problems += check_limiter(root, source)
+    beside = around(root, path.parent, profiles)
+    problems += check_curtailment(root, source, beside)
+    plans, found = read_plans(root, source, beside)
+    problems += found
+    problems += check_limiter(root, source, [plan.id for plan in plans])
     problems += check_tls(root, source, path.parent, checked_at_s)
     files, found = read_supply(root, source, path.parent)
     problems += found
@@ -123,7 +127,7 @@ def load_site(path: Path, checked_at_s: float | None = None) -> LoadedSite:
         raise ConfigurationError(_site_first(problems, source))
     return LoadedSite(
         path=path,
-        site=site,
+        site=with_plans(site, plans),
         profiles=profiles,
         store_path=path.parent / site.store.path,
         digest=source.digest,
