@@ -89,6 +89,7 @@ class Plant:
     port: int
     control: int
     site: Path
+    devices: int = 4
     daemons: list[Program] = field(default_factory=list)
 
     def register(self, unit: int, address: int, table: int = 3) -> int:
@@ -164,7 +165,7 @@ class Plant:
         """The daemon, until the end of the block."""
         command = [*COMMAND, "run", "--site", self.site]
         with run_program(command, name="daemon", **options) as daemon:
-            daemon.wait_for_line("reading 4 devices", timeout_s=PATIENCE_S)
+            daemon.wait_for_line(f"reading {self.devices} devices", timeout_s=PATIENCE_S)
             yield daemon
 
     def dr(self, *words: str, key: str | None = KEY) -> tuple[int, str]:

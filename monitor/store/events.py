@@ -232,6 +232,8 @@ def _put_track(
     values = {**asdict(track), "is_shed": int(track.is_shed), "error": _dumped(error)}
     statement = upsert(event_actions).values(site=site, event=event, action=action, **values)
     key = list(event_actions.primary_key.columns)
+    if error is None and track.failed is not None:
+        del values["error"]  # why it failed outlives that it was handed back
     connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values))
 
 
