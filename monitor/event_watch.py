@@ -5,16 +5,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from config.baseline_presets import load_preset
 from config.loading import LoadedSite
-from config.problems import ConfigurationError
-from monitor.baselines import measured_kw, metered, site_load, span_of
-from monitor.store.database import StoreError
+from monitor.baselines import measured_kw, metered
+from monitor.event_baseline import EventBaselines
 from monitor.store.event_reader import EventReader
 from monitor.store.events import EventRow
 from monitor.store.reader import StoreReader
 from monitor.timestamps import iso_utc
-from rules.baseline.baseline import Occasion, baseline
 from rules.curtailment import OPEN, Life, Track, choose
 
 RECENT_MS = 6 * 3_600_000
@@ -42,7 +39,7 @@ def event_facts(row: EventRow) -> dict[str, Any]:
     }
 
 
-def state_of(track: Track) -> str:
+def state_of(track: Track, *, takes_part: bool = True) -> str:
     """One word for where an action stands."""
     if track.is_shed:
         return "not_confirmed" if track.standing is None else "shed"
@@ -50,19 +47,22 @@ def state_of(track: Track) -> str:
         return "failed"
     if track.left_ms is not None:
         return "left_alone"
-    return "waiting" if track.back_ms is None else "handed_back"
+    if track.back_ms is not None:
+        return "handed_back"
+    return "waiting" if takes_part else "not_in_turn"
 
 
 def action_facts(reader: EventReader, row: EventRow) -> list[dict[str, Any]]:
     """What became of each action of an event."""
-    tracks, troubles = reader.tracks(row.id), reader.troubles(row.id)
+    tracks, troubles, chosen = reader.tracks(row.id), reader.troubles(row.id), chosen_of(reader, row)
     return [
         {
             "action": action.id,
             "point": f"{action.device}.{action.point}",
             "expected_kw": action.expected_kw,
             **timed(asdict(tracks.get(action.id, Track()))),
-            "state": state_of(tracks.get(action.id, Track())),
+            "takes_part": action.id in chosen,
+            "state": state_of(tracks.get(action.id, Track()), takes_part=action.id in chosen),
             "error": troubles.get(action.id),
         }
         for action in row.plan.actions
@@ -91,15 +91,12 @@ def timed(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 class EventWatch:
-    """What page and ``status`` show of events that are open, of late, or not handed back.
-
-    A baseline does not change while its event lasts: it is worked out once.
-    """
+    """What page and ``status`` show of events that are open, of late, or not handed back."""
 
     def __init__(self, loaded: LoadedSite) -> None:
         self._loaded = loaded
         self._presets = {one.id: one.baseline for one in loaded.site.curtailment.plans}
-        self._baselines: dict[str, tuple[float | None, str | None]] = {}
+        self._baselines = EventBaselines(loaded)
 
     def standings(self, events: EventReader, reader: StoreReader, now_ms: int) -> list[dict[str, Any]]:
         """Every event that is worth a look now, by its start."""
@@ -112,10 +109,12 @@ class EventWatch:
     def _standing(
         self, events: EventReader, reader: StoreReader, row: EventRow, is_shed: bool, now_ms: int
     ) -> dict[str, Any]:
-        chosen = choose(row.plan.actions, row.wanted_kw, {})
-        expected_kw = sum(action.expected_kw for action in row.plan.actions if action.id in chosen)
+        actions = action_facts(events, row)
+        expected_kw = sum(action["expected_kw"] for action in actions if action["takes_part"])
         began = now_ms >= row.start_ms and row.life is not Life.CANCELLED
-        baseline_kw, why = self._baseline(reader, row) if began else (None, None)
+        preset = self._presets.get(row.plan.id) or None
+        asked = began and preset is not None
+        baseline_kw, why = self._baselines.of(reader, row, preset or "", now_ms) if asked else (None, None)
         actual_kw = self._actual_kw(reader, row, now_ms) if began else None
         delivered_kw = None if baseline_kw is None or actual_kw is None else baseline_kw - actual_kw
         return {
@@ -123,35 +122,13 @@ class EventWatch:
             "is_shed": is_shed,
             "committed_kw": expected_kw if row.wanted_kw is None else row.wanted_kw,
             "expected_kw": expected_kw,
-            "baseline": self._presets.get(row.plan.id) or None,
+            "baseline": preset,
             "baseline_kw": baseline_kw,
             "why_no_baseline": why,
             "actual_kw": actual_kw,
             "delivered_kw": delivered_kw,
-            "actions": action_facts(events, row),
+            "actions": actions,
         }
-
-    def _baseline(self, reader: StoreReader, row: EventRow) -> tuple[float | None, str | None]:
-        """Mean kW that would have been drawn, or the code of why that cannot be said."""
-        preset = self._presets.get(row.plan.id)
-        if not preset:
-            return None, None
-        if row.id not in self._baselines:
-            self._baselines[row.id] = self._worked_out(reader, row, preset)
-        return self._baselines[row.id]
-
-    def _worked_out(self, reader: StoreReader, row: EventRow, name: str) -> tuple[float | None, str | None]:
-        site, step_s = self._loaded.site, self._loaded.site.interval_s
-        start_s = row.start_ms // 1000 // step_s * step_s
-        occasion = Occasion(start_s, -(-row.end_ms // 1000 // step_s) * step_s, row.noticed_ms // 1000)
-        try:
-            preset = load_preset(name, self._loaded.folder)
-            span_s = span_of(occasion, [preset])
-            found = site_load(reader, site, self._loaded.folder, metered(site), span_s)
-            worked = baseline(found.load, preset.method, occasion, found.around)
-        except (StoreError, ConfigurationError, IndexError) as error:
-            return None, getattr(error, "code", "dr.nothing_measured")
-        return worked.kw, worked.findings[0].code if worked.kw is None and worked.findings else None
 
     def _actual_kw(self, reader: StoreReader, row: EventRow, now_ms: int) -> float | None:
         """Mean kW of the intervals that are closed since its start; None before the first."""
@@ -165,6 +142,17 @@ class EventWatch:
         kw = measured_kw(series, self._loaded.site.interval_s)
         known = kw[kw == kw]  # noqa: PLR0124  NaN is no value
         return float(known.mean()) if len(known) else None
+
+
+def failed_in(event: Mapping[str, Any]) -> list[str]:
+    """Ids of the actions that failed, also in an event that is over: somebody has to look before the next."""
+    return [action["action"] for action in event["actions"] if action["failed"] is not None]
+
+
+def chosen_of(reader: EventReader, row: EventRow) -> frozenset[str]:
+    """Ids of the actions that take part, as the dispatcher chooses them: what was shed does in any case."""
+    turn = choose(row.plan.actions, row.wanted_kw, reader.last_shed_ms(row.plan.id, row.start_ms))
+    return frozenset(turn) | {a for a, track in reader.tracks(row.id).items() if track.shed_ms is not None}
 
 
 def left_over(event: Mapping[str, Any]) -> list[str]:

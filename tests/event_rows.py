@@ -26,12 +26,21 @@ class EventRows:
         return cls(engine, loaded.site.site.id, plans_of(loaded)[plan])
 
     def event(
-        self, name: str, start_ms: int, end_ms: int, life: Life = Life.SCHEDULED, mode: Mode = Mode.LIVE
+        self,
+        name: str,
+        start_ms: int,
+        end_ms: int,
+        life: Life = Life.SCHEDULED,
+        mode: Mode = Mode.LIVE,
+        before_ms: int = 7_200_000,
+        kw: float | None = None,
     ) -> EventRow:
-        """An event of which nothing was written yet."""
-        noticed_ms = start_ms - 7_200_000
+        """An event of which nothing was written yet, noticed so long before; ``kw`` of it is wanted."""
+        noticed_ms = start_ms - before_ms
         plan = replace(self.plan, mode=mode)
-        row = EventRow(name, plan, mode, life, start_ms, end_ms, noticed_ms, "command", "wang", noticed_ms)
+        row = EventRow(
+            name, plan, mode, life, start_ms, end_ms, noticed_ms, "command", "wang", noticed_ms, None, kw
+        )
         add_event(self.engine, self.site, row)
         return row
 

@@ -21,10 +21,10 @@ from monitor.cli.dr_words import (
     kw_text,
     left_out_text,
     named,
-    number,
     span_text,
 )
 from monitor.cli.words import plain, tell
+from monitor.event_words import number
 from monitor.store.reader import StoreReader
 from rules.baseline.adjusting import Adjusted
 from rules.baseline.baseline import Baseline, baseline, window_kw

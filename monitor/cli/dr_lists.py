@@ -10,8 +10,9 @@ from rich.console import Console
 from config.baseline_presets import Preset, load_preset, preset_names
 from config.programme_texts import load_programme, programme_names
 from config.words import say
-from monitor.cli.dr_words import doubts, named, number
+from monitor.cli.dr_words import doubts, named
 from monitor.cli.words import plain
+from monitor.event_words import number
 from rules.baseline.method import DayKinds, Selection
 from rules.settlement.programme import BidCredit, Notice, NoticeKind, Programme, RateCredit
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from config.baseline_presets import Preset
 from config.words import say
+from monitor.event_words import number
 from rules.baseline.days import DayLeftOut
 from rules.models.findings import ModelFinding
 from rules.settlement.programme import Programme
@@ -13,12 +14,6 @@ from rules.settlement.programme import Programme
 def kw_text(kw: float | None, language: str) -> str:
     """A power to the watt, without zeros at its end."""
     return say("dr.no_number", language) if kw is None else f"{number(kw)} kW"
-
-
-def number(value: float, decimals: int = 3) -> str:
-    """A figure with thousands separators and at most some decimals, without zeros at its end."""
-    text = f"{value:,.{decimals}f}"
-    return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-0", "0", text == "-0")
 
 
 def day_text(day: date, language: str) -> str:

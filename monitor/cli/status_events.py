@@ -8,7 +8,8 @@ from rich.console import Console
 
 from config.words import say
 from monitor.cli.words import plain
-from monitor.event_watch import left_over
+from monitor.event_watch import failed_in, left_over
+from monitor.event_words import error_text
 from monitor.timestamps import local_text
 
 _CLOSED = ("ended", "aborted", "settled", "cancelled")
@@ -16,8 +17,7 @@ _CLOSED = ("ended", "aborted", "settled", "cancelled")
 
 def needs_attention(event: dict[str, Any]) -> bool:
     """Whether a person has to look: an action failed, or is shed although the event is over."""
-    failed = any(action["state"] == "failed" for action in event["actions"])
-    return (failed and event["life"] == "active") or (event["is_shed"] and event["life"] in _CLOSED)
+    return bool(failed_in(event)) or (event["is_shed"] and event["life"] in _CLOSED)
 
 
 def show_event(console: Console, event: dict[str, Any], zone: ZoneInfo, language: str) -> None:
@@ -35,6 +35,10 @@ def show_event(console: Console, event: dict[str, Any], zone: ZoneInfo, language
     figures = {key: _kw(event[f"{key}_kw"]) for key in ("actual", "baseline", "delivered", "committed")}
     if event["actual_kw"] is not None:
         console.print(plain(say("dispatch.status_power", language, **figures)), soft_wrap=True)
+    if event["why_no_baseline"] is not None:
+        why = error_text(event["why_no_baseline"], zone, language)
+        text = say("dispatch.status_no_baseline", language, preset=event["baseline"], why=why)
+        console.print(plain(text), soft_wrap=True)
     states = [
         f"{one['action']}: {say('dispatch.state_' + one['state'], language)}" for one in event["actions"]
     ]

@@ -196,6 +196,8 @@ class Dispatcher:
         if life is run.row.life:
             return
         was_active = run.row.life is Life.ACTIVE
+        if life is Life.ACTIVE:  # others may have shed since it was written down
+            run.take_turns(await self._journal.last_shed_ms(run.row.plan.id, run.row.start_ms))
         data = {"why": "missed"} if life is Life.ENDED and not was_active else {}
         await self._move(run, life, data)
 

@@ -79,7 +79,11 @@ class Journal:
             shed = store.shed_events(engine, site)
             rows |= {row.id: row for row in store.events(engine, site, ids=shed)}
             return [
-                Loaded(row, store.tracks(engine, site, row.id), store.last_shed_ms(engine, site, row.plan.id))
+                Loaded(
+                    row,
+                    store.tracks(engine, site, row.id),
+                    store.last_shed_ms(engine, site, row.plan.id, row.start_ms),
+                )
                 for row in rows.values()
             ]
 
@@ -88,6 +92,10 @@ class Journal:
     async def move(self, event: str, expected: tuple[Life, ...], to: Life, step: store.Step) -> bool:
         """Let an event go on in its life; False when somebody changed it meanwhile."""
         return await self._done(lambda e: store.move_event(e, self._site, event, expected, to, step))
+
+    async def last_shed_ms(self, plan: str, before_ms: int) -> dict[str, int]:
+        """When each action of a plan was shed last before an instant."""
+        return await self._done(lambda e: store.last_shed_ms(e, self._site, plan, before_ms))
 
     async def note(self, step: store.Step) -> None:
         """Keep that something happened."""

@@ -54,13 +54,18 @@ class Run:
     @classmethod
     def of(cls, loaded: Loaded) -> "Run":
         """From the store's rows."""
-        row = loaded.row
-        own = {action for action, track in loaded.tracks.items() if track.shed_ms is not None}
-        # What this event shed already takes part in it, whatever the turn would be now.
-        before = {a: ms for a, ms in loaded.last_shed_ms.items() if a not in own}
-        run = cls(row, dict(loaded.tracks), frozenset(choose(row.plan.actions, row.wanted_kw, before)) | own)
+        run = cls(loaded.row, dict(loaded.tracks), frozenset())
+        run.take_turns(loaded.last_shed_ms)
         run.unanswered = {a for a, track in run.tracks.items() if track.is_shed and track.standing is None}
         return run
+
+    def take_turns(self, last_shed_ms: Mapping[str, int]) -> None:
+        """Choose the actions that take part: whose turn it is may change until the event begins.
+
+        What this event shed already takes part in it, whatever the turn would be now.
+        """
+        own = {action for action, track in self.tracks.items() if track.shed_ms is not None}
+        self.chosen = frozenset(choose(self.row.plan.actions, self.row.wanted_kw, last_shed_ms)) | own
 
     @property
     def id(self) -> str:

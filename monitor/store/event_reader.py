@@ -10,6 +10,7 @@ from monitor.store.database import open_reader
 from monitor.store.events import (
     EventRow,
     events,
+    last_shed_ms,
     shed_events,
     steps,
     tracks,
@@ -52,6 +53,10 @@ class EventReader:
     def tracks(self, event: str) -> dict[str, Track]:
         """What became of each action so far."""
         return tracks(self._engine, self._site, event)
+
+    def last_shed_ms(self, plan: str, before_ms: int) -> dict[str, int]:
+        """When each action of a plan was shed last before an instant."""
+        return last_shed_ms(self._engine, self._site, plan, before_ms)
 
     def troubles(self, event: str) -> dict[str, dict[str, Any]]:
         """The last trouble of each action that has one."""

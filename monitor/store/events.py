@@ -267,8 +267,8 @@ def orphaned_writes(engine: Engine, site: str, at_ms: int) -> int:
     return int(done.rowcount)
 
 
-def last_shed_ms(engine: Engine, site: str, plan: str) -> dict[str, int]:
-    """When each action of a plan was shed last, over all events."""
+def last_shed_ms(engine: Engine, site: str, plan: str, before_ms: int) -> dict[str, int]:
+    """When each action of a plan was shed last before an instant, as an event's start."""
     query = (
         select(event_actions.c.action, func.max(event_actions.c.shed_ms))
         .join(
@@ -276,11 +276,12 @@ def last_shed_ms(engine: Engine, site: str, plan: str) -> dict[str, int]:
             (curtailment_events.c.site == event_actions.c.site)
             & (curtailment_events.c.id == event_actions.c.event),
         )
-        .where(event_actions.c.site == site, curtailment_events.c.plan == plan)
+        .where(event_actions.c.site == site, event_actions.c.shed_ms < before_ms)
+        .where(curtailment_events.c.plan == plan)
         .group_by(event_actions.c.action)
     )
     with engine.connect() as connection:
-        return {action: int(at_ms) for action, at_ms in connection.execute(query) if at_ms is not None}
+        return {action: int(at_ms) for action, at_ms in connection.execute(query)}
 
 
 def events(

@@ -6,7 +6,8 @@ from typing import Any
 
 from config.site import Language
 from config.words import say
-from monitor.event_watch import left_over
+from monitor.event_watch import failed_in, left_over
+from monitor.event_words import error_text
 from monitor.web.snapshot import Snapshot
 from monitor.web.wording import NO_VALUE, Words, number
 
@@ -30,9 +31,9 @@ def event_notices(snapshot: Snapshot, words: Words) -> Iterator[dict[str, str]]:
         if left:
             text = _say("not_back", words.language, event=one["event"], actions=words.listed(left))
             yield {"level": "bad", "text": text}
-        failed = [action["action"] for action in one["actions"] if action["state"] == "failed"]
-        if failed and one["life"] == "active":
-            text = _say("failed", words.language, event=one["event"], actions=words.listed(failed))
+        if failed := failed_in(one):
+            key = "failed" if one["life"] == "active" else "had_failed"
+            text = _say(key, words.language, event=one["event"], actions=words.listed(failed))
             yield {"level": "warn", "text": text}
 
 
@@ -60,21 +61,22 @@ def _row(one: Facts, now_ms: int, words: Words) -> Fields:
         "committed": _kw(one["committed_kw"]),
         "baseline": _kw(one["baseline_kw"]),
         "actual": _kw(one["actual_kw"]),
-        "why": "" if coming else _why(one, language),
+        "why": "" if coming else _why(one, words),
         "bar": _bar(one, language),
         "actions": [_action(action, words) for action in one["actions"]],
     }
 
 
-def _why(one: Facts, language: Language) -> str:
+def _why(one: Facts, words: Words) -> str:
     """Why there is no delivered power to tell."""
     if one["delivered_kw"] is not None or one["life"] == "cancelled":
         return ""
     if not one["baseline"]:
-        return _say("no_baseline", language)
-    if one["baseline_kw"] is None:
-        return _say("unanswered", language, preset=one["baseline"])
-    return _say("first_interval", language)
+        return _say("no_baseline", words.language)
+    if one["why_no_baseline"] is not None:
+        why = error_text(one["why_no_baseline"], words.zone, words.language)
+        return _say("unanswered", words.language, preset=one["baseline"], why=why)
+    return _say("first_interval", words.language)
 
 
 def _bar(one: Facts, language: Language) -> Fields:

@@ -1,7 +1,7 @@
 """A baseline for a window: its days, their statistic, what the event day adds, and all that it rests on."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 import numpy as np
 
@@ -112,6 +112,27 @@ def baseline(load: DailyLoad, method: Method, occasion: Occasion, around: Surrou
     if method.days is None:
         return _of_the_same_day(load, method, occasion, around, place)
     return _of_days_before(load, method, method.days, occasion, around, place)
+
+
+def measured_until_s(method: Method, occasion: Occasion, zone: tzinfo) -> int | None:
+    """When the last hour of the event's own day that a method looks at has passed, seconds since 1970 UTC.
+
+    Before that it gives no number. None where it looks at none of them; without a notice its hours are
+    counted from the start, which is the latest that a notice can be.
+    """
+    spans = [*method.same_day, *(() if method.adjustment is None else (method.adjustment.span,))]
+    start, end = (
+        datetime.fromtimestamp(at, UTC).astimezone(zone) for at in (occasion.start_s, occasion.end_s)
+    )
+    notice_s = occasion.start_s if occasion.notice_s is None else occasion.notice_s
+    anchors = {
+        Anchor.START: start,
+        Anchor.END: end,
+        Anchor.NOTICE: datetime.fromtimestamp(notice_s, UTC).astimezone(zone),
+        Anchor.MIDNIGHT: start.replace(hour=0, minute=0, second=0),
+    }
+    ends = [int((anchors[one.anchor] + timedelta(hours=one.to_h)).timestamp()) for one in spans]
+    return max(ends, default=None)
 
 
 def _of_days_before(

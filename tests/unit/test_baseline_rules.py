@@ -10,7 +10,7 @@ import pytest
 from config.baseline_presets import load_preset
 from rules.baseline.adjusting import adjust
 from rules.baseline.backtest import backtest, trial_days
-from rules.baseline.baseline import Occasion, baseline, window_kw
+from rules.baseline.baseline import Occasion, baseline, measured_until_s, window_kw
 from rules.baseline.days import day_book
 from rules.baseline.load import NotAlignedError, daily_load
 from rules.baseline.method import (
@@ -311,3 +311,22 @@ class TestBacktest:
     def test_a_building_that_fed_back_has_no_share(self):
         found, _ = self.ask(flat(kw=-5.0), of("taipower-mean-of-5"))
         assert (found.mean_kw, found.bias_percent, found.rrmse_percent) == (-5, None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "notice", "hour"),
+    [
+        ("taipower-mean-of-5", None, None),
+        ("pjm-same-day-3-2", None, 18),
+        ("caiso-10-of-10", None, 12),
+        ("taipower-guaranteed-2025", 11, 11),
+        ("taipower-guaranteed-2025", None, 13),
+        ("taipower-day-ahead-2025", None, 24),
+    ],
+)
+def test_from_when_on_a_method_can_answer(name, notice, hour):
+    """The event lasts from 13:00 to 15:00."""
+    notice_s = None if notice is None else instant_s(EVENT, notice)
+    one = Occasion(instant_s(EVENT, 13), instant_s(EVENT, 15), notice_s)
+    wanted = None if hour is None else instant_s(EVENT, 0) + hour * 3600
+    assert measured_until_s(of(name), one, TAIPEI) == wanted
