@@ -32,7 +32,7 @@ from rules.intervals import Readings
 from rules.metering import MeterRules, MeterTrack, saved_factors
 from rules.quality import Quality
 from rules.scan import Layout, Scan
-from rules.setback import is_ahead, reopened_s, set_back, untold
+from rules.setback import gathers_longer, is_ahead, reopened_s, set_back, untold
 from rules.validation import Validator
 
 log = logging.getLogger(__name__)
@@ -181,6 +181,7 @@ class Pipeline:
         commit = Commit()
         for meter_id, track in self._tracks.items():
             if not is_ahead(track, now_ms):
+                gathers_longer(track, by_ms + unseen_ms)
                 continue
             ahead = _ahead(reader, meter_id, reopened_s(track, by_ms), unwritten)
             closed = sum(quantity for _, quantity in ahead.values())
@@ -193,7 +194,7 @@ class Pipeline:
                 for start_s, (duration_s, _) in sorted(ahead.items())
             ]
         commit.snapshot = self.snapshot()
-        commit.checkpoints = self._checkpoints(commit.begun_anew)
+        commit.checkpoints = self._checkpoints(self._tracks, commit.snapshot.meters)
         self._snapshot_slot = self._slot()
         self._submit(commit)
 

@@ -25,6 +25,17 @@ def is_ahead(track: MeterTrack, now_ms: int) -> bool:
     return track.counter is not None and track.counter.at_ms > now_ms
 
 
+def gathers_longer(track: MeterTrack, by_ms: int) -> None:
+    """A meter without readings ahead of the new time: its next step has gathered for longer than times tell.
+
+    Parameters
+    ----------
+    by_ms : how far times were set back; more, where the register may have gathered unseen.
+    """
+    if track.counter is not None:
+        track.counter = replace(track.counter, moved_from_ms=track.counter.moved_from_ms - by_ms)
+
+
 def set_back(track: MeterTrack, by_ms: int, closed: float, *, unseen_ms: int = 0) -> MeterTrack:
     """The meter as it goes on from the new time.
 

@@ -154,6 +154,21 @@ def test_set_back_nothing_is_lost_and_nothing_is_negative(house, back_s):
     assert np.nanmax(rates) == pytest.approx(KW)
 
 
+def test_set_back_to_after_the_last_reading_what_was_gathered_is_caught_up_and_no_spike(house):
+    """Readings are seldom, and the clock is set between two: the step took longer than the times tell."""
+    house.read_for(HOUR_S)
+    house.machine.set(-100)
+    house.read_for(CONFIRM_MS // 1000 - 10)
+    house.machine.steady_s += 110
+    house.keeper.look()  # ten seconds after the last reading, as times are now
+    house.pipeline.accept(house.scan())
+    house.settle()
+    assert house.condition().condition == "steady"
+    assert [one.code for one in house.reader.past.refusals("main", 0, 10)] == ["caught_up"]
+    before, last = house.pipeline._tracks["main"].open_readings()[-2:]
+    assert (last[0] - before[0], last[1] - before[1]) == (10_000, pytest.approx(110.0))
+
+
 def test_scans_of_the_doubtful_minute_are_suspect_and_keep_the_time_as_it_was(house):
     house.read_for(100)
     house.machine.set(-HOUR_S)
