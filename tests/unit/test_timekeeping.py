@@ -16,9 +16,10 @@ from monitor.store.writer import Writer, register_layouts, submit_and_wait
 from monitor.timekeeping import CONDITION, HeldScans, Timekeeper, newest_reading_ms
 from rules.clockwork import CONFIRM_FAR_MS, CONFIRM_MS, Standing
 from rules.counters import CounterLimits
-from rules.metering import MeterRules
+from rules.metering import MeterRules, MeterTrack
 from rules.quality import Quality
 from rules.scan import Scan
+from rules.setback import gathers_longer
 from tests.one_meter import LAYOUT
 
 METER = Meter("main", LAYOUT.key, 0, 1, MeterRules(CounterLimits(9000.0), 900, 90_000))
@@ -167,6 +168,12 @@ def test_set_back_to_after_the_last_reading_what_was_gathered_is_caught_up_and_n
     assert [one.code for one in house.reader.past.refusals("main", 0, 10)] == ["caught_up"]
     before, last = house.pipeline._tracks["main"].open_readings()[-2:]
     assert (last[0] - before[0], last[1] - before[1]) == (10_000, pytest.approx(110.0))
+
+
+def test_a_meter_that_was_never_read_has_gathered_nothing():
+    track = MeterTrack(METER.rules)
+    gathers_longer(track, 1000)
+    assert track.counter is None
 
 
 def test_scans_of_the_doubtful_minute_are_suspect_and_keep_the_time_as_it_was(house):
