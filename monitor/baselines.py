@@ -18,11 +18,12 @@ from config.off_peak_days import DEFAULT_CALENDAR, load_calendar
 from config.site import Commodity, Contract, Site
 from monitor.store.database import StoreError
 from monitor.store.reader import StoreReader
-from rules.baseline.baseline import Baseline, Occasion, Surroundings
+from rules.baseline.baseline import Baseline, Occasion, Surroundings, baseline
 from rules.baseline.days import day_book
 from rules.baseline.load import DailyLoad, daily_load
 from rules.intervals import IntervalSeries
 from rules.models.day_types import DAY_S, HOUR_S
+from rules.models.findings import remark
 from rules.models.observations import Floats, Instants
 from rules.quality import Quality
 
@@ -98,6 +99,21 @@ def site_load(
     years = {load.day_of(row).year for row in (0, load.days - 1)}
     around = Surroundings(day_book(load, lists, known), zone)
     return SiteLoad(tuple(meters), load, around, calendar.unverified(years), site.contract)
+
+
+def preset_baseline(preset: Preset, found: SiteLoad, occasion: Occasion, day: date) -> Baseline:
+    """What a preset says of a window that begins on a day; also that its text is one of other days.
+
+    Raises
+    ------
+    NotAlignedError : an edge of the window lies inside an interval.
+    """
+    worked = baseline(found.load, preset.method, occasion, found.around_on(day))
+    if (preset.first is None or preset.first <= day) and (preset.last is None or day <= preset.last):
+        return worked
+    first, last = ("…" if at is None else at.isoformat() for at in (preset.first, preset.last))
+    other = remark("preset_of_other_days", preset=preset.id, day=day.isoformat(), first=first, last=last)
+    return replace(worked, findings=(*worked.findings, other))
 
 
 def called_days(reader: StoreReader, zone: ZoneInfo) -> set[date]:

@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 from config.baseline_presets import Preset, load_preset
 from config.loading import LoadedSite
 from config.problems import ConfigurationError
-from monitor.baselines import metered, site_load, span_of
+from monitor.baselines import metered, preset_baseline, site_load, span_of
 from monitor.store.database import StoreError
 from monitor.store.events import EventRow
 from monitor.store.reader import StoreReader
 from monitor.timestamps import iso_utc
-from rules.baseline.baseline import Occasion, baseline, measured_until_s
+from rules.baseline.baseline import Occasion, measured_until_s
 
 AGAIN_AFTER_MS = 10_000
 """So long after a baseline could not be told it is tried again: hours of its own day may have closed."""
@@ -75,7 +75,7 @@ class EventBaselines:
             return None, {"code": "limiter.no_meters", "data": {}}
         found = site_load(reader, site, self.loaded.folder, meters, span_of(occasion, [preset]))
         day = datetime.fromtimestamp(occasion.start_s, UTC).astimezone(zone).date()
-        worked = baseline(found.load, preset.method, occasion, found.around_on(day))
+        worked = preset_baseline(preset, found, occasion, day)
         if worked.kw is not None:
             return worked.kw, None
         refusing = next(one for one in worked.findings if one.refuses)

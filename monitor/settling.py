@@ -8,9 +8,9 @@ from typing import Any
 
 from config.baseline_presets import Preset
 from config.event_list import CalledEvent
-from monitor.baselines import SiteLoad, as_data
+from monitor.baselines import SiteLoad, as_data, preset_baseline
 from monitor.store.settlements import SettlementRequest
-from rules.baseline.baseline import Baseline, Occasion, baseline, window_kw
+from rules.baseline.baseline import Baseline, Occasion, window_kw
 from rules.models.findings import ModelFinding, refusal
 from rules.settlement.money import measured
 from rules.settlement.programme import Programme
@@ -85,7 +85,7 @@ def settle(
         notice_min=terms.notice_min,
     )
     when = occasion_of(event)
-    found = baseline(load.load, preset.method, when, load.around_on(event.start.date()))
+    found = preset_baseline(preset, load, when, event.start.date())
     drawn_kw = window_kw(load.load, when, programme.statistic, load.around.zone)
     findings = list(event_findings(programme, called(event), map(called, others)))
     result = None

@@ -11,7 +11,7 @@ from rich.console import Console
 from config.baseline_presets import Preset
 from config.loading import load_site
 from config.words import say
-from monitor.baselines import SiteLoad, as_data
+from monitor.baselines import SiteLoad, as_data, preset_baseline
 from monitor.cli.dr_asking import Asking, Refused, Window, event_days
 from monitor.cli.dr_words import (
     day_text,
@@ -27,7 +27,7 @@ from monitor.cli.words import plain, tell
 from monitor.event_words import number
 from monitor.store.reader import StoreReader
 from rules.baseline.adjusting import Adjusted
-from rules.baseline.baseline import Baseline, baseline, window_kw
+from rules.baseline.baseline import Baseline, window_kw
 from rules.baseline.method import AdjustmentKind
 
 FINE, PROBLEM, WRONG_USE = 0, 1, 2
@@ -77,7 +77,7 @@ def run_baseline(
 
 
 def _answer(preset: Preset, window: Window, found: SiteLoad) -> Baseline:
-    return baseline(found.load, preset.method, window.occasion, found.around_on(window.start.date()))
+    return preset_baseline(preset, found, window.occasion, window.start.date())
 
 
 def _drawn(preset: Preset, window: Window, found: SiteLoad) -> float | None:

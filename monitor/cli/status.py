@@ -16,12 +16,13 @@ from config.sinks import SinkSettings
 from config.site import MeterSettings
 from config.words import say
 from monitor.adjusted.shown import ExpectedNow, expected_now
+from monitor.cli.status_demand import window_line
 from monitor.cli.status_devices import counts_lines, device_facts, doubts_lines
 from monitor.cli.status_events import needs_attention, show_event
 from monitor.cli.status_expected import expected_lines
 from monitor.cli.words import plain
 from monitor.clock import SystemClock
-from monitor.demand.watch import CONDITION as DEMAND
+from monitor.demand.standing import Standing, alarm_of, standing_of
 from monitor.event_watch import standings_of
 from monitor.findings import Finding, PointDoubt, counts_words, meter_findings, refusal_words
 from monitor.sinks.lanes import pending
@@ -38,12 +39,12 @@ from rules.quality import Quality
 DAY_MS = 86_400_000
 
 
-def run_status(path: Path, language: str, *, as_json: bool) -> int:
+def run_status(path: Path, language: str, *, as_json: bool, now_ms: int | None = None) -> int:
     """Show. Exit code 0 when all is well, 1 when something needs a person, or nothing can be said."""
     loaded = load_site(path)
     reader = StoreReader.open(loaded.store_path, loaded.site.site.id)
     try:
-        facts = _facts(loaded, reader, SystemClock().now_ms())
+        facts = _facts(loaded, reader, SystemClock().now_ms() if now_ms is None else now_ms)
     finally:
         reader.close()
     if as_json:
@@ -53,7 +54,7 @@ def run_status(path: Path, language: str, *, as_json: bool) -> int:
     return 1 if facts["attention"] else 0
 
 
-def _as_data(found: Finding | PointDoubt | ExpectedNow) -> dict[str, Any]:
+def _as_data(found: Finding | PointDoubt | ExpectedNow | Standing) -> dict[str, Any]:
     return found.as_data()
 
 
@@ -67,7 +68,7 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
     store = troubles_of(conditions.values())
     expected = _expected(loaded, reader, conditions, now_ms)
     events = standings_of(loaded, loaded.store_path, now_ms)
-    demand = conditions.get(DEMAND)
+    demand, window = alarm_of(conditions, now_ms), standing_of(conditions, now_ms)
     attention = (
         pid is None
         or bool(store)
@@ -86,6 +87,7 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
         "store": store,
         "clock": {"standing": clock.condition, "error": clock.error} if clock else None,
         "demand": _demand(demand),
+        "window": window,
         "devices": devices,
         "meters": meters,
         "sinks": sinks,
@@ -173,6 +175,8 @@ def _show(facts: dict[str, Any], loaded: LoadedSite, language: str) -> None:
     if facts["demand"] and facts["demand"]["error"]:
         since = _local(facts["demand"]["since"], zone)
         console.print(Text(f"{since}  ").append_text(_error(facts["demand"]["error"], language)), style="red")
+    if facts["window"]:
+        console.print(plain(window_line(facts["window"], zone, language)), soft_wrap=True)
     _show_devices(console, facts, zone, language)
     _show_meters(console, facts["meters"], zone, language)
     for text, wants in expected_lines(facts["expected"], language):

@@ -1,4 +1,4 @@
-"""The daemon's eye on the open demand window: an alarm before the contract is passed."""
+"""The daemon's eye on the open demand window: how it stands, and an alarm before the contract is passed."""
 
 import asyncio
 import logging
@@ -9,10 +9,11 @@ from config.meter_checks import formulas_of
 from config.words import Spoken
 from monitor.clock import SteadyClock
 from monitor.demand.limits import Limits
+from monitor.demand.standing import CONDITION, alarm_row, window_row
 from monitor.demand.windows import site_meters
 from monitor.pipeline import Pipeline
 from monitor.store.reader import StoreReader
-from monitor.store.rows import Commit, ConditionRow
+from monitor.store.rows import Commit
 from monitor.store.writer import Writer
 from rules.demand import DemandWindow
 from rules.formulas import over_registers
@@ -20,15 +21,16 @@ from rules.open_window import AlarmRules, Level, OpenPart, next_level, open_wind
 
 log = logging.getLogger(__name__)
 
-CONDITION = "demand/contract"
-"""Under this name page and ``status`` find the alarm."""
-
 LOOK_EVERY_S = 1.0
-CODES = {Level.NEAR: "demand.near", Level.OVER: "demand.over"}
+RENEW_MS = 10_000
 
 
 class DemandWatch:
-    """Looks at the window that is open, once a second, and writes down each change of its standing."""
+    """Looks at the window that is open, once a second.
+
+    Each change of its standing is written down at once; its figures now and then, so that who reads them in
+    another process can tell how old they are.
+    """
 
     def __init__(
         self, loaded: LoadedSite, pipeline: Pipeline, reader: StoreReader, writer: Writer, clock: SteadyClock
@@ -47,6 +49,7 @@ class DemandWatch:
         self._writer = writer
         self._clock = clock
         self._level = Level.CALM
+        self._since_ms = self._written_ms = 0
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -70,32 +73,33 @@ class DemandWatch:
     def look(self, now_ms: int) -> None:
         """Look once; write and say what has changed."""
         window = self.window(now_ms)
-        limit_kw = self._limits.kw(window.start_s) if window is not None else None
-        if window is None or limit_kw is None:
+        if window is None:
             return
-        level = next_level(self._level, window, limit_kw, self._rules)
-        if level is self._level:
+        limit_kw, before = self._limits.kw(window.start_s), self._level
+        if limit_kw is not None:
+            self._level = next_level(before, window, limit_kw, self._rules)
+        changed = self._level is not before
+        if not changed and 0 <= now_ms - self._written_ms < RENEW_MS:
             return
-        self._level = level
-        error = None if level is Level.CALM else {"code": CODES[level], "data": _figures(window, limit_kw)}
-        self._writer.submit(Commit(conditions=[ConditionRow(CONDITION, level.value, now_ms, error)]))
+        self._written_ms = now_ms
+        self._since_ms = now_ms if changed else self._since_ms
+        rows = [window_row(window, limit_kw, self._level, now_ms)]
+        if limit_kw is not None and (changed or self._level is not Level.CALM):
+            rows.append(alarm_row(window, limit_kw, self._level, self._since_ms, now_ms))
+        self._writer.submit(Commit(conditions=rows))
+        if changed:
+            self._tell(rows[-1].error, limit_kw)
+
+    def _tell(self, error: dict[str, Any] | None, limit_kw: float | None) -> None:
         if error is None:
             log.info(Spoken("demand.log_calm", limit=f"{limit_kw:,.0f}"))
         else:
             log.warning(Spoken("log.trouble", error=error))
 
     def _told_before(self) -> Level:
-        """The standing that another run of the daemon wrote down last."""
+        """The standing that another run of the daemon wrote down last, and since when it was so."""
         row = next((row for row in self._reader.conditions() if row.device == CONDITION), None)
-        return Level(row.condition) if row is not None else Level.CALM
-
-
-def _figures(window: DemandWindow, limit_kw: float) -> dict[str, Any]:
-    shed_kw = max(0.0, window.shed_kw(limit_kw))
-    return {
-        "projected": f"{window.projected_kw:,.0f}",
-        "limit": f"{limit_kw:,.0f}",
-        "mean": f"{window.mean_kw:,.0f}",
-        "shed": f"{shed_kw:,.0f}",
-        "left_min": f"{window.left_s / 60:.1f}",
-    }
+        if row is None:
+            return Level.CALM
+        self._since_ms = row.since_ms
+        return Level(row.condition)

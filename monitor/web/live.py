@@ -8,7 +8,7 @@ from typing import Any
 from config.loading import LoadedSite
 from config.site import Commodity
 from monitor.demand.limits import Limits
-from monitor.demand.watch import CONDITION as DEMAND
+from monitor.demand.standing import alarm_of
 from monitor.event_watch import EventWatch
 from monitor.store.database import StoreError
 from monitor.store.reader import UNREADABLE, StoreReader
@@ -212,7 +212,7 @@ class LiveState:
         clock = conditions.get("clock")
         self._clock_error = clock.error if clock else None
         self._expected.look(reader, self._results_seq, conditions, now_ms)
-        demand = conditions.get(DEMAND)
+        demand = alarm_of(conditions, now_ms)
         self._demand_error = demand.error if demand else None
         self._store_troubles = tuple(troubles_of(conditions.values()))
         self._board.troubled = {

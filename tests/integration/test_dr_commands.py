@@ -68,6 +68,22 @@ class TestBaseline:
         )
         assert row["kw"] == pytest.approx(955.5)
 
+    def test_a_preset_of_other_days_is_told(self, site, capsys):
+        text = "preset: old\nname: {zh-TW: 舊, en: Old}\ngrade: S\nsource: a letter\ndays: {wanted: 5}\n"
+        path = site.parent / "old.yaml"
+        for valid, is_told in (
+            ("{from: 2024-01-01, through: 2024-12-31}", True),
+            ("{from: 2025-07-15}", False),
+        ):
+            path.write_text(f"{text}valid: {valid}\n", encoding="utf-8")
+            (row,) = dr_json(capsys, site, "baseline", *WINDOW, "--preset", "old.yaml")
+            assert ("preset_of_other_days" in [one["code"] for one in row["findings"]]) is is_told
+        path.write_text(f"{text}valid: {{through: 2025-07-14}}\n", encoding="utf-8")
+        settle = ("settle", *WINDOW, "--programme", "taipower-demand-bidding-2016", "--bid", "9")
+        code, said = run_here(capsys, site, *settle, "--preset", "old.yaml", "--committed", "100")
+        assert code == 0, said
+        assert "the baseline old holds from … to 2025-07-14, and the event is on 2025-07-15" in said
+
     def test_a_preset_of_ones_own(self, site, capsys):
         own = site.parent / "mine.yaml"
         own.write_text(

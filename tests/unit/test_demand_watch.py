@@ -12,7 +12,8 @@ from config.words import Spoken
 from monitor.cli.status import run_status
 from monitor.clock import SteadyClock, SystemClock
 from monitor.demand.limits import Limits
-from monitor.demand.watch import CONDITION, DemandWatch
+from monitor.demand.standing import CONDITION, STALE_MS
+from monitor.demand.watch import DemandWatch
 from monitor.pipeline import Meter, Pipeline
 from monitor.store.database import open_writer
 from monitor.store.reader import StoreReader
@@ -89,13 +90,14 @@ def test_an_alarm_comes_before_the_contract_is_passed_and_goes_with_the_load(hou
     caplog.set_level(logging.INFO)
     assert set(house.live(-20, 300, 400)) == {"calm"}
     assert house.condition() is None
-    told = house.live(300, 600, 800)
+    told = house.live(300, 310, 800)
     assert told[0] == "over"  # 300 s at 400 and 600 s at 800 would be 667
     row = house.condition()
     assert (row.condition, row.error["code"]) == ("over", "demand.over")
     assert row.error["data"]["limit"] == "500"
     assert float(row.error["data"]["mean"]) < 500  # it is not passed yet
     assert float(row.error["data"]["shed"]) > 0
+    house.live(310, 600, 800)
     house.live(600, 900, 100)
     row = house.condition()
     assert (row.condition, row.error) == ("calm", None)
@@ -164,8 +166,50 @@ def test_page_and_status_show_the_alarm(house, capsys, language, words):
     assert structured(snapshot, house.site)["demand"]["code"] == "demand.over"
     notices = [one["text"] for one in fields(snapshot, language, TAIPEI)["h.notices"]]
     assert any(words in text or "contract" in text or "契約" in text for text in notices)
-    assert run_status(house.loaded.path, language, as_json=False) == 1
+    assert run_status(house.loaded.path, language, as_json=False, now_ms=house.now_ms) == 1
     assert words in capsys.readouterr().out
-    run_status(house.loaded.path, language, as_json=True)
+    run_status(house.loaded.path, language, as_json=True, now_ms=house.now_ms)
     told = json.loads(capsys.readouterr().out)["demand"]
     assert (told["standing"], told["error"]["code"]) == ("over", "demand.over")
+
+
+def test_the_alarms_figures_go_with_the_window_and_are_not_shown_once_nobody_renews_them(house, capsys):
+    house.live(-20, 300, 800)
+    first = house.condition()
+    house.live(300, 600, 800)
+    second = house.condition()
+    assert first.since_ms == second.since_ms
+    assert float(first.error["data"]["left_min"]) == pytest.approx(10, abs=0.4)
+    assert float(second.error["data"]["left_min"]) == pytest.approx(5, abs=0.4)
+    live = LiveState(house.loaded, StoreReader.open(house.loaded.store_path, house.site))
+    assert live.step(house.now_ms + STALE_MS - 1).demand_error is not None
+    assert live.step(house.now_ms + STALE_MS + 20_000).demand_error is None
+    live.close()
+    run_status(house.loaded.path, "en", as_json=True, now_ms=house.now_ms + STALE_MS + 20_000)
+    told = json.loads(capsys.readouterr().out)
+    assert (told["demand"], told["window"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        (
+            "en",
+            "16:00 to 16:15: 5.0 minutes gone, 10.0 left; mean so far 400 kW, 400 kW projected of 500 kW; 0",
+        ),
+        (
+            "zh-TW",
+            "16:00 至 16:15：已過 5.0 分，剩 10.0 分；目前平均 400 kW，預估 400 kW，上限 500 kW；須卸載 0 kW",
+        ),
+    ],
+)
+def test_status_shows_the_open_window_while_all_is_calm(house, capsys, language, words):
+    house.live(-20, 301, 400)
+    house.condition()
+    run_status(house.loaded.path, language, as_json=False, now_ms=house.now_ms)
+    assert words in capsys.readouterr().out
+    run_status(house.loaded.path, language, as_json=True, now_ms=house.now_ms)
+    told = json.loads(capsys.readouterr().out)["window"]
+    assert (told["limit_kw"], told["shed_kw"]) == (500, 0)
+    assert told["projected_kw"] == pytest.approx(400, rel=0.01)
+    assert told["elapsed_s"] + told["left_s"] == 900
