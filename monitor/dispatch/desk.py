@@ -75,8 +75,9 @@ class EventDesk:
 
     def carry_out(self, engine: WriterEngine, site: str, request: EventRequest) -> EventOutcome:
         """Carry a request out. Raises ``StoreError`` for what is refused; then nothing has changed."""
-        now_ms = self._now_ms(request)
+        now_ms = self._clock.now_ms()
         try:
+            self._check_fresh(request, now_ms)
             row, remarks = self._carried_out(engine, site, request, now_ms)
         except StoreError as error:
             self._audit(engine, site, request, now_ms, refused=error.code)
@@ -93,9 +94,10 @@ class EventDesk:
         Raises ``StoreError``, or ``LedgerRefused`` with everything that is refused, by row; then nothing
         has changed.
         """
-        now_ms = self._now_ms(request)
+        now_ms = self._clock.now_ms()
         told: dict[str, Any] = {"file": request.file_name, "operator": request.operator}
         try:
+            self._check_fresh(request, now_ms)
             new, remarks = self._new_of_list(engine, site, request, now_ms)
         except StoreError as error:
             add_audit(engine, site, now_ms, request.who, "dr.schedule_list", {**told, "refused": error.code})
@@ -134,11 +136,10 @@ class EventDesk:
             self._check_key(request)  # once: it takes a tenth of a second
         return new, tuple(remarks)
 
-    def _now_ms(self, request: EventRequest | EventListRequest) -> int:
-        now_ms = self._clock.now_ms()
+    @staticmethod
+    def _check_fresh(request: EventRequest | EventListRequest, now_ms: int) -> None:
         if now_ms > request.asked_ms + LIVES_FOR_MS:
             raise StoreError("dispatch.expired", asked=iso_utc(request.asked_ms))
-        return now_ms
 
     def _carried_out(
         self, engine: WriterEngine, site: str, request: EventRequest, now_ms: int

@@ -207,6 +207,25 @@ def test_a_foreign_page_gets_no_further_than_its_preflight(site, page, daemon):
     assert events(site) == []
 
 
+def test_a_daemon_that_does_not_answer_is_told_and_carries_nothing_out_later(tmp_path, monkeypatch):
+    site, clock = loaded(tmp_path), StillClock(NOW_MS)
+    monkeypatch.setattr(event_door, "ANSWER_WITHIN_S", 0.5)
+    with writing(site.store_path) as engine, served(site.path, clock) as page:  # it is there, and busy
+        for language, words in (("en", "did not answer within 0.5 s"), ("zh-TW", "未於 0.5 秒內回應")):
+            answer = ask(page, SCHEDULE, path=f"/api/v1/events?lang={language}")
+            told = answer.json()["error"]
+            assert (answer.status, told["code"]) == (504, "trigger.no_answer"), told
+            assert words in told["words"]
+        clock.at_ms += 61_000
+        box = RequestBox(site.store_path)
+        box.give_to("curtailment", EventDesk(site, clock, lambda: None).carry_out)
+        assert box.take_up(engine, "hall") == 2
+        box.close()
+        assert events(site) == []
+        audit = engine.connect().exec_driver_sql("SELECT detail FROM audit").scalars().all()
+    assert [json.loads(detail)["refused"] for detail in audit] == ["dispatch.expired"] * 2
+
+
 def test_without_a_daemon_nothing_waits_in_the_box(tmp_path):
     site = loaded(tmp_path)
     with served(site.path, StillClock(NOW_MS)) as page:
