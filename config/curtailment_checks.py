@@ -167,6 +167,8 @@ class PlanChecks(Checks):
         to, by = action.get("to"), action.get("by")
         if (to is None) == (by is None):
             yield self.at("dispatch.to_or_by", by if by is not None else action)
+        elif by is not None and by.number == 0:
+            yield self.at("dispatch.by_nothing", by)
 
     def _direction(self, action: Node, point: str, writable: Writable) -> Iterator[Problem]:
         """An action that may put load on, or of which nobody could tell."""
@@ -207,6 +209,7 @@ class PlanChecks(Checks):
         dead_man_s = number_of(plan, "dead_man_s", math.inf)
         if node is not None and node.number is not None and node.number > dead_man_s:
             yield self.at("dispatch.min_off_beyond", node, dead_man=f"{dead_man_s:g}")
+        yield from self._late(action, dead_man_s)
         ramp = action.get("ramp")
         if ramp is None or ramp.mapping is None:
             return
@@ -216,6 +219,15 @@ class PlanChecks(Checks):
         allowed = number_of(action, "writes_per_day", writable.writes_per_day) - RESERVED_WRITES
         if step > 0 and math.ceil(way / step) > allowed:
             yield self.at("dispatch.ramp_too_fine", ramp, steps=math.ceil(way / step), budget=f"{allowed:g}")
+
+    def _late(self, action: Node, dead_man_s: float) -> Iterator[Problem]:
+        """An action that never sheds: it is not begun where its time would not be over before the end."""
+        after, min_off_s = action.get("after_s"), number_of(action, "min_off_s")
+        if after is None or after.number is None or min_off_s > dead_man_s:
+            return
+        if after.number + max(min_off_s, 1.0) > dead_man_s:
+            off, dead_man = f"{min_off_s:g}", f"{dead_man_s:g}"
+            yield self.at("dispatch.after_beyond", after, after=after.raw, min_off=off, dead_man=dead_man)
 
     def guards(self) -> Iterator[Problem]:
         """Points that are read, with a limit, and actions that there are."""

@@ -4,15 +4,71 @@ from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from typing import Any
 
-from config.words import say
+from config.words import catalogue, say, say_error
 from monitor.store.database import StoreError
 from monitor.timestamps import local_text
+
+STEP_DETAILS = (
+    "note",
+    "why",
+    "actions",
+    "action",
+    "point",
+    "holds_back",
+    "value",
+    "resumes",
+    "active",
+    "ttl_s",
+    "kwh",
+    "credit",
+)
+"""What a step of an event may tell beside its kind."""
+
+
+WHYS = ("missed", "failed", "restart")
 
 
 def number(value: float, decimals: int = 3) -> str:
     """A figure with thousands separators and at most some decimals, without zeros at its end."""
     text = f"{value:,.{decimals}f}"
     return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-0", "0", text == "-0")
+
+
+def mode_text(mode: str, language: str) -> str:
+    """How much of a plan is carried out, in words."""
+    return say(f"event.mode_{mode.replace('-', '_')}", language)
+
+
+def counted(key: str, count: object, language: str) -> str:
+    """The key of a text that tells a count: of one thing it may be another."""
+    return f"{key}_one" if str(count) == "1" and f"{key}_one" in catalogue(language) else key
+
+
+def step_text(step: Mapping[str, Any], language: str) -> str:
+    """What happened to an event, who did it, and what is known of it."""
+    data = step["data"] or {}
+    told = [say(f"dispatch.step_{step['kind']}", language), step["who"]]
+    for key, value in data.items():
+        if key == "error" or value is None or value in ("", [], ()):
+            continue
+        told.append(_detail(key, value, language))
+    if data.get("error"):
+        told.append(say_error(data["error"], language))
+    return " ".join(part for part in told if part)
+
+
+def _detail(key: str, value: Any, language: str) -> str:
+    """One thing that is known of a step; what this program does not know yet is shown as it is."""
+    if isinstance(value, bool):
+        value = say(f"dispatch.{'yes' if value else 'no'}", language)
+    elif key == "why" and value in WHYS:
+        value = say(f"dispatch.why_{value}", language)
+    elif isinstance(value, float):
+        value = number(value)
+    elif isinstance(value, list | tuple):
+        value = say("config.comma", language).join(map(str, value))
+    known = key if key in STEP_DETAILS else "other"
+    return say(f"dispatch.detail_{known}", language, key=key, value=value)
 
 
 def refusal_text(error: StoreError, zone: tzinfo, language: str) -> str:

@@ -87,7 +87,8 @@ def _show(found: Demand, loaded: LoadedSite, words: str) -> None:
             for period, peak in month.peaks.items()
         ]
         texts += [note_words(note, words, zone) for note in month.notes]
-        console.print(plain(f"{month.month}: {comma.join(texts)}"))
+        if texts:  # a month to come has nothing to tell
+            console.print(plain(f"{month.month}: {comma.join(texts)}"))
     console.print(plain(say("demand.curve", words)), style="bold")
     curve = [f"{share:.0%} {kw:,.0f} kW" for share, kw in found.curve.items()]
     console.print(plain("  " + comma.join(curve)))
@@ -116,7 +117,8 @@ def _show_rows(console: Console, found: Demand, loaded: LoadedSite, words: str) 
         quality = say(f"cli.quality_{row.quality.name.lower()}", words)
         name = _meter_name(loaded, row.meter, words)
         facts = {"meter": f"{name} [{row.meter}]", "factor": f"{row.factor:g}", "quality": quality}
-        console.print(plain(say("demand.stands_on", words, **registers, **facts)), style="dim")
+        key = "stands_on_import" if row.register_start is None else "stands_on"
+        console.print(plain(say(f"demand.{key}", words, **registers, **facts)), style="dim")
 
 
 def _figure(value: float | None) -> str:

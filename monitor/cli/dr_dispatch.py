@@ -1,5 +1,6 @@
 """``energy-monitor dr schedule|trigger|abort|cancel|key``: what is asked of events, handed to the desk."""
 
+import math
 import os
 import re
 import sys
@@ -14,7 +15,7 @@ from monitor.cli.handing_over import carried_out
 from monitor.cli.words import tell
 from monitor.clock import SystemClock
 from monitor.dispatch.desk import EventDesk
-from monitor.event_words import refusal_text
+from monitor.event_words import mode_text, refusal_text
 from monitor.keys import new_key
 from monitor.store.database import StoreError
 from monitor.store.deliveries import who
@@ -101,6 +102,8 @@ def _request(said: Said, zone: ZoneInfo, now_ms: int) -> EventRequest:
         if bool(said.end) == bool(said.length):
             raise WrongUseError("dispatch.end_or_length")
         end_ms = instant_ms(said.end, zone) if said.end else start_ms + length_ms(said.length)
+    if said.kw is not None and not 0 < said.kw < math.inf:
+        raise WrongUseError("dispatch.bad_kw")
     if said.mode and said.mode not in list(Mode):
         raise WrongUseError("dispatch.bad_mode", mode=said.mode)
     return EventRequest(
@@ -153,7 +156,7 @@ def _told(outcome: EventOutcome, zone: ZoneInfo, language: str) -> str:
         language,
         event=outcome.event,
         life=say(f"dispatch.life_{outcome.life}", language),
-        mode=outcome.mode,
+        mode=mode_text(outcome.mode, language),
         start=local_text(outcome.start_ms, zone),
         end=local_text(outcome.end_ms, zone),
     )

@@ -24,6 +24,7 @@ from monitor.cli.import_reading import who
 from monitor.cli.importing import ANSWER_WITHIN_S
 from monitor.cli.words import plain, tell
 from monitor.clock import SystemClock
+from monitor.event_words import counted
 from monitor.settling import Settled, by_month, line_data, occasion_of, request_of, settle, settled_data
 from monitor.store.database import StoreError
 from monitor.store.reader import StoreReader
@@ -279,7 +280,8 @@ def _show(
 
 def line_text(line: Line, language: str) -> str:
     """One line of a settlement, its money at the end."""
-    text = say(f"dr.settle_{line.code}", language, **dict(line.facts))
+    facts = dict(line.facts)
+    text = say(counted(f"dr.settle_{line.code}", facts.get("count"), language), language, **facts)
     if line.amount is None:
         return text
     return say("dr.amount", language, text=text, amount=f"{line.amount:,f}")

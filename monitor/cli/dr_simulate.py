@@ -146,9 +146,9 @@ def _asked(loaded: LoadedSite, wish: SimulateWish, language: str) -> tuple[Limit
     if name not in plans:
         if not plans:
             raise CannotSimulateError(say("limiter.no_plan", language))
-        guess = did_you_mean(name, plans)
+        hint = did_you_mean(name, plans)
         words = say("limiter.unknown_plan", language, plan=name)
-        raise CannotSimulateError(words + ("" if guess is None else f" → {guess.data['guess']}"))
+        raise CannotSimulateError(words if hint is None else words.rstrip(".。") + hint.text(language))
     settings = own if own is not None else LimiterSettings(plan=name)
     if wish.limit_kw is not None:
         settings = settings.model_copy(update={"limit_kw": wish.limit_kw})

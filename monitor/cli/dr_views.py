@@ -15,9 +15,11 @@ from rich.table import Table
 from config.loading import load_site
 from config.problems import did_you_mean
 from config.words import say, say_error
+from monitor.cli.dr_plan import plan_lines
 from monitor.cli.words import plain, tell
 from monitor.dispatch.desk import plans_of
 from monitor.event_watch import event_facts, whole_facts
+from monitor.event_words import mode_text, step_text
 from monitor.store.event_reader import EventReader
 from monitor.store.events import EventRow
 from monitor.timestamps import local_text
@@ -30,7 +32,8 @@ FINE, PROBLEM, WRONG_USE = 0, 1, 2
 
 def run_plan(path: Path, wanted: str | None, language: str, *, as_json: bool) -> int:
     """Show the plans of the site file."""
-    plans = plans_of(load_site(path))
+    loaded = load_site(path)
+    plans = plans_of(loaded)
     if wanted is not None and wanted not in plans:
         hint = did_you_mean(wanted, plans)
         text = say("dispatch.unknown_plan", language, plan=wanted, known=", ".join(plans) or "-")
@@ -43,13 +46,22 @@ def run_plan(path: Path, wanted: str | None, language: str, *, as_json: bool) ->
         sys.stdout.write(say("dispatch.no_plans", language) + "\n")
     for plan in () if as_json else shown:
         _show_plan(plan, language)
+    if wanted is not None and not as_json:
+        settings = next(one for one in loaded.site.curtailment.plans if one.id == wanted)
+        for line in plan_lines(plans[wanted], settings, language):
+            sys.stdout.write(line + "\n")
     return FINE
 
 
 def _show_plan(plan: Plan, language: str) -> None:
     console = Console()
     kw = sum(action.expected_kw for action in plan.actions)
-    data = {"plan": plan.id, "mode": plan.mode.value, "kw": f"{kw:g}", "dead_man": f"{plan.dead_man_s:g}"}
+    data = {
+        "plan": plan.id,
+        "mode": mode_text(plan.mode.value, language),
+        "kw": f"{kw:g}",
+        "dead_man": f"{plan.dead_man_s:g}",
+    }
     console.print(plain(say("dispatch.plan_line", language, **data)), soft_wrap=True)
     table = _table(language, "col_action", "col_point", "col_sheds", "col_back", "col_kw", "col_limits")
     for action in plan.actions:
@@ -90,7 +102,7 @@ def run_list(path: Path, language: str, *, as_json: bool) -> int:
         if row.id in shed:
             life += say("dispatch.not_back", language)
         when = local_text(row.start_ms, zone), local_text(row.end_ms, zone)
-        table.add_row(plain(row.id), life, row.mode.value, *when, plain(row.who))
+        table.add_row(plain(row.id), life, mode_text(row.mode.value, language), *when, plain(row.who))
     Console().print(table)
     return FINE
 
@@ -118,7 +130,9 @@ def _show_event(facts: dict[str, Any], row: EventRow, zone: tzinfo, language: st
     console = Console()
     life = say(f"dispatch.life_{row.life.value}", language)
     when = {"start": local_text(row.start_ms, zone), "end": local_text(row.end_ms, zone)}
-    text = say("dispatch.asked", language, event=row.id, life=life, mode=row.mode.value, **when)
+    text = say(
+        "dispatch.asked", language, event=row.id, life=life, mode=mode_text(row.mode.value, language), **when
+    )
     console.print(plain(text), soft_wrap=True)
     table = _table(language, "col_action", "col_point", "col_state", "col_before", "col_now", "col_why")
     for one in facts["actions"]:
@@ -148,17 +162,8 @@ def _show_event(facts: dict[str, Any], row: EventRow, zone: tzinfo, language: st
     if facts["writes"]:
         console.print(writes)
     for one in facts["steps"]:
-        console.print(plain(_step(one, zone, language)), soft_wrap=True)
-
-
-def _step(step: dict[str, Any], zone: tzinfo, language: str) -> str:
-    data = step["data"] or {}
-    error = data.get("error")
-    said = {key: value for key, value in data.items() if key != "error" and value not in ("", None)}
-    detail = ", ".join(f"{key} {value}" for key, value in said.items())
-    words = say_error(error, language) if error else ""
-    told = say(f"dispatch.step_{step['kind']}", language)
-    return " ".join(part for part in (_local(step["at"], zone), told, step["who"], detail, words) if part)
+        told = (_local(one["at"], zone), step_text(one, language))
+        console.print(plain(" ".join(told)), soft_wrap=True)
 
 
 def _outcome(write: dict[str, Any], language: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from config.baseline_presets import Preset
 from config.words import say
-from monitor.event_words import number
+from monitor.event_words import counted, number
 from rules.baseline.days import DayLeftOut
 from rules.models.findings import ModelFinding
 from rules.settlement.programme import Programme
@@ -30,7 +30,9 @@ def span_text(start: datetime, end: datetime) -> str:
 def finding_text(finding: ModelFinding, language: str) -> str:
     """A finding in words."""
     facts = {name: number(value) if isinstance(value, float) else value for name, value in finding.facts}
-    return say(f"dr.finding_{finding.code}", language, **facts)
+    told = dict(finding.facts)
+    key = counted(f"dr.finding_{finding.code}", told.get("count", told.get("found")), language)
+    return say(key, language, **facts)
 
 
 def left_out_text(one: DayLeftOut, language: str) -> str:

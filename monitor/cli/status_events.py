@@ -9,7 +9,7 @@ from rich.console import Console
 from config.words import say
 from monitor.cli.words import plain
 from monitor.event_watch import failed_in, left_over
-from monitor.event_words import error_text
+from monitor.event_words import error_text, mode_text
 from monitor.timestamps import local_text
 
 _CLOSED = ("ended", "aborted", "settled", "cancelled")
@@ -27,7 +27,7 @@ def show_event(console: Console, event: dict[str, Any], zone: ZoneInfo, language
         "mark": "■" if needs_attention(event) else "●",
         "event": event["event"],
         "life": say(f"dispatch.life_{event['life']}", language),
-        "mode": event["mode"],
+        "mode": mode_text(event["mode"], language),
         "start": _local(event["start"], zone),
         "end": _local(event["end"], zone),
     }

@@ -7,7 +7,7 @@ from typing import Any
 from config.site import Language
 from config.words import say
 from monitor.event_watch import failed_in, left_over
-from monitor.event_words import error_text
+from monitor.event_words import error_text, mode_text
 from monitor.web.snapshot import Snapshot
 from monitor.web.wording import NO_VALUE, Words, number
 
@@ -51,7 +51,7 @@ def _row(one: Facts, now_ms: int, words: Words) -> Fields:
         "event": one["event"],
         "life": life,
         "life_word": say(f"dispatch.life_{life}", language),
-        "mode_word": _say("mode_" + one["mode"].replace("-", "_"), language),
+        "mode_word": mode_text(one["mode"], language),
         "span": words("window_span", start=_at(start_ms, now_ms, words), end=_at(end_ms, start_ms, words)),
         "left_label": _say("until_start" if coming else "until_end", language),
         "until": start_ms if coming else end_ms if active else None,

@@ -65,7 +65,7 @@ def bid_findings(programme: Programme, terms: Terms) -> tuple[ModelFinding, ...]
         places = -int(terms.bid.normalize().as_tuple().exponent)
         if places > credit.decimals:
             found.append(refusal("bid_decimals", bid=str(terms.bid), decimals=credit.decimals))
-        if credit.cap is not None and terms.bid > credit.cap:
+        elif credit.cap is not None and terms.bid > credit.cap:  # what is to be corrected is not settled
             found.append(remark("bid_above_cap", bid=str(terms.bid), cap=str(credit.cap)))
     return tuple(found)
 

@@ -184,7 +184,7 @@ def test_a_dry_run_decides_and_records_and_writes_nothing(tmp_path):
         wait_for("its end", lambda: one.outcomes("release") == dict.fromkeys(SHED, "dry_run"))
         assert one.registers() == before
         code, said = one.dr("list")
-        assert (code, "dry-run" in said, "aborted" in said) == (0, True, True)
+        assert (code, "dry run" in said, "aborted" in said) == (0, True, True)
 
 
 def test_a_wrong_offset_and_a_wrong_key_are_told(tmp_path):

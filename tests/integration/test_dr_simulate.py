@@ -69,7 +69,8 @@ def test_the_sites_own_year_goes_first(tmp_path):
 def test_what_cannot_be_simulated_is_told(tmp_path):
     site = write(tmp_path, HOUSE)
     for words, expected in (
-        (("--plan", "sommer"), "summer"),
+        (("--plan", "sommer"), "did you mean 'summer'?"),
+        (("--plan", "nope"), "there is no plan 'nope' under 'curtailment'. There is: summer."),
         (("--source", "weather"), "own, model"),
         (("--year", "1999"), "2015"),
         (("--limit", "0"), "above 0 kW"),

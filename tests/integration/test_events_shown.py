@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from config.loading import load_site
+from monitor.cli.dr_views import run_plan, run_show
 from monitor.cli.status import run_status
 from monitor.clock import SystemClock
 from monitor.event_watch import EventWatch, standings_of
 from monitor.store.event_reader import EventReader
+from monitor.store.events import Step, note_step
 from monitor.store.reader import StoreReader
 from rules.curtailment import Life
 from tests.browser.make_store import ZONE, Faults, Feeder
@@ -159,6 +161,67 @@ def test_what_is_committed_and_expected_is_of_the_actions_whose_turn_it_is(tmp_p
     assert [one["expected_kw"] for one in found] == [60, 10, 60]
     states = {one["event"]: [a["state"] for a in one["actions"]] for one in found}
     assert states["second"] == ["not_in_turn", "shed"]
+    feeder.close()
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        (
+            "en",
+            ["hot: active, live,", "comfort limit roof.temperature holds back: yes shows 27.5",
+             "settled root 12.5 kWh", "ended (an action failed) limit-1, limit-2"],
+        ),
+        (
+            "zh-TW",
+            ["實際執行", "復歸中：是 讀值 27.5", "已結算 root 12.5 度 扣減 118 元", "（有動作失敗） limit-1"],
+        ),
+    ],
+)  # fmt: skip
+def test_what_happened_is_shown_in_words(tmp_path, capsys, language, words):
+    feeder, rows = world(tmp_path, at_ms(15, 8, 30))
+    rows.event("hot", at_ms(14, 0), at_ms(16, 0), Life.ACTIVE)
+    guard = {"point": "roof.temperature", "holds_back": True, "value": 27.5}
+    for kind, who, data in (
+        ("guard", "", guard),
+        ("ended", "", {"why": "failed", "actions": ["limit-1", "limit-2"]}),
+        ("settled", "root", {"kwh": 12.5, "credit": "118"}),
+        ("signal", "wang", {"active": False, "ttl_s": 60.0, "new": "x"}),
+    ):
+        note_step(rows.engine, rows.site, Step("hot", at_ms(14, 30), kind, who, data))
+    assert run_show(feeder.site_file, "hot", language, as_json=False) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert [one for one in words if " ".join(one.split()) not in said] == [], said
+    assert "holds_back" not in said
+    feeder.close()
+
+
+def test_a_plan_by_its_name_shows_all_that_it_does(tmp_path, capsys):
+    feeder, _ = world(tmp_path, at_ms(15, 8, 30))
+    text = feeder.site_file.read_text("utf-8").replace(
+        "to: 40, expected_kw: 10}",
+        "to: 40, expected_kw: 10, priority: 2, rotates: true, after_s: 60, min_off_s: 300, min_on_s: 120,\n"
+        "            ramp: {step: 10, every_s: 30}, writes_per_day: 20}\n"
+        "      guards:\n        - {point: roof.temperature, above: 40, back_at: 38, actions: [limit-3]}",
+    )
+    feeder.site_file.write_text(text, encoding="utf-8")
+    assert run_plan(feeder.site_file, "summer", "en", as_json=False) == 0
+    said = capsys.readouterr().out
+    for line in (
+        "a restart in the middle of an event resumes it",
+        "a lost signal hands everything back",
+        "an event needs a notice of 0 min",
+        "baseline: taipower-mean-of-5",
+        "limit-3: priority 2, in turn, 60 s after the start, by 10 every 30 s, at least 300 s shed, ",
+        "at least 120 s handed back, 20 writes a day",
+        "guard roof.temperature above 40: hands back limit-3; shed again from 38 on; ",
+        "hands back when it shows nothing for 600 s",
+    ):
+        assert line in said, said
+    run_plan(feeder.site_file, None, "en", as_json=False)
+    assert "writes a day" not in capsys.readouterr().out
+    run_plan(feeder.site_file, "summer", "zh-TW", as_json=False)
+    assert "輪流" in capsys.readouterr().out
     feeder.close()
 
 

@@ -105,6 +105,9 @@ def test_a_value_of_which_nobody_says_which_way_it_sheds_is_refused_with_the_cur
         ("by: 2}", "by: 2, release: 30}", "30 lies outside"),
         ("by: 2}", "by: 2, writes_per_day: 49}", "more than the device bears .48"),
         ("by: 2}", "by: 2, min_off_s: 4000}", "longer than 'dead_man_s'"),
+        ("by: 2}", "by: 2, after_s: 3600}", "it would never shed"),
+        ("by: 2}", "by: 2, after_s: 3000, min_off_s: 601}", "it would never shed"),
+        ("by: 2}", "by: 0}", "'by: 0' changes nothing"),
         ("by: 2}", "by: 2, ramp: {step: 0.01, every_s: 60}}", "takes up to 200 writes, and 46"),
         ("id: stop", "id: warmer", "'warmer' is given twice"),
         (

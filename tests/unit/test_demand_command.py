@@ -56,6 +56,21 @@ def test_the_highest_windows_and_what_ran_then(site, capsys):
     assert "114年10月需量：總電表" in capsys.readouterr().out
 
 
+def test_a_year_that_is_not_over_says_nothing_of_its_months_to_come(site, capsys):
+    assert demand(site, "2025") == 0
+    told = capsys.readouterr().out
+    assert "2025-10: " in told
+    assert "2025-12: " not in told
+
+
+def test_what_was_imported_stands_on_no_register(tmp_path, capsys):
+    path = site_with(tmp_path)
+    fill(path, months_of(*DAYS), register_start=math.nan, register_end=math.nan)
+    for language, words in (("en", "imported, without registers; good"), ("zh-TW", "匯入資料，無暫存器讀數")):
+        assert demand(path, language=language) == 0
+        assert f"[building]: {words}" in capsys.readouterr().out.replace("： ", ": ").replace("：", ": ")
+
+
 def test_for_programs(site, capsys):
     assert demand(site, count=2, as_json=True) == 0
     data = json.loads(capsys.readouterr().out)

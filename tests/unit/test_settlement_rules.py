@@ -44,6 +44,10 @@ class TestBid:
         assert settled.amount is None
         assert settled.kwh == 200  # what was curtailed is known all the same
 
+    def test_what_is_to_be_corrected_is_not_called_settled_as_it_is(self):
+        settled = settle_event(BIDDING, Terms(bid=Decimal("10.225")), DELIVERED)
+        assert codes(settled.findings) == [("bid_decimals", True)]
+
     def test_zeros_behind_the_decimals_are_none(self):
         assert codes(bid_findings(BIDDING, Terms(bid=Decimal("9.50000")))) == []
         assert codes(bid_findings(BIDDING, Terms(bid=Decimal(10)))) == []
