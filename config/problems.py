@@ -72,10 +72,7 @@ class Problem:
 
     def message(self, language: str) -> str:
         """What is wrong and the cure, without the place."""
-        text = say(self.code, language, **_worded(self.data, language)).rstrip(".。")
-        if self.hint is None:
-            return text + say("config.stop", language)
-        return text + self.hint.text(language)
+        return hinted(say(self.code, language, **_worded(self.data, language)), self.hint, language)
 
     def location(self) -> str:
         """``file:line:column: path``, as editors and people follow it."""
@@ -133,16 +130,26 @@ def render_all(problems: Iterable[Problem], language: str, colour: bool = False)
     return "\n".join(lines)
 
 
-def did_you_mean(word: object, known: Iterable[str]) -> Hint | None:
-    """Offer the nearest known word, else the whole choice when it is short enough to read."""
+def did_you_mean(word: object, known: Iterable[str], *, listed: bool = False) -> Hint | None:
+    """Offer the nearest known word, else the whole choice when it is short enough to read.
+
+    Parameters
+    ----------
+    listed : the sentence before it names the choice already.
+    """
     choice = tuple(known)
     folded = {name.casefold(): name for name in reversed(choice)}
     near = get_close_matches(str(word)[:LONGEST_VALUE].casefold(), folded, n=1, cutoff=0.6)
     if near:
         return Hint("config.did_you_mean", {"guess": folded[near[0]]})
-    if choice and len(choice) <= LONGEST_LIST:
+    if choice and not listed and len(choice) <= LONGEST_LIST:
         return Hint("config.known", {"known": choice})
     return None
+
+
+def hinted(text: str, hint: Hint | None, language: str) -> str:
+    """A sentence and what helps with it, as one: it ends with one full stop, or with the question."""
+    return text.rstrip(".。") + (say("config.stop", language) if hint is None else hint.text(language))
 
 
 def shown(value: object) -> str:

@@ -6,10 +6,11 @@ from typing import Any
 
 from config.words import Spoken
 from monitor.clock import SteadyClock
+from monitor.store.box_file import BOX_DAMAGED
 from monitor.store.database import StoreError
 from monitor.store.ledgers import WriterEngine
 from monitor.store.reader import UNREADABLE, StoreReader
-from monitor.store.requests import BOX_DAMAGED, RequestBox
+from monitor.store.requests import RequestBox
 from monitor.store.rows import Commit, ConditionRow
 from monitor.store.writer import Writer
 

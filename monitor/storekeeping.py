@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,10 @@ class StoreKeeper:
         return {"code": "care.quarantined", "data": {"kept": str(found[-1])}} if found else None
 
     def _loose(self) -> Trouble | None:
+        folder = self._path.absolute().parent
+        mode = folder.stat().st_mode
+        if mode & OTHERS_MAY_WRITE and not mode & stat.S_ISVTX:  # who may write there may replace the store
+            return {"code": "care.loose_folder", "data": {"path": str(folder), "mode": f"{mode & 0o777:o}"}}
         mode = self._path.stat().st_mode
         if not mode & OTHERS_MAY_WRITE:
             return None

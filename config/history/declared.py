@@ -6,6 +6,7 @@ on the command line goes before the file.
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -224,7 +225,12 @@ def read_declaration(kind: str, path: Path | None, wishes: Sequence[str] = ()) -
         raise ConfigurationError(
             [Problem("history.empty_declaration", source.place(), (), {"kind": kind})]
             if is_empty
-            else problems
+            else [
+                replace(one, code="history.declaration_keys", data={"kind": kind})
+                if one.code == "config.top_not_mapping"
+                else one
+                for one in problems
+            ]
         )
     if other := _other_kind(root, kind, source):
         raise ConfigurationError(other)

@@ -10,7 +10,7 @@ from config.history.declared import EventsFile
 from config.history.facts import SiteFacts
 from config.history.findings import Findings
 from config.history.grid import Grid, among, read_grid
-from config.history.instants import resolved, zone_of
+from config.history.instants import resolved, tell_bad, zone_of
 from config.history.stamps import stamps
 from config.problems import ConfigurationError, Place, Problem, did_you_mean
 from config.site import Commodity
@@ -152,7 +152,7 @@ class _Reader:
         column = self._columns[name]
         read = stamps(self._grid.cells(column), self._declared.calendar, self._declared.order)
         bad = read.bad if leave is None else read.bad & ~leave
-        self._findings.bad("history.bad_stamp", bad, column, calendar=self._declared.calendar)
+        tell_bad(read, bad, column, self._declared.calendar, self._findings)
         zone = zone_of(self._declared.zone, self._site.zone)
         # Each row is a series of its own: that two events begin alike does not make one of them later.
         series = np.arange(len(self._grid))

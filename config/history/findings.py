@@ -18,8 +18,8 @@ class Findings:
 
     def __init__(self, grid: Grid) -> None:
         self._grid = grid
-        self._problems: list[Problem] = []
-        self._count = 0
+        self._problems: list[Problem] = list(grid.uneven)
+        self._count = len(grid.uneven)
 
     def add(
         self, code: str, rows: Rows, column: int, data: Data | None = None, hint: Hint | None = None

@@ -37,6 +37,7 @@ class Grid:
     file : its name, as the person gave it.
     names : of the columns.
     lines : (n,) int64, the line of each row in the file, or the row of the sheet.
+    uneven : of rows with more or fewer cells than the heading: they are left out, and the file is refused.
     """
 
     file: str
@@ -46,6 +47,7 @@ class Grid:
     _rows: Sequence[Sequence[str]] = ()
     _texts: Sequence[str] = ()
     _kept: NDArray[np.int64] | None = None
+    uneven: Sequence[Problem] = ()
     _cache: dict[int, Cells] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -76,7 +78,9 @@ class Grid:
         kept = np.flatnonzero(~leave)
         rows = [self._rows[at] for at in kept.tolist()] if self._plain is None else ()
         before = kept if self._kept is None else self._kept[kept]
-        return Grid(self.file, self.names, self.lines[kept], self._plain, rows, self._texts, before)
+        return Grid(
+            self.file, self.names, self.lines[kept], self._plain, rows, self._texts, before, self.uneven
+        )
 
     def place(self, row: int, column: int) -> Place:
         """Where a cell stands; a column of a workbook is told by its number."""
@@ -311,11 +315,11 @@ def _of_rows(
                 continue
         body.append(cells)
         lines.append(number)
-    if problems:
+    if not body and problems:
         raise ConfigurationError(bounded(problems))
     if not body:
         raise ConfigurationError([Problem("history.no_rows", Place(file, declared.heading_row, 1))])
-    return Grid(file, names, np.array(lines, dtype=np.int64), None, body, texts)
+    return Grid(file, names, np.array(lines, dtype=np.int64), None, body, texts, uneven=problems)
 
 
 MOST_PROBLEMS = 20

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from config.history.declared import TimeColumn
 from config.history.findings import Findings
 from config.history.grid import Grid
-from config.history.stamps import NO_OFFSET, Stamps, clock_times, stamps
+from config.history.stamps import LAST_YEAR, NO_OFFSET, Stamps, clock_times, stamps
 from config.problems import ConfigurationError, Place, Problem
 from rules.local_time import to_instants
 
@@ -73,15 +73,22 @@ def _stamped(grid: Grid, time: TimeColumn, column: int, findings: Findings) -> S
     if time.day_in_name:
         day_s, clock, clock_column = _day_of_name(grid.file, time), clock_times(grid.cells(column)), column
         findings.bad("history.bad_clock", clock.bad, clock_column)
-        return Stamps(day_s + clock.local_s, clock.offset_s, clock.bad)
+        return Stamps(day_s + clock.local_s, clock.offset_s, clock.bad, clock.late)
     read = stamps(grid.cells(column), time.calendar, time.order, day_only=bool(time.clock))
-    findings.bad("history.bad_stamp", read.bad, column, calendar=time.calendar)
+    tell_bad(read, read.bad, column, time.calendar, findings)
     if not time.clock:
         return read
     clock_column = grid.names.index(time.clock)
     clock = clock_times(grid.cells(clock_column))
     findings.bad("history.bad_clock", clock.bad, clock_column)
-    return Stamps(read.local_s + clock.local_s, read.offset_s, read.bad | clock.bad)
+    return Stamps(read.local_s + clock.local_s, read.offset_s, read.bad | clock.bad, read.late)
+
+
+def tell_bad(read: Stamps, bad: NDArray[np.bool_], column: int, calendar: str, findings: Findings) -> None:
+    """Tell of cells that are no stamp of a calendar: whether only the year cannot be, or the whole."""
+    findings.bad("history.bad_stamp", bad & ~read.late, column, calendar=calendar)
+    late = "history.no_such_roc_year" if calendar == "roc" else "history.no_such_year"
+    findings.bad(late, bad & read.late, column, last=LAST_YEAR)
 
 
 def _day_of_name(file: str, time: TimeColumn) -> int:

@@ -38,11 +38,12 @@ class DeclaredTable(Table):
         self._fixed = {str(name): text for name, text in declared.fixed.items()}
         self._grid = read_grid(path, declared, list(self._named.values()))
         self._named |= {name: name for name in _ALL if self._is_plain(name)}
-        self.problems = []
+        self.problems = list(self._grid.uneven)
         self.records = []
         self._at: dict[int, int] = {}
+        uneven = len(self.problems)
         self._check_columns()
-        if not self.problems:
+        if len(self.problems) == uneven:
             for row in range(len(self._grid)):
                 self._add_row(row)
         self.problems = bounded(self.problems)

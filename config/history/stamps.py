@@ -41,11 +41,13 @@ class Stamps:
     local_s : (n,) int64, the wall clock's time as seconds since its 1970.
     offset_s : (n,) int64, what the stamp says of its distance from UTC; ``NO_OFFSET`` where nothing.
     bad : (n,) bool, cells that are no stamp.
+    late : (n,) bool, those of them that are one but for a year after ``LAST_YEAR``.
     """
 
     local_s: NDArray[np.int64]
     offset_s: NDArray[np.int64]
     bad: NDArray[np.bool_]
+    late: NDArray[np.bool_]
 
 
 def stamps(
@@ -81,9 +83,9 @@ def _read(cells: Cells, patterns: tuple[re.Pattern[str], ...], calendar: str, *,
     count = len(cells)
     local_s = np.zeros(count, dtype=np.int64)
     offset_s = np.full(count, NO_OFFSET, dtype=np.int64)
-    bad = np.ones(count, dtype=bool)
+    bad, late = np.ones(count, dtype=bool), np.zeros(count, dtype=bool)
     if not count:
-        return Stamps(local_s, offset_s, bad)
+        return Stamps(local_s, offset_s, bad, late)
     codes = letters(cells)
     is_digit = (codes >= 48) & (codes <= 57)
     ways = np.where(is_digit, 48, codes)
@@ -97,11 +99,11 @@ def _read(cells: Cells, patterns: tuple[re.Pattern[str], ...], calendar: str, *,
         if match is not None:
             part = _Way(match, codes[rows], calendar)
             local_s[rows], offset_s[rows] = part.local_s(), part.offset_s()
-            bad[rows] = part.bad(day_only)
+            bad[rows], late[rows] = part.bad(day_only), part.late()
         left = left[~alike]
         if not len(left):
             break
-    return Stamps(local_s, offset_s, bad)
+    return Stamps(local_s, offset_s, bad, late)
 
 
 class _Way:
@@ -153,6 +155,9 @@ class _Way:
             wrong |= (self.month < 1) | (self.month > 12) | (self.day < 1)
             wrong |= self.day > _month_length(self.year, self.month)
         return np.asarray(wrong, dtype=bool)
+
+    def late(self) -> NDArray[np.bool_]:
+        return np.asarray(self._has_date & (self.year > LAST_YEAR), dtype=bool)
 
 
 def _days(year: NDArray[np.int64], month: NDArray[np.int64], day: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ from rich.table import Table
 from config.adjustments import AdjustmentRow, fault_of
 from config.ledger import number_fault
 from config.loading import LoadedSite, load_site
-from config.problems import did_you_mean
+from config.problems import did_you_mean, hinted
 from config.site import COMMODITY_UNITS, Commodity
 from config.words import say
 from monitor.cli.handing_over import carried_out
@@ -134,9 +134,9 @@ def wanted_commodity(loaded: LoadedSite, text: str, language: str) -> Commodity 
 def unknown_commodity(loaded: LoadedSite, text: str, language: str) -> str:
     """What to say of a commodity that the site does not answer for."""
     known = [str(one) for one in loaded.site.commodities]
-    hint = did_you_mean(text, known)
-    guess = hint.text(language) if hint else ""
-    return say("base.unknown_commodity", language, commodity=text, known=", ".join(known) or "-") + guess
+    hint = did_you_mean(text, known, listed=True)
+    words = say("base.unknown_commodity", language, commodity=text, known=", ".join(known) or "-")
+    return hinted(words, hint, language)
 
 
 def run_withdraw(path: Path, book: Book, number: int, reason: str, language: str) -> int:

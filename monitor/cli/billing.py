@@ -10,7 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from config.loading import LoadedSite, load_site
-from config.problems import did_you_mean
+from config.problems import did_you_mean, hinted
 from config.site import Commodity
 from config.words import LANGUAGES, preferred_language, say
 from monitor.clock import SystemClock
@@ -99,8 +99,7 @@ def meters_of(loaded: LoadedSite, wish: str | None, language: str) -> tuple[str,
     known = [one.id for one in loaded.site.meters if one.commodity is Commodity.ELECTRICITY]
     if wish not in known:
         hint = did_you_mean(wish, known)
-        text = say("bill.no_meter", language, name=wish)
-        raise WrongUseError(text + (hint.text(language) if hint else say("config.stop", language)))
+        raise WrongUseError(hinted(say("bill.no_meter", language, name=wish), hint, language))
     return (wish,)
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from config.loading import LoadedSite, load_site
-from config.problems import did_you_mean
+from config.problems import did_you_mean, hinted
 from config.words import say
 from monitor.cli.asking import asked, daemon_runs
 from monitor.cli.words import plain, tell
@@ -24,15 +24,23 @@ from monitor.timestamps import iso_utc, local_text
 
 FINE, PROBLEM, WRONG_USE = 0, 1, 2
 SHOWN = 60
+LISTED = 100
 
 
-def run_list(path: Path, sink: str | None, language: str, *, every: bool, limit: int, as_json: bool) -> int:
-    """List letters, oldest first: those that wait for a person, or ``every`` one."""
+def run_list(
+    path: Path, sink: str | None, language: str, *, every: bool, limit: int | None, as_json: bool
+) -> int:
+    """List letters, oldest first: those that wait for a person, or ``every`` one.
+
+    Without a limit a table holds as many as a person reads, and says how many there are; JSON holds all.
+    """
     loaded = load_site(path)
     if not is_sink(loaded, sink, language):
         return WRONG_USE
-    letters = _read(loaded, lambda reader: reader.deliveries.letters(
-        sink, tuple(LetterState) if every else UNSETTLED, limit))  # fmt: skip
+    states = tuple(LetterState) if every else UNSETTLED
+    if limit is None and not as_json:
+        limit = LISTED
+    letters = _read(loaded, lambda reader: reader.deliveries.letters(sink, states, limit))
     if as_json:
         sys.stdout.write(json.dumps([_facts(one) for one in letters], ensure_ascii=False, indent=2) + "\n")
         return FINE
@@ -40,6 +48,9 @@ def run_list(path: Path, sink: str | None, language: str, *, every: bool, limit:
         sys.stdout.write(say("deadletter.none", language) + "\n")
         return FINE
     Console().print(_table(letters, ZoneInfo(loaded.site.site.timezone), language))
+    total = _read(loaded, lambda reader: reader.deliveries.count_letters(sink, states))
+    if total > len(letters):
+        tell(say("deadletter.some_of", language, shown=f"{len(letters):,}", total=f"{total:,}"))
     return FINE
 
 
@@ -80,14 +91,14 @@ def run_retry(path: Path, numbers: tuple[int, ...], sink: str | None, wait_s: fl
         sinks = [sink] if sink is not None else [one.id for one in loaded.site.sinks]
         by_sink = {one: [] for one in sinks}
     now_ms, count = SystemClock().now_ms(), 0
-    ids: list[int] = []
+    spans: dict[str, tuple[tuple[int, int], ...]] = {}
     for one, wanted in by_sink.items():
         try:
             outcome = asked(loaded, RetryRequest(one, tuple(wanted), who(), now_ms))
         except StoreError as error:
             tell(say(error.code, language, **error.data))
             return PROBLEM
-        ids += outcome.ids
+        spans[one] = outcome.spans
         count += outcome.count
     if not count:
         sys.stdout.write(say("deadletter.none_open", language) + "\n")
@@ -95,18 +106,19 @@ def run_retry(path: Path, numbers: tuple[int, ...], sink: str | None, wait_s: fl
     if not daemon_runs(loaded):
         sys.stdout.write(say("deadletter.asked_no_daemon", language, count=count) + "\n")
         return FINE
-    return _told(loaded, ids, wait_s, language)
+    return _told(loaded, spans, wait_s, language)
 
 
-def _told(loaded: LoadedSite, ids: list[int], wait_s: float, language: str) -> int:
+def _told(
+    loaded: LoadedSite, spans: dict[str, tuple[tuple[int, int], ...]], wait_s: float, language: str
+) -> int:
     deadline_s = monotonic() + wait_s
     while True:
-        letters = _read(loaded, lambda reader: [reader.deliveries.letter(number) for number in ids])
-        states = [letter.state for letter in letters if letter is not None]
-        if LetterState.ASKED not in states or monotonic() > deadline_s:
+        found = _read(loaded, lambda reader: [reader.deliveries.became(*one) for one in spans.items()])
+        counts = {state.value: sum(one[state] for one in found) for state in LetterState}
+        if not counts["asked"] or monotonic() > deadline_s:
             break
         Event().wait(0.2)
-    counts = {state.value: states.count(state) for state in LetterState}
     sys.stdout.write(say("deadletter.retried", language, **counts) + "\n")
     return PROBLEM if counts["open"] else FINE
 
@@ -117,7 +129,7 @@ def is_sink(loaded: LoadedSite, sink: str | None, language: str) -> bool:
     if sink is None or sink in known:
         return True
     hint = did_you_mean(sink, known)
-    tell(say("deadletter.unknown_sink", language, sink=sink) + (hint.text(language) if hint else ""))
+    tell(hinted(say("deadletter.unknown_sink", language, sink=sink), hint, language))
     return False
 
 

@@ -21,8 +21,8 @@ def list_(
     sink: SinkOption = None,
     every: Annotated[bool, typer.Option("--all", help=say("deadletter.opt_all", LANGUAGE))] = False,
     limit: Annotated[
-        int, typer.Option("--limit", min=1, metavar="N", help=say("deadletter.opt_limit", LANGUAGE))
-    ] = 100,
+        int | None, typer.Option("--limit", min=1, metavar="N", help=say("deadletter.opt_limit", LANGUAGE))
+    ] = None,
     site: SiteOption = SITE,
     as_json: JsonOption = False,
 ) -> None:

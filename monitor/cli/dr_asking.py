@@ -10,7 +10,7 @@ from config.baseline_presets import Preset, load_preset, preset_names
 from config.event_list import CalledEvent, read_event_list
 from config.event_times import TimeRefusedError, event_instant
 from config.loading import LoadedSite
-from config.problems import did_you_mean
+from config.problems import did_you_mean, hinted
 from config.site import Commodity
 from config.words import say
 from monitor.baselines import SiteLoad, metered, site_load, span_of
@@ -97,8 +97,8 @@ class Asking:
         for meter in wanted:
             if meter not in electric:
                 hint = did_you_mean(meter, electric)
-                known = hint.text(self.language) if hint else say("config.stop", self.language)
-                raise Refused(say("dr.no_such_meter", self.language, meter=meter) + known)
+                words = say("dr.no_such_meter", self.language, meter=meter)
+                raise Refused(hinted(words, hint, self.language))
         found = tuple(dict.fromkeys(wanted)) or metered(site)
         if not found:
             raise self.refuse("dr.no_meters")

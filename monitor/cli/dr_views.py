@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from config.loading import load_site
-from config.problems import did_you_mean
+from config.problems import did_you_mean, hinted
 from config.words import say, say_error
 from monitor.cli.dr_plan import plan_lines
 from monitor.cli.words import plain, tell
@@ -35,9 +35,9 @@ def run_plan(path: Path, wanted: str | None, language: str, *, as_json: bool) ->
     loaded = load_site(path)
     plans = plans_of(loaded)
     if wanted is not None and wanted not in plans:
-        hint = did_you_mean(wanted, plans)
+        hint = did_you_mean(wanted, plans, listed=True)
         text = say("dispatch.unknown_plan", language, plan=wanted, known=", ".join(plans) or "-")
-        tell(text if hint is None else text.rstrip(".。") + hint.text(language))
+        tell(hinted(text, hint, language))
         return WRONG_USE
     shown = [plan for name, plan in plans.items() if wanted in (None, name)]
     if as_json:

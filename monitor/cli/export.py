@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from config.loading import LoadedSite, load_site
-from config.problems import did_you_mean
+from config.problems import did_you_mean, hinted
 from config.words import say
 from monitor.cli.words import WRONG_USE, tell
 from monitor.exports.intervals import interval_sheet
@@ -24,6 +24,7 @@ from rules.calendar import PeriodError, reporting_period
 FINE, PROBLEM = 0, 1
 WHAT = ("intervals", "scans")
 FORMATS = ("csv", "parquet")
+ENDINGS = (".csv", ".parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Wanted:
     only: tuple[str, ...]
     format: str | None
     out: Path | None
+    force: bool = False
 
 
 def run_export(site_path: Path, wanted: Wanted, language: str) -> int:
@@ -46,8 +48,8 @@ def run_export(site_path: Path, wanted: Wanted, language: str) -> int:
     """
     loaded = load_site(site_path)
     format_ = format_of(wanted)
-    if format_ == "parquet" and wanted.out is None:
-        return _failed(say("export.needs_out", language), WRONG_USE)
+    if (wrong := wrong_out(wanted, format_, language)) is not None:
+        return _failed(wrong, WRONG_USE)
     zone = ZoneInfo(loaded.site.site.timezone)
     try:
         span = Span(*reporting_period(wanted.period).bounds_s(zone))
@@ -68,6 +70,21 @@ def format_of(wanted: Wanted) -> str:
     return wanted.format or ("parquet" if by_name else "csv")
 
 
+def wrong_out(wanted: Wanted, format_: str, language: str) -> str | None:
+    """What is said of a file that cannot be meant: no name, another kind by its ending, or there already."""
+    out = wanted.out
+    if out is None:
+        return say("export.needs_out", language) if format_ == "parquet" else None
+    ending = out.suffix.lower()
+    if wanted.format is None and ending not in ENDINGS:
+        return say("export.bad_ending", language, path=out, ending=ending or out.name)
+    if out.is_dir():
+        return say("export.is_folder", language, path=out)
+    if out.exists() and not wanted.force:
+        return say("export.exists", language, path=out)
+    return None
+
+
 def _unknown(streams: RowStreams, loaded: LoadedSite, wanted: Wanted, language: str) -> str | None:
     """What is said of a name that neither site file nor store knows."""
     if wanted.what == "scans":
@@ -79,7 +96,7 @@ def _unknown(streams: RowStreams, loaded: LoadedSite, wanted: Wanted, language: 
         if name not in known:
             hint = did_you_mean(name, sorted(known))
             key = "export.no_device" if wanted.what == "scans" else "export.no_meter"
-            return say(key, language, name=name) + (hint.text(language) if hint else "")
+            return hinted(say(key, language, name=name), hint, language)
     return None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 from config.words import say
-from monitor.cli.export import Wanted, format_of, write_sheet
+from monitor.cli.export import Wanted, format_of, write_sheet, wrong_out
 from monitor.cli.words import WRONG_USE, tell
 from monitor.exports.intervals import interval_sheet
 from monitor.exports.scans import fields_of, scan_sheet
@@ -21,8 +21,8 @@ def run_city_export(url: str, site: str | None, wanted: Wanted, language: str) -
     Units stand in site files, so a figure's column is ``quantity``; each site's period is that of its zone.
     """
     format_ = format_of(wanted)
-    if format_ == "parquet" and wanted.out is None:
-        return _wrong(say("export.needs_out", language))
+    if (wrong := wrong_out(wanted, format_, language)) is not None:
+        return _wrong(wrong)
     reader = CityReader(url)
     if site is not None:
         reader.check_site(site)

@@ -85,7 +85,7 @@ def run_import(
     except ConfigurationError as error:
         return _failed(render_all(error.problems, words), 1)
     except StoreError as error:
-        return _failed(_all_words(error, words), 1)
+        return _failed(_all_words(error, loaded, words), 1)
     except SheetsMissing:
         return _failed(say("history.sheets_missing", words), 2)
     return 0
@@ -259,12 +259,20 @@ def _doubts(request: "ImportRequest", loaded: "LoadedSite", words: str) -> str:
     return found + "\n" if found else ""
 
 
-def _all_words(error: Exception, words: str) -> str:
-    """Everything that a store has to say against a file."""
+def _all_words(error: Exception, loaded: "LoadedSite", words: str) -> str:
+    """Everything that a store has to say against a file, in the site's time as the file is."""
+    from zoneinfo import ZoneInfo
+
     from monitor.store.database import LedgerRefused, StoreError
+    from monitor.timestamps import local_if_instant
 
     errors = error.problems if isinstance(error, LedgerRefused) else (error,)
-    return "\n".join(say(one.code, words, **one.data) for one in errors if isinstance(one, StoreError))
+    zone = ZoneInfo(loaded.site.site.timezone)
+    return "\n".join(
+        say(one.code, words, **{name: local_if_instant(value, zone) for name, value in one.data.items()})
+        for one in errors
+        if isinstance(one, StoreError)
+    )
 
 
 def _failed(text: str, code: int) -> int:

@@ -1,27 +1,32 @@
 """``energy-monitor influx backfill``: a span of the past, delivered once more on the sinks' own way."""
 
 import sys
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, tzinfo
 from pathlib import Path
 from threading import Event
+from time import monotonic
+from typing import Self
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from config.loading import LoadedSite, load_site
 from config.sinks import InfluxSink
-from config.words import say
+from config.words import say, say_error
 from monitor.cli.asking import asked, daemon_runs
 from monitor.cli.deadletter import is_sink
-from monitor.cli.words import tell
+from monitor.cli.words import plain, tell
 from monitor.clock import SystemClock
 from monitor.store.database import StoreError
 from monitor.store.deliveries import Backfill, BackfillRequest, who
 from monitor.store.reader import StoreReader
+from monitor.store.rows import ConditionRow
 
 FINE, PROBLEM, WRONG_USE = 0, 1, 2
 LOOK_S = 0.5
+LINE_EVERY_S = 10.0
 
 
 def run_backfill(
@@ -86,29 +91,86 @@ def _chosen(
 
 
 def _watch(loaded: LoadedSite, numbers: list[int], language: str) -> int:
-    """Show a bar for each stream. An interrupted command leaves the backfill to the daemon."""
-    console = Console(stderr=True)
+    """Show how far each stream is. An interrupted command leaves the backfill to the daemon."""
     reader = StoreReader.open(loaded.store_path, loaded.site.site.id)
     try:
-        with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-            bars = {}
+        with _Shown(language) as shown:
             while True:
                 standing = [one for number in numbers for one in reader.deliveries.backfills(number=number)]
-                for one in standing:
-                    if one.id not in bars:
-                        words = say("backfill.sending", language, sink=one.sink, stream=one.stream)
-                        bars[one.id] = progress.add_task(words, total=one.until - one.after)
-                    progress.update(bars[one.id], completed=one.position - one.after)
+                shown.standing(standing)
                 if all(one.is_done for one in standing):
                     break
                 if not daemon_runs(loaded):
                     sys.stdout.write(say("backfill.no_daemon", language) + "\n")
                     return PROBLEM
+                shown.sinks(reader.conditions(), {one.sink for one in standing if not one.is_done})
                 Event().wait(LOOK_S)
     finally:
         reader.close()
     sys.stdout.write(say("backfill.done", language, streams=_names(standing)) + "\n")
     return FINE
+
+
+class _Shown:
+    """How far a backfill is: bars on a terminal, else a line every ten seconds; and what holds it up."""
+
+    def __init__(self, language: str) -> None:
+        self._language = language
+        self._console = Console(stderr=True, soft_wrap=True, highlight=False)
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._bars: dict[int, TaskID] = {}
+        self._told: dict[str, str | None] = {}
+        self._line_s: float | None = None
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        """Take the bars away."""
+        self._progress.stop()
+
+    def standing(self, standing: Sequence[Backfill]) -> None:
+        """Show where the cursors are."""
+        for one in standing:
+            if one.id not in self._bars:
+                words = say("backfill.sending", self._language, sink=one.sink, stream=one.stream)
+                self._bars[one.id] = self._progress.add_task(words, total=one.until - one.after)
+            self._progress.update(self._bars[one.id], completed=one.position - one.after)
+        now_s = monotonic()
+        if self._console.is_terminal or (self._line_s is not None and now_s - self._line_s < LINE_EVERY_S):
+            return
+        self._line_s = now_s
+        for one in standing:
+            share = (one.position - one.after) / max(1, one.until - one.after)
+            facts = {"sink": one.sink, "stream": one.stream, "percent": f"{100 * share:.0f}"}
+            tell(say("backfill.so_far", self._language, **facts))
+
+    def sinks(self, conditions: Iterable[ConditionRow], wanted: Collection[str]) -> None:
+        """Tell what keeps a sink from delivering, when it begins, changes and ends."""
+        for row in conditions:
+            kind, _, sink = row.device.partition("/")
+            if kind != "sink" or sink not in wanted:
+                continue
+            code = None if row.error is None else str(row.error["code"])
+            before, self._told[sink] = self._told.get(sink), code
+            if code == before:
+                continue
+            if row.error is None:
+                text = say("backfill.sink_again", self._language, sink=sink)
+            else:
+                words = say_error(row.error, self._language)
+                text = say("backfill.sink_waits", self._language, sink=sink, words=words)
+            self._console.print(plain(text))
 
 
 def _names(standing: list[Backfill]) -> str:

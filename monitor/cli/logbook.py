@@ -14,7 +14,7 @@ from rich.table import Table
 
 from config.loading import LoadedSite, load_site
 from config.log_entry import Entry, NotAnEntry, Typed, entry_of, subjects_of
-from config.problems import did_you_mean
+from config.problems import did_you_mean, hinted
 from config.words import say
 from monitor.cli.handing_over import carried_out
 from monitor.cli.words import plain, tell
@@ -138,7 +138,7 @@ def run_list(path: Path, wanted: str | None, limit: int, language: str, *, as_js
     known = subjects_of(loaded.site)
     if wanted is not None and wanted not in known:
         hint = did_you_mean(wanted, known)
-        tell(say("logbook.unknown_subject", language, subject=wanted) + (hint.text(language) if hint else ""))
+        tell(hinted(say("logbook.unknown_subject", language, subject=wanted), hint, language))
         return WRONG_USE
     reader = StoreReader.open(loaded.store_path, loaded.site.site.id)
     try:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from config.counters import counter_limits
 from config.loading import LoadedSite, load_site
-from config.problems import did_you_mean
+from config.problems import did_you_mean, hinted
 from config.site import MeterSettings
 from config.words import say
 from monitor.cli.handing_over import carried_out
@@ -70,7 +70,7 @@ def find_meter(loaded: LoadedSite, wanted: str, language: str) -> MeterSettings 
     found = next((meter for meter in loaded.site.meters if meter.id == wanted), None)
     if found is None:
         hint = did_you_mean(wanted, [meter.id for meter in loaded.site.meters])
-        tell(say("meter.unknown", language, meter=wanted) + (hint.text(language) if hint else ""))
+        tell(hinted(say("meter.unknown", language, meter=wanted), hint, language))
     elif found.formula is not None:
         tell(say("meter.is_formula", language, meter=wanted, formula=found.formula))
         return None

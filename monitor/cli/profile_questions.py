@@ -5,7 +5,7 @@ from typing import Any, TypeVar, get_args
 
 import typer
 
-from config.problems import did_you_mean
+from config.problems import did_you_mean, hinted
 from config.quantity_names import known_names, quantity_for
 from config.register_cells import Unreadable, read_number, register_address, register_type, unit_of
 from config.register_lists import ListedRegister
@@ -27,7 +27,7 @@ class NobodyAnswers(Exception):
 def with_guess(text: str, word: str, known: Iterable[str], language: str) -> str:
     """A sentence, and what was probably meant."""
     hint = did_you_mean(word, known)
-    return text.rstrip(".。") + hint.text(language) if hint else text
+    return hinted(text, hint, language) if hint else text
 
 
 class Questions:

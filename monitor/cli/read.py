@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from config.loading import LoadedSite, PlacedDevice, load_site
-from config.problems import did_you_mean
+from config.problems import did_you_mean, hinted
 from config.words import say
 from monitor.cli.read_doubts import Told, doubts_of
 from monitor.cli.words import plain, tell
@@ -28,8 +28,7 @@ def run_read(path: Path, device: str, language: str, *, as_json: bool = False) -
     devices = loaded.placed()
     if device not in devices:
         hint = did_you_mean(device, devices)
-        guess = hint.text(language) if hint else ""
-        tell(say("cli.no_such_device", language, device=device, site=path) + guess)
+        tell(hinted(say("cli.no_such_device", language, device=device, site=path), hint, language))
         return 2
     found = asyncio.run(_read(loaded, devices[device]))
     if as_json:

@@ -161,12 +161,16 @@ def _sink(reader: StoreReader, sink: SinkSettings, row: ConditionRow | None) -> 
     }
 
 
+def _no_number(pid: int | None, language: str) -> str:
+    return say("cli.daemon_down" if pid is None else "cli.daemon_untold", language)
+
+
 def _show(facts: dict[str, Any], loaded: LoadedSite, language: str) -> None:
     console = Console()
     zone = ZoneInfo(loaded.site.site.timezone)
     name = loaded.site.site.name.in_language("en" if language == "en" else "zh-TW")
     pid = facts["daemon_pid"]
-    daemon = say("cli.daemon_up", language, pid=pid) if pid else say("cli.daemon_down", language)
+    daemon = say("cli.daemon_up", language, pid=pid) if pid else _no_number(pid, language)
     console.print(Text.assemble((name, "bold"), "  ", daemon))
     for error in facts["store"]:
         console.print(_error(error, language), style="yellow", soft_wrap=True)

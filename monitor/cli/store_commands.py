@@ -66,6 +66,7 @@ def export(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help=say("export.opt_out", LANGUAGE))
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help=say("export.opt_force", LANGUAGE))] = False,
     store: StoreOption = None,
     site_id: SiteIdOption = None,
     all_sites: AllSitesOption = False,
@@ -77,7 +78,7 @@ def export(
         raise typer.BadParameter(say("export.bad_what", LANGUAGE, what=what))
     if format_ is not None and format_ not in FORMATS:
         raise typer.BadParameter(say("export.bad_format", LANGUAGE, format=format_))
-    wanted = Wanted(what, period, chosen(only), format_, out)
+    wanted = Wanted(what, period, chosen(only), format_, out, force)
     try:
         if of_a_city(store, site_id, all_sites):
             from monitor.cli.fleet_export import run_city_export

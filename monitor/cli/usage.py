@@ -39,12 +39,11 @@ class Group(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            from config.problems import did_you_mean, shown
+            from config.problems import did_you_mean, hinted, shown
 
             hint = did_you_mean(args[0], self.list_commands(ctx))
-            guess = hint.text(LANGUAGE) if hint else ""
             words = say("cli.no_such_command", LANGUAGE, name=shown(args[0]))
-            raise typer.BadParameter(words + guess, ctx=ctx)
+            raise typer.BadParameter(hinted(words, hint, LANGUAGE), ctx=ctx)
         return super().resolve_command(ctx, args)
 
 

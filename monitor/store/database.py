@@ -8,7 +8,7 @@ import pwd
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -135,16 +135,24 @@ class WriterLock:
         """Take the lock; raises ``StoreError`` when another process holds it, or nobody may write there."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            # It holds a process id: who reads the store must be able to see who writes to it.
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise not_writable(self._path, error) from error
         if not self._taken(descriptor):
             holder = os.read(descriptor, 32).decode(errors="replace").strip() or "?"
             os.close(descriptor)
             raise StoreError("store.in_use", path=str(self._path), pid=holder)
+        self._open_to_readers(descriptor)
         os.ftruncate(descriptor, 0)
         os.write(descriptor, str(os.getpid()).encode())
         self._descriptor = descriptor
+
+    def _open_to_readers(self, descriptor: int) -> None:
+        """Let who may read the store read the lock of an earlier version, too."""
+        store = self._path.with_name(self._path.name.removesuffix(".lock"))
+        with suppress(OSError):  # there is none yet, or the lock is somebody else's
+            os.fchmod(descriptor, 0o600 | store.stat().st_mode & 0o044)
 
     @staticmethod
     def _taken(descriptor: int) -> bool:
@@ -159,11 +167,13 @@ class WriterLock:
         return False
 
     def holder(self) -> int | None:
-        """Process id of the one that writes now, or None when nobody does."""
+        """Process id of the one that writes now, None when nobody does, 0 where it cannot be told."""
         try:
             descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
+        except PermissionError:  # an earlier version's, which its group alone may read
+            return 0
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -285,7 +295,7 @@ def open_reader(path: Path) -> Engine:
             version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
             tables = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
     except Exception as error:
-        raise _unusable(path, error) from error
+        raise _unusable(path, error, reading=True) from error
     if not tables:  # a writer is about to make it
         raise StoreError("store.missing", path=str(path))
     if application != APPLICATION_ID:
@@ -296,14 +306,15 @@ def open_reader(path: Path) -> Engine:
     return engine
 
 
-def _unusable(path: Path, error: Exception) -> StoreError:
+def _unusable(path: Path, error: Exception, *, reading: bool = False) -> StoreError:
     cause = error.__cause__ if isinstance(error.__cause__, sqlite3.Error) else error
     if "not a database" in str(cause):
         return StoreError("store.foreign", path=str(path))
     if "malformed" in str(cause):
         return StoreError("care.damaged", path=str(path), reason=str(cause))
     if "readonly" in str(cause) or "unable to open" in str(cause):
-        return not_writable(path, PermissionError(errno.EACCES, str(cause)))
+        refused = PermissionError(errno.EACCES, str(cause))
+        return not_readable(path, refused) if reading else not_writable(path, refused)
     return StoreError("store.unusable", path=str(path), reason=str(cause))
 
 
@@ -316,7 +327,16 @@ def in_words(path: Path, error: BaseException) -> BaseException:
 
 def not_writable(path: Path, error: OSError) -> StoreError:
     """Tell who may not write where, and whom the place belongs to."""
-    reason = error.strerror or str(error)
+    return _not_allowed("care.not_writable", path, error)
+
+
+def not_readable(path: Path, error: OSError) -> StoreError:
+    """Tell who may not read what, and whom it belongs to."""
+    return _not_allowed("care.not_readable", path, error)
+
+
+def _not_allowed(code: str, path: Path, error: OSError) -> StoreError:
+    reason, path = error.strerror or str(error), path.absolute()
     if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
         return StoreError("store.unusable", path=str(path), reason=reason)
     place, owner = path, "?"
@@ -332,4 +352,4 @@ def not_writable(path: Path, error: OSError) -> StoreError:
         user = pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         user = str(os.geteuid())
-    return StoreError("care.not_writable", path=str(place), reason=reason, owner=owner, user=user)
+    return StoreError(code, path=str(place), reason=reason, owner=owner, user=user)

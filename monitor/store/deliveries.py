@@ -5,9 +5,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, String, func, insert, select, update
+from sqlalchemy import Connection, Engine, Select, String, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from monitor.store import schema
@@ -27,6 +28,7 @@ class LetterState(StrEnum):
     SUPERSEDED = "superseded"  # its row has changed since, and went as it is now
 
 
+SPANS_AT_ONCE = 200
 UNSETTLED = (LetterState.OPEN, LetterState.ASKED)
 
 
@@ -111,14 +113,22 @@ class Deliveries:
         self._site = site
 
     def letters(
-        self, sink: str | None = None, states: Sequence[str] = UNSETTLED, limit: int = 1000
+        self, sink: str | None = None, states: Sequence[str] = UNSETTLED, limit: int | None = 1000
     ) -> list[Letter]:
-        """Letters in these states, oldest first, of one sink or of all."""
+        """Letters in these states, oldest first, of one sink or of all; None for no limit."""
+        query = self._in_states(select(schema.dead_letters), sink, states)
+        return self._letters(query.order_by(schema.dead_letters.c.id).limit(limit))
+
+    def count_letters(self, sink: str | None = None, states: Sequence[str] = UNSETTLED) -> int:
+        """How many letters stand in these states, of one sink or of all."""
+        query = select(func.count()).select_from(schema.dead_letters)
+        with self._engine.connect() as connection:
+            return int(connection.execute(self._in_states(query, sink, states)).scalar_one())
+
+    def _in_states(self, query: Select[Any], sink: str | None, states: Sequence[str]) -> Select[Any]:
         table = schema.dead_letters
-        query = select(table).where(table.c.site == self._site, table.c.state.in_(states))
-        if sink is not None:
-            query = query.where(table.c.sink == sink)
-        return self._letters(query.order_by(table.c.id).limit(limit))
+        query = query.where(table.c.site == self._site, table.c.state.in_(states))
+        return query if sink is None else query.where(table.c.sink == sink)
 
     def letter(self, number: int) -> Letter | None:
         """The letter with a number, whatever became of it."""
@@ -147,6 +157,18 @@ class Deliveries:
         query = select(table.c.state, func.count()).where(table.c.site == self._site, table.c.sink == sink)
         with self._engine.connect() as connection:
             return {row[0]: row[1] for row in connection.execute(query.group_by(table.c.state))}
+
+    def became(self, sink: str, spans: Sequence[tuple[int, int]]) -> dict[str, int]:
+        """How many of a sink's letters in these spans of numbers (both ends in) stand in each state."""
+        table, counts = schema.dead_letters, dict.fromkeys(LetterState, 0)
+        mine = (table.c.site == self._site, table.c.sink == sink)
+        query = select(table.c.state, func.count()).where(*mine).group_by(table.c.state)
+        with self._engine.connect() as connection:
+            for at in range(0, len(spans), SPANS_AT_ONCE):
+                here = or_(*(table.c.id.between(*span) for span in spans[at : at + SPANS_AT_ONCE]))
+                for state, count in connection.execute(query.where(here)):
+                    counts[LetterState(state)] += count
+        return {state.value: count for state, count in counts.items()}
 
     def backfills(self, sink: str | None = None, number: int | None = None) -> list[Backfill]:
         """What people want sent again, oldest first, done or not."""
@@ -204,10 +226,14 @@ class BackfillRequest:
 
 @dataclass(frozen=True, slots=True)
 class AskedOutcome:
-    """How many rows a request set in motion, or the numbers of what it began."""
+    """How many rows a request set in motion, or the numbers of what it began.
+
+    ``spans`` are the letters to be tried again: first and last number of each stretch of a sink's letters.
+    """
 
     count: int
     ids: tuple[int, ...] = ()
+    spans: tuple[tuple[int, int], ...] = ()
 
 
 def who() -> str:
@@ -229,17 +255,29 @@ def ask_retry(engine: Engine, site: str, request: RetryRequest) -> AskedOutcome:
     mine = (table.c.site == site, table.c.sink == request.sink)
     with engine.begin() as connection:
         query = select(table.c.id, table.c.state).where(*mine)
-        if request.ids:
-            query = query.where(table.c.id.in_(request.ids))
-        found: Mapping[int, str] = {row[0]: row[1] for row in connection.execute(query)}
+        found: Mapping[int, str] = {row[0]: row[1] for row in connection.execute(query.order_by(table.c.id))}
         unknown = [one for one in request.ids if one not in found]
         if unknown:
             raise StoreError("deadletter.unknown", sink=request.sink, numbers=", ".join(map(str, unknown)))
-        wanted = tuple(number for number, state in found.items() if state == LetterState.OPEN)
-        connection.execute(update(table).where(*mine, table.c.id.in_(wanted)).values(state=LetterState.ASKED))
-        detail = {"sink": request.sink, "letters": list(wanted[:1000]), "count": len(wanted)}
+        named = set(request.ids)
+        is_wanted = {
+            number: state == LetterState.OPEN and (not named or number in named)
+            for number, state in found.items()
+        }
+        wanted = [number for number, yes in is_wanted.items() if yes]
+        spans = _spans(is_wanted)
+        for span in spans:
+            these = update(table).where(*mine, table.c.id.between(*span))
+            connection.execute(these.values(state=LetterState.ASKED))
+        detail = {"sink": request.sink, "letters": wanted[:1000], "count": len(wanted)}
         write_audit(connection, site, request.at_ms, request.actor, "deadletter.retry", detail)
-    return AskedOutcome(len(wanted), wanted[:1000])
+    return AskedOutcome(len(wanted), spans=spans)
+
+
+def _spans(is_wanted: Mapping[int, bool]) -> tuple[tuple[int, int], ...]:
+    """First and last of each stretch of wanted ones, among numbers in order."""
+    stretches = (tuple(numbers) for yes, numbers in groupby(is_wanted, key=is_wanted.__getitem__) if yes)
+    return tuple((one[0], one[-1]) for one in stretches)
 
 
 def ask_backfill(engine: Engine, site: str, request: BackfillRequest) -> AskedOutcome:

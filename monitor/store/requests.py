@@ -4,7 +4,6 @@ A small file of its own beside the store. Anybody puts a request in; the daemon 
 carries it out in its writer's thread and leaves the answer. A request survives a restart of either side.
 """
 
-import errno
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
@@ -44,8 +43,9 @@ from monitor.store.adjusting import (
     write_adjustments,
 )
 from monitor.store.base import LockOutcome, LockRequest, lock_base
+from monitor.store.box_file import SUFFIX, in_words, keep_to_ourselves
 from monitor.store.care.files import beside, set_aside, stamp
-from monitor.store.database import LedgerRefused, StoreError, not_writable, speaks_of_damage
+from monitor.store.database import LedgerRefused, StoreError
 from monitor.store.deliveries import (
     AskedOutcome,
     BackfillRequest,
@@ -96,7 +96,6 @@ ImportKind = Literal["base", "actuals", "readings", "reasons", "settlements"]
 IMPORT = "import"
 HISTORY = "history"
 LONGEST_REASON = 120
-BOX_DAMAGED = "box.damaged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +184,7 @@ class RequestBox:
     """
 
     def __init__(self, store_path: Path) -> None:
-        self.path = store_path.with_name(store_path.name + ".requests")
+        self.path = store_path.with_name(store_path.name + SUFFIX)
         self._desks: dict[str, CarryOut] = {}
         self._engine = create_engine("sqlite://", creator=self._connect, poolclass=NullPool)
 
@@ -194,6 +193,7 @@ class RequestBox:
         self._desks[kind] = desk
 
     def _connect(self) -> sqlite3.Connection:
+        keep_to_ourselves(self.path)
         connection = sqlite3.connect(self.path, check_same_thread=False, timeout=10.0)
         try:
             # What was asked may hold an operator's key: what is emptied leaves nothing in the file.
@@ -212,15 +212,7 @@ class RequestBox:
                 connection.execute(CreateTable(_requests, if_not_exists=True))
                 yield connection
         except DBAPIError as error:
-            raise self._in_words(error) from error
-
-    def _in_words(self, error: DBAPIError) -> StoreError:
-        reason = str(error.orig)
-        if speaks_of_damage(reason):
-            return StoreError(BOX_DAMAGED, path=str(self.path), reason=reason)
-        if "readonly" in reason or "unable to open" in reason:
-            return not_writable(self.path, PermissionError(errno.EACCES, reason))
-        return StoreError("box.unusable", path=str(self.path), reason=reason)
+            raise in_words(self.path, error) from error
 
     def begin_anew(self, at_ms: int) -> Path:
         """Set a damaged box aside whole, and begin another; returns where the old one is.

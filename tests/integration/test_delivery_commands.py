@@ -96,3 +96,19 @@ def test_a_span_of_the_past_is_delivered_once_more(site: Path, picky: PickyServe
     for wrong in (("soon", "2020-01-02"), ("2020-01-02", "2020-01-01")):
         told = command(site, "influx", "backfill", "--from", wrong[0], "--to", wrong[1])
         assert (told.returncode, bool(told.stderr)) == (2, True)
+
+
+def test_a_backfill_that_must_wait_says_why_and_goes_on_by_itself(site: Path, picky: PickyServer):
+    picky.status = 503
+    span = ("--from", "2000-01-01", "--to", "2100-01-01", "--stream", "intervals")
+    command = [sys.executable, "-m", "monitor.cli.main", "influx", "backfill", *span, "--site", site]
+    with daemon(site) as program:
+        program.wait_for_line("reading 0 devices")
+        with run_program(command, name="backfill", env={"ENERGY_MONITOR_LANGUAGE": "en"}) as waiting:
+            waiting.wait_for_line(r"^city: intervals: 0 %")
+            waiting.wait_for_line(r"^city does not take anything now: .*503.*Ctrl-C leaves it")
+            waiting.wait_for_line(r"^city: intervals: 0 %", after=2)  # and again, some seconds later
+            picky.status = 204
+            assert waiting.wait() == 0
+        assert "Done: all of it was acknowledged (intervals)" in waiting.output
+        assert sum("does not take anything" in line for line in waiting.lines) == 1

@@ -147,7 +147,9 @@ def test_a_file_is_whole_or_not_there(site, tmp_path):
     assert (code, "cannot be written" in words) == (1, True)
     file = tmp_path / "march.csv"
     file.write_text("older")
-    assert exported(site, "intervals", "2026-03", "--out", file)[0] == 0
+    code, words = exported(site, "intervals", "2026-03", "--out", file)
+    assert (code, "--force" in words, file.read_text()) == (2, True, "older")
+    assert exported(site, "intervals", "2026-03", "--out", file, "--force")[0] == 0
     assert len(table(file.read_text(encoding="utf-8"))) == 99
     assert not list(tmp_path.glob("*.part"))
 
@@ -159,7 +161,11 @@ def test_a_file_is_whole_or_not_there(site, tmp_path):
         (("intervals", "2026-13"), "2026-13"),
         (("intervals", "2026-03", "--format", "xls"), "neither csv nor parquet"),
         (("intervals", "2026-03", "--format", "parquet"), "--out"),
-        (("intervals", "2026-03", "--only", "mian"), "no meter 'mian'"),
+        (("intervals", "2026-03", "--out", "march.xlsx"), "'.xlsx' is not an ending"),
+        (("intervals", "2026-03", "--out", "march"), "'march' is not an ending"),
+        (("intervals", "2026-03", "--out", "."), "not an ending"),
+        (("intervals", "2026-03", "--only", "mian"), "no meter 'mian', did you mean 'main'?"),
+        (("intervals", "2026-03", "--only", "zzz"), "no meter 'zzz'. There is: main."),
         (("scans", "2026-03", "--only", "pmup"), "no device 'pmup'"),
     ],
 )

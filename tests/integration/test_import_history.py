@@ -1,5 +1,6 @@
 """Imports of history at the real command line: beside a running daemon and without one, in both languages."""
 
+import re
 import sqlite3
 import sys
 import zipfile
@@ -71,6 +72,18 @@ def test_one_wrong_row_and_nothing_is_imported(site):
     assert code == 1
     assert "b.csv:11:15: 總表kW: '31O.5' is not a number" in words
     assert not site.with_name("energy.db").exists()
+
+
+def test_conflicts_are_told_in_the_sites_time_as_the_file_is(site):
+    declared = written(site, "d.yaml", YEAR)
+    assert run_import(site, "intervals", written(site, "a.csv", DAY), "--as", declared)[0] == 0
+    code, words = run_import(
+        site, "intervals", written(site, "b.csv", DAY.replace("310.5", "311.5")), "--as", declared
+    )
+    assert code == 1
+    assert "b.csv: row 11: the interval of main from 2" in words
+    assert ":00Z" not in words
+    assert not re.search(r"\dT\d\d:", words), words
 
 
 def test_what_was_exported_comes_back(site, tmp_path):

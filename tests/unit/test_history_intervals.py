@@ -113,7 +113,8 @@ def test_in_a_long_file_each_meter_has_the_hour_twice(tmp_path):
         ("106-07-01 00:00,1\n", "bad_stamp", 2, 1, "calendar: roc"),
         ("2017-07-01 00:07,1\n", "off_grid", 2, 1, "multiple of 15 minutes"),
         ("2017-07-01 00:15,1\n2017-07-01 00:00,1\n2017-07-01 00:15,1\n", "twice", 4, 1, "row 2"),
-        ("2106-02-07 06:15,1\n", "bad_stamp", 2, 1, "2106"),
+        ("2106-02-07 06:15,1\n", "no_such_year", 2, 1, "'2106-02-07 06:15' lies after the year 2100."),
+        ("2999-13-01 00:00,1\n", "no_such_year", 2, 1, "Correct the year."),
     ],
 )
 def test_what_is_wrong_stands_by_its_row(tmp_path, rows, code, line, column, words):
@@ -177,6 +178,21 @@ def test_names_of_another_system_are_meters_of_ours(tmp_path):
     ]
 
 
+def test_years_that_are_none_of_the_republic_are_told_so(tmp_path):
+    (problem,) = problems_of(tmp_path, "t,kWh\n2017-07-01 00:00,1\n", *KWH, "time.calendar=roc")
+    assert problem.code == "history.no_such_roc_year"
+    assert "Leave 'calendar: roc' out" in problem.render("en")
+
+
+def test_a_row_with_too_few_cells_hides_no_other(tmp_path):
+    text = "t,kWh\n2017-07-01 00:00\n" + "".join(f"2017-07-01 {at:02d}:00,x\n" for at in range(1, 16))
+    found = problems_of(tmp_path, text, *KWH)
+    assert [one.code for one in found] == ["ledger.too_few_cells"] + ["history.bad_number"] * 15
+    assert [one.place.line for one in found] == list(range(2, 18))
+    (problem,) = problems_of(tmp_path, "t,kWh\n2017-07-01 00:00,5\n2017-07-01 00:15,5,5\n", *KWH)
+    assert (problem.code, problem.place.line) == ("ledger.too_many_cells", 3)
+
+
 def test_all_rows_are_counted_and_the_first_are_told(tmp_path):
     text = "t,kWh\n" + "".join(f"2017-07-01 {at // 4:02d}:{at % 4 * 15:02d},x\n" for at in range(96))
     found = problems_of(tmp_path, text, *KWH)
@@ -193,6 +209,12 @@ def test_a_declaration_beside_the_file(tmp_path):
         read_declaration("intervals", path)
     (problem,) = caught.value.problems
     assert (problem.place.line, "did you mean 'column'?" in problem.render("en")) == (2, True)
+    path.write_text("- kind: intervals\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        read_declaration("intervals", path)
+    (problem,) = caught.value.problems
+    assert problem.code == "history.declaration_keys"
+    assert "'kind: intervals' and 'time:'" in problem.render("en")
     path.write_text(
         "kind: intervals\ntime: {column: t}\nvalues: [{column: v, meter: main}]\n", encoding="utf-8"
     )

@@ -79,8 +79,11 @@ def damage(path: Path, look_at_most_s: float) -> str | None:
     """What is wrong with a store, in the database's words; None when nothing was found."""
     if not path.is_file() or path.stat().st_size == 0:
         return None
-    with path.open("rb") as file:
-        head = file.read(LOOK_FOR_WORDS_IN)
+    try:
+        with path.open("rb") as file:
+            head = file.read(LOOK_FOR_WORDS_IN)
+    except OSError:
+        return None  # whoever opens it to write says why
     if not head.startswith(MAGIC):
         return "file is not a database" if all(words in head for words in OUR_WORDS) else None
     if _number(head, APPLICATION_ID_AT) != APPLICATION_ID or _number(head, USER_VERSION_AT) > VERSION:
