@@ -17,6 +17,7 @@ from monitor.adjusted.day_watch import DayWatch
 from monitor.clock import Clock, SteadyClock
 from monitor.collector import Collector
 from monitor.counting import CountKeeper
+from monitor.demand.limits import Limits
 from monitor.demand.watch import DemandWatch
 from monitor.dispatch.desk import EventDesk, plans_of
 from monitor.dispatch.dispatcher import Dispatcher
@@ -225,7 +226,7 @@ class Daemon:
 
     def _add_calendar_jobs(self) -> None:
         """What belongs to the calendar. Each job asks the store what is due; a missed one harms nothing."""
-        results = SiteResults(self.loaded.site, self._reader)
+        results = SiteResults(self.loaded.site, self._reader, Limits(self.loaded))
         every_s = min(60, max(1, self.loaded.site.interval_s // 5))
         alone = {"max_instances": 1, "coalesce": True}
         self._scheduler.add_job(self._update_results, "interval", seconds=every_s, args=[results], **alone)

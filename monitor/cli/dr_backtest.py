@@ -73,8 +73,10 @@ def run_backtest(site: Path, wish: BacktestWish, language: str, *, as_json: bool
         return Occasion(start_s, end_s, start_s - 60 * wish.notice_min)
 
     days = [day for day in trial_days(found.load, found.around) if first.date() <= day <= last.date()]
-    around = found.around_on(last.date())
-    answers = [(one, backtest(found.load, one.method, days, occasion_on, around)) for one in presets]
+    around = {day: found.around_on(day) for day in days}
+    answers = [
+        (one, backtest(found.load, one.method, days, occasion_on, around.__getitem__)) for one in presets
+    ]
     ranked = sorted(answers, key=lambda one: (one[1].rrmse_percent is None, one[1].rrmse_percent or 0.0))
     if as_json:
         rows = [_data(preset, one, language) for preset, one in ranked]

@@ -29,10 +29,10 @@ def as_text(summary: Summary) -> str:
     heading = say("report.title", language, site=summary.name, period=period_text(summary.period, language))
     days = days_text(summary.period.start, summary.period.end, language)
     lines = [heading, say("report.period", language, period=days), ""]
-    if not summary.savings:
-        return "\n".join([*lines, *wrapped(say("report.sentence_none", language))]) + "\n"
     numbers = _note_numbers(summary)
-    lines += [*_table(summary, numbers), ""]
+    lines += _table(summary, numbers) if summary.savings else wrapped(say("report.sentence_none", language))
+    if summary.savings or summary.curtailed:
+        lines.append("")
     for number, saving in enumerate(summary.savings, start=1):
         lines += [*_section(number, saving, summary), ""]
     if summary.curtailed:

@@ -4,6 +4,7 @@ Everything is asked of the store, so that a call after a day of darkness catches
 changes nothing: a row is only new when a figure is.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.site import Commodity, CommoditySettings, Site
+from monitor.demand.limits import Limits
 from monitor.store.known_days import known_days
 from monitor.store.reader import StoreReader
 from monitor.store.rows import ResultRow
@@ -46,12 +48,23 @@ class _MonthPeak:
     looked_at_s: int
 
 
-class SiteResults:
-    """Makes the rows that are due."""
+def _known(figures: Mapping[str, float]) -> dict[str, float]:
+    """Figures that are some, as they are kept."""
+    return {name: round(float(value), 6) for name, value in figures.items() if np.isfinite(value)}
 
-    def __init__(self, site: Site, reader: StoreReader) -> None:
+
+class SiteResults:
+    """Makes the rows that are due.
+
+    Parameters
+    ----------
+    limits : the contract of each window's period; where left out, windows are told without one.
+    """
+
+    def __init__(self, site: Site, reader: StoreReader, limits: Limits | None = None) -> None:
         self._site = site
         self._reader = reader
+        self._limits = limits
         self._zone = ZoneInfo(site.site.timezone)
         self._savings_looked_at: tuple[int, int] = (0, 0)  # day, and when
         self._peak: _MonthPeak | None = None
@@ -103,19 +116,23 @@ class SiteResults:
         return step.at_s // interval_s * interval_s if now_s <= until_s else None
 
     def _demand_rows(self, windows: _Windows, peaks: NDArray[np.float64], from_s: int) -> list[ResultRow]:
-        columns = zip(windows.start_s.tolist(), windows.energy_kwh, windows.mean_kw, peaks, strict=True)
+        new = windows.start_s >= from_s
+        start_s, mean_kw = windows.start_s[new], windows.mean_kw[new]
+        contract_kw = (
+            np.full(len(start_s), np.nan) if self._limits is None else self._limits.of_windows(start_s)
+        )
+        columns = {
+            "kwh": windows.energy_kwh[new],
+            "kw": mean_kw,
+            "month_max_kw": peaks[new],
+            "contract_kw": contract_kw,
+            "headroom_kw": contract_kw - mean_kw,
+        }
+        rows = [dict(zip(columns, figures, strict=True)) for figures in zip(*columns.values(), strict=True)]
         return [
-            ResultRow("demand", Commodity.ELECTRICITY.value, start_s, self._demand_data(*map(float, figures)))
-            for start_s, *figures in columns
-            if start_s >= from_s
+            ResultRow("demand", Commodity.ELECTRICITY.value, at_s, _known(row))
+            for at_s, row in zip(start_s.tolist(), rows, strict=True)
         ]
-
-    def _demand_data(self, energy_kwh: float, mean_kw: float, peak_kw: float) -> dict[str, float]:
-        data = {"kwh": energy_kwh, "kw": mean_kw, "month_max_kw": peak_kw}
-        if self._site.contract is not None:
-            data["contract_kw"] = self._site.contract.capacity_kw
-            data["headroom_kw"] = self._site.contract.capacity_kw - mean_kw
-        return {name: round(value, 6) for name, value in data.items() if np.isfinite(value)}
 
     def _windows(self, meters: tuple[str, ...], start_s: int, end_s: int) -> _Windows:
         series = [_told(self._reader.intervals(meter, start_s, end_s)) for meter in meters]

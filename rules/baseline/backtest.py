@@ -54,7 +54,7 @@ def backtest(
     method: Method,
     days: Iterable[date],
     occasion_on: Callable[[date], Occasion],
-    around: Surroundings,
+    around_on: Callable[[date], Surroundings],
 ) -> Backtest:
     """Ask a method of past days.
 
@@ -62,11 +62,12 @@ def backtest(
     ----------
     days : days without an event.
     occasion_on : the window as it would have been on a day.
+    around_on : what is known beside the load, with the contract of that day.
     """
     trials: list[Trial] = []
     unanswered = 0
     for day in days:
-        occasion = occasion_on(day)
+        occasion, around = occasion_on(day), around_on(day)
         actual_kw = window_kw(load, occasion, method.statistic, around.zone)
         if actual_kw is None:
             continue

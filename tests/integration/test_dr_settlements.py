@@ -17,6 +17,7 @@ from monitor.store.settlements import SettlementRequest
 from rules.curtailment import Life, Mode, Plan
 from tests.baseline_world import EVENT, instant_s
 from tests.dr_world import dr_json, make_site, run_here
+from tests.import_world import SITE
 from tests.import_world import make_site as bare_site
 
 WINDOW = ("--from", "2025-07-15T13:00", "--to", "2025-07-15T15:00")
@@ -264,6 +265,19 @@ class TestImported:
         assert "reaches" in said
         assert run_report(hall, "2016H2", "json", "en") == 0
         assert "demand_response" not in json.loads(capsys.readouterr().out)
+
+    @pytest.mark.parametrize(
+        ("language", "words"),
+        [("en", ["1. Demand response", "7,578 kWh"]), ("zh-TW", ["一、需量反應", "7,578"])],
+    )
+    def test_the_summary_of_a_site_without_commodities_holds_it_too(self, capsys, tmp_path, language, words):
+        hall = bare_site(tmp_path)
+        hall.write_text(SITE[: SITE.index("commodities:")], encoding="utf-8")
+        assert run_import(hall, "settlements", [settlements(tmp_path, COUNCIL)], language="en") == 0
+        capsys.readouterr()
+        assert run_report(hall, "2017H2", "text", language) == 0
+        said = capsys.readouterr().out
+        assert all(word in said for word in words), said
 
     @pytest.mark.parametrize(
         ("text", "words"),

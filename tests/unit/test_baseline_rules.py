@@ -270,7 +270,7 @@ class TestBacktest:
         load = laid_out(kw)
         world = around(load, events=events)
         days = trial_days(load, world)
-        return backtest(load, method, days, occasion, world), days
+        return backtest(load, method, days, occasion, lambda _: world), days
 
     def test_a_building_of_one_load_is_met_exactly(self):
         found, days = self.ask(flat(), of("taipower-mean-of-5"))
@@ -288,6 +288,17 @@ class TestBacktest:
         assert [one.baseline_kw - one.actual_kw for one in found.trials] == errors.tolist()
         assert found.bias_percent == pytest.approx(100 * errors.mean() / actual.mean())
         assert found.rrmse_percent == pytest.approx(100 * np.sqrt((errors**2).mean()) / actual.mean())
+
+    def test_each_day_is_capped_by_the_contract_of_its_own_day(self):
+        load = laid_out(flat())
+        before, since = around(load, contract_kw=90.0), around(load, contract_kw=95.0)
+        days = trial_days(load, before)
+        change = days[len(days) // 2]
+        method = Method(days=Days(1), contract_cap=True)
+        found = backtest(load, method, days, occasion, lambda day: since if day >= change else before)
+        said = {trial.day: trial.baseline_kw for trial in found.trials}
+        assert len(said) > 4
+        assert all(kw == (95.0 if day >= change else 90.0) for day, kw in said.items())
 
     def test_event_days_and_days_that_nobody_measured_are_no_trials(self):
         kw = flat()
