@@ -209,6 +209,8 @@ class PlanChecks(Checks):
         dead_man_s = number_of(plan, "dead_man_s", math.inf)
         if node is not None and node.number is not None and node.number > dead_man_s:
             yield self.at("dispatch.min_off_beyond", node, dead_man=f"{dead_man_s:g}")
+        elif node is not None and node.number and writable.between == (0.0, 1.0):
+            yield self.warn("dispatch.min_off_of_switch", node)
         yield from self._late(action, dead_man_s)
         ramp = action.get("ramp")
         if ramp is None or ramp.mapping is None:

@@ -144,12 +144,16 @@ class Driver(Protocol):
         own : what stands in the point itself, which may be another thing than what the device goes by.
         """
 
+    def check_back(self, device: str, point: str, value: float) -> None:
+        """Raise ``DriverError`` where ``write(..., own=True)`` would refuse this value unsent."""
+
     async def write(self, device: str, point: str, value: float, *, own: bool = False) -> Written:
         """Write one point, once, and read it back; ``value`` in the product's unit.
 
         Parameters
         ----------
-        own : read back the point itself: a value that hands control back is none that the device goes by.
+        own : hand back: the point itself is read back, because such a value may be none that the device
+            goes by; and the value may be any that the point may show, not only what sheds.
 
         Raises
         ------

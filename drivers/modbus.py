@@ -18,7 +18,7 @@ from drivers.modbus_line import Line
 from drivers.modbus_link import LineCounts, Transport, serial_transport, socket_transport
 from drivers.modbus_profile import ModbusProfile, Table
 from drivers.modbus_schedule import Alarms, Lateness
-from drivers.modbus_writing import show, write
+from drivers.modbus_writing import show, words_for, write
 from drivers.overrides import resolve
 from drivers.planner import plan_reads
 from drivers.settings import ModbusBus, ModbusDevice, ModbusRtuTcpBus, ModbusSerialBus
@@ -160,6 +160,10 @@ class ModbusDriver:
         """What a device goes by for a writable point, or what stands in the point itself."""
         line, found = self._find(device)
         return await show(line, found, point, own=own)
+
+    def check_back(self, device: str, point: str, value: float) -> None:
+        """Whether a value could be handed back."""
+        words_for(self._find(device)[1], point, value, own=True)
 
     async def write(self, device: str, point: str, value: float, *, own: bool = False) -> Written:
         """Write a point and read it back."""

@@ -8,13 +8,13 @@ from typing import Protocol
 
 import numpy as np
 
-from drivers.contract import DriverError, Garbled, NotObeyed, NotWritable, Where, Written
+from drivers.contract import DriverError, Garbled, NotObeyed, NotWritable, OutOfRange, Where, Written
 from drivers.modbus_device import Device, Plan
 from drivers.modbus_link import Question, order
 from drivers.modbus_profile import RegisterPoint, RegisterType, Table, WritableRegister, register_points
 from drivers.planner import plan_reads
 from drivers.registers import encode_value
-from drivers.writable import checked
+from drivers.writable import EVERYTHING, checked
 
 AGAIN_S = 0.1
 """Between two looks at a device that takes its time."""
@@ -44,10 +44,8 @@ async def write(
     line: WritingLine, device: Device, name: str, value: float, clock_ms: Callable[[], int], *, own: bool
 ) -> Written:
     """Write a point and look until the device shows the value. Raises ``DriverError``."""
-    point = _point(device, name)
-    writable = _writable(device, name)
-    checked(writable, device.where, name, value)
-    words = encode_value(point, value)
+    point, writable = _point(device, name), _writable(device, name)
+    words = words_for(device, name, value, own=own)
     single = writable.function == "single" or (writable.function == "auto" and len(words) == 1)
     seen = point if own else _read_back(device, point, writable)
     slack = _slack(point, value) + _slack(seen, value)
@@ -64,6 +62,20 @@ async def write(
         async with line.dialled(device):
             shown = await _shown(line, device, seen)
     return Written(value, shown, sent_ms, clock_ms())
+
+
+def words_for(device: Device, name: str, value: float, *, own: bool) -> tuple[int, ...]:
+    """The registers that are to be written. Raises ``NotWritable`` or ``OutOfRange``: nothing is sent."""
+    point, writable = _point(device, name), _writable(device, name)
+    valid = device.profile.points[name].valid or EVERYTHING
+    checked(writable, device.where, name, value, valid if own else None)
+    try:
+        return encode_value(point, value)
+    except OverflowError as error:  # the profile allows what its register cannot hold
+        low, high = writable.between
+        raise OutOfRange(
+            device.where, point=name, value=f"{value:g}", low=f"{low:g}", high=f"{high:g}"
+        ) from error
 
 
 def _writable(device: Device, name: str) -> WritableRegister:

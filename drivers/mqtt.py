@@ -188,6 +188,10 @@ class MqttDriver:
         """What a device showed last of a writable point."""
         return await self._commands.show(device, point, own=own, within_s=self._answer_timeout_s)
 
+    def check_back(self, device: str, point: str, value: float) -> None:
+        """Whether a value could be handed back."""
+        self._commands.text_for(device, point, value, own=True)
+
     async def write(self, device: str, point: str, value: float, *, own: bool = False) -> Written:
         """Send a command and wait until the device shows the value."""
         return await self._commands.write(device, point, value, self._clock_ms, own=own)

@@ -17,7 +17,7 @@ from drivers.contract import (
 )
 from drivers.mqtt_profile import MqttPoint, MqttProfile
 from drivers.profile import conversion
-from drivers.writable import checked
+from drivers.writable import EVERYTHING, checked
 from rules.scan import Scan
 
 Publish = Callable[..., bool]
@@ -123,18 +123,23 @@ class Commands:
             raise NoAnswer(Where(self._address, device), "mqtt.silent", timeout_s=within_s)
         return value
 
+    def text_for(self, device: str, name: str, value: float, *, own: bool) -> str:
+        """What a command says. Raises ``NotWritable``, ``OutOfRange`` or ``Garbled``: nothing is sent."""
+        point, where = self._point(device, name), Where(self._address, device)
+        checked(point.writable, where, name, value, (point.valid or EVERYTHING) if own else None)
+        text = said(name, point, value)
+        if text is None:
+            raise Garbled(where, "write.no_word", point=name, value=f"{value:g}")
+        return text
+
     async def write(
         self, device: str, name: str, value: float, clock_ms: Callable[[], int], *, own: bool
     ) -> Written:
         """Send a command and wait until the device shows the value."""
         point, where = self._point(device, name), Where(self._address, device)
-        writable = point.writable
+        writable, text = point.writable, self.text_for(device, name, value, own=own)
         assert writable is not None  # noqa: S101  _point has looked
-        checked(writable, where, name, value)
         shown = self._watch(device)
-        text = said(name, point, value)
-        if text is None:
-            raise Garbled(where, "write.no_word", point=name, value=f"{value:g}")
         topic = writable.topic.replace("{topic}", self._topics[device])
         payload = writable.payload.replace("{value}", text)
         since_s, sent_ms = asyncio.get_running_loop().time(), clock_ms()

@@ -34,6 +34,9 @@ class Writable(Settings):
     )
 
 
+EVERYTHING = (-math.inf, math.inf)
+
+
 def allows(writable: Writable, value: float) -> bool:
     """Whether a value may be written; what the register's scale makes of it is not exact."""
     low, high = writable.between
@@ -43,11 +46,25 @@ def allows(writable: Writable, value: float) -> bool:
     return low - slack <= value <= high + slack
 
 
-def checked(writable: Writable | None, where: Where, point: str, value: float) -> Writable:
-    """What the profile says of a point that is to be written. Raises ``NotWritable`` or ``OutOfRange``."""
+def checked(
+    writable: Writable | None,
+    where: Where,
+    point: str,
+    value: float,
+    back_within: tuple[float, float] | None = None,
+) -> Writable:
+    """What the profile says of a point that is to be written. Raises ``NotWritable`` or ``OutOfRange``.
+
+    Parameters
+    ----------
+    back_within : what may be handed back beside what may be written: all that the point may show. What the
+        device stood at by itself it bears, whatever we may ask of it.
+    """
     if writable is None:
         raise NotWritable(where, point=point)
-    if not allows(writable, value):
-        low, high = writable.between
+    low, high = writable.between
+    if back_within is not None:
+        low, high = min(low, back_within[0]), max(high, back_within[1])
+    if not (allows(writable, value) or (math.isfinite(value) and low <= value <= high)):
         raise OutOfRange(where, point=point, value=f"{value:g}", low=f"{low:g}", high=f"{high:g}")
     return writable

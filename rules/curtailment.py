@@ -209,17 +209,25 @@ class Wish:
 
 
 def wish_for(
-    event: Event, action: Action, track: Track, now_ms: int, held_back: Collection[str] = ()
+    event: Event,
+    action: Action,
+    track: Track,
+    now_ms: int,
+    held_back: Collection[str] = (),
+    *,
+    at_once: bool = False,
 ) -> Wish | None:
     """What one action wants now; None = nothing.
 
     Parameters
     ----------
     held_back : ids of the actions that a guard hands back.
+    at_once : what is to be handed back is so now, before its minimum off time and out of its turn, because
+        nobody will be there later.
     """
     sheds = _sheds(event, action, track, now_ms) and action.id not in held_back
     if not sheds:
-        return _release(event, action, track, now_ms)
+        return _release(event, action, track, now_ms, at_once=at_once)
     if not track.is_shed:
         rested = track.back_ms is None or now_ms >= track.back_ms + round(1000 * action.min_on_s)
         worth = now_ms + round(1000 * action.min_off_s) <= _last_ms(event)
@@ -244,9 +252,14 @@ def _sheds(event: Event, action: Action, track: Track, now_ms: int) -> bool:
     return plan.holds_without_signal if state is None else state
 
 
-def _release(event: Event, action: Action, track: Track, now_ms: int) -> Wish | None:
+def _release(
+    event: Event, action: Action, track: Track, now_ms: int, *, at_once: bool = False
+) -> Wish | None:
     if not track.is_shed:
         return None
+    wish = Wish(is_release=True, value=track.previous if action.release is None else action.release)
+    if at_once:
+        return wish
     if track.shed_ms is not None and now_ms < track.shed_ms + round(1000 * action.min_off_s):
         return None
     if event.life is Life.ENDED and event.ended_ms is not None and track.failed is None:
@@ -255,7 +268,7 @@ def _release(event: Event, action: Action, track: Track, now_ms: int) -> Wish | 
         staged_ms = event.ended_ms + round(1000 * event.plan.stage_s * later)
         if now_ms < min(staged_ms, event.start_ms + round(1000 * event.plan.dead_man_s)):
             return None
-    return Wish(is_release=True, value=track.previous if action.release is None else action.release)
+    return wish
 
 
 @dataclass(frozen=True, slots=True)

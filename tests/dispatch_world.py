@@ -63,6 +63,9 @@ points:
   humidity: {address: 1, type: u16, scale: 0.1, unit: "%"}
 """
 
+SERVED_SENSOR = SENSOR.replace("humidity: {", "valve_setpoint: {writable: {between: [0, 100]}, ")
+"""The same registers; the humidity is set by whoever writes it."""
+
 PLAN = """\
     - id: summer
       mode: live
@@ -209,12 +212,25 @@ def wait_for(what: str, condition: Any, seconds: float = PATIENCE_S) -> Any:
         time.sleep(0.05)
 
 
+def wide_profile(folder: Path) -> str:
+    """A chiller that takes more than its profile lets us write; gives the profile's place in a site file."""
+    text = (Path("drivers/profiles/trane_pic_rthd.yaml")).read_text(encoding="utf-8")
+    for own, wide in (("[40, 100]", "[0, 200]"), ("[5, 15]", "[-10, 45]"), ("trane_pic_rthd", "wide")):
+        assert own in text
+        text = text.replace(own, wide)
+    (folder / "wide.yaml").write_text(text, encoding="utf-8")
+    return "./wide.yaml"
+
+
 @contextmanager
-def plant(folder: Path, plans: str = PLAN, silenced: Collection[str] = ()) -> Iterator[Plant]:
+def plant(
+    folder: Path, plans: str = PLAN, silenced: Collection[str] = (), served_as: str = ""
+) -> Iterator[Plant]:
     """Serve the devices of a site with these plans.
 
     Parameters
     ----------
+    served_as : profile by which the chillers are served; the daemon's own when left out.
     silenced : ids of devices that the test lets be silent: these are not waited for as long as the others.
     """
     port = free_port()
@@ -224,7 +240,13 @@ def plant(folder: Path, plans: str = PLAN, silenced: Collection[str] = ()) -> It
     for device in silenced:
         text = text.replace(f"id: {device},", f"id: {device}, timeout_s: {SILENT_AFTER_S:g},")
     site.write_text(text, encoding="utf-8")
-    command = [sys.executable, "-m", "simulators", "--site", site, "--control", "0"]
+    (folder / "served_sensor.yaml").write_text(
+        SERVED_SENSOR.replace("hall_sensor", "served_sensor"), encoding="utf-8"
+    )
+    served_site = folder / "served.yaml"
+    text = text.replace("trane_pic_rthd", served_as or "trane_pic_rthd")
+    served_site.write_text(text.replace("hall_sensor", "served_sensor"), encoding="utf-8")
+    command = [sys.executable, "-m", "simulators", "--site", served_site, "--control", "0"]
     with run_program(command, name="simulators") as served:
         control = int(served.wait_for_line(r"^control (\d+)$", timeout_s=PATIENCE_S)[1])
         served.wait_for_line("^ready$", timeout_s=PATIENCE_S)

@@ -31,6 +31,12 @@ class BudgetSpent(DriverError):
     code = "write.budget_spent"
 
 
+class NoWayBack(DriverError):
+    """What would be written at the end may not be written: nothing was sent."""
+
+    code = "write.no_way_back"
+
+
 class Carrier:
     """Carries out wishes over the drivers.
 
@@ -68,6 +74,7 @@ class Carrier:
             if is_new and action.sheds_already(stood):
                 await self._leave(run, action, track, stood)
                 return
+            self._check_way_back(action, previous)
         now_ms = self._clock.now_ms()
         since_ms = track.shed_ms if track.is_shed and track.shed_ms is not None else now_ms
         assert track.stood is not None  # noqa: S101  it was read above
@@ -84,6 +91,15 @@ class Carrier:
         number = await self._journal.intend(run.id, action.id, track, write)
         run.tracks[action.id] = track
         await self._written(run, action, value, number, own=False)
+
+    def _check_way_back(self, action: Action, previous: float) -> None:
+        """Raise ``NoWayBack`` where the end could not write what it is to write."""
+        value = previous if action.release is None else action.release
+        try:
+            self._driver(action).check_back(action.device, action.point, value)
+        except DriverError as error:
+            where = Where(error.where.address, action.device)
+            raise NoWayBack(where, point=action.point, value=f"{value:g}") from error
 
     async def _leave(self, run: Run, action: Action, track: Track, stood: float) -> None:
         """Leave what sheds as much already as it is, and keep that: nothing is written, now or at the end."""

@@ -67,6 +67,7 @@ class Dispatcher:
         self._settled = asyncio.Event()
         self._is_stale = True
         self._ends = False
+        self._nobody_follows = False
         self._began_ms = 0
 
     def _follow(self, plans: Iterable[Plan]) -> None:
@@ -180,7 +181,8 @@ class Dispatcher:
 
     def _act(self, run: Run, now_ms: int, *, ends: bool) -> None:
         if run.row.mode is not Mode.MONITOR_ONLY:
-            for action, wish in run.wishes(now_ms, self._clock.monotonic_s(), ends=ends):
+            now_s = self._clock.monotonic_s()
+            for action, wish in run.wishes(now_ms, now_s, ends=ends, at_once=self._nobody_follows):
                 if wish.is_release or not self._is_held_elsewhere(run, action):
                     self._begin(run, action, wish)
         if run.is_over:
@@ -224,12 +226,14 @@ class Dispatcher:
         guard = run.row.plan.guards[place]
         reading = self._readings.get((guard.device, guard.point))
         value = None if reading is None else reading.value
-        data = {"point": f"{guard.device}.{guard.point}", "holds_back": holds, "value": value}
+        # The place: a restart takes up from here what holds back.
+        point = f"{guard.device}.{guard.point}"
+        data = {"place": place, "point": point, "holds_back": holds, "value": value}
         log.warning(
             Spoken(
                 "dispatch.log_guard" if holds else "dispatch.log_guard_over",
                 event=run.id,
-                point=data["point"],
+                point=point,
                 value="?" if value is None else f"{value:g}",
             )
         )
@@ -265,11 +269,16 @@ class Dispatcher:
     async def hand_back(self, within_s: float = STOP_S, *, goes_on: bool = False) -> None:
         """Hand everything back because the daemon ends; what that does not reach, the next start does.
 
+        Where nobody follows, minimum off times give way: a machine that is let go early has protection of its
+        own, one that is left shed has nobody.
+
         Parameters
         ----------
-        goes_on : another daemon takes over at once: events that resume are left to it as they are.
+        goes_on : another daemon takes over at once: events that resume are left to it as they are, and so is
+            what has to stay shed a little longer.
         """
         self._ends = True
+        self._nobody_follows = not goes_on
         if goes_on:
             self._runs = {event: run for event, run in self._runs.items() if not run.row.plan.resumes}
         self._woken.set()

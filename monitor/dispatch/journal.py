@@ -83,6 +83,7 @@ class Journal:
                     row,
                     store.tracks(engine, site, row.id),
                     store.last_shed_ms(engine, site, row.plan.id, row.start_ms),
+                    _past_guards(store.steps(engine, site, row.id)),
                 )
                 for row in rows.values()
             ]
@@ -139,6 +140,14 @@ class Loaded:
     row: store.EventRow
     tracks: dict[str, Track]
     last_shed_ms: dict[str, int] = field(default_factory=dict)
+    past: frozenset[int] = frozenset()
+
+
+def _past_guards(steps: list[dict[str, Any]]) -> frozenset[int]:
+    """Places of the guards that held actions back when they were told of last."""
+    told = [step["data"] for step in steps if step["kind"] == "guard"]
+    last = {data["place"]: data["holds_back"] for data in told}
+    return frozenset(place for place, holds in last.items() if holds)
 
 
 def trouble_of(error: Any) -> dict[str, Any]:

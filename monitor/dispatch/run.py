@@ -54,7 +54,7 @@ class Run:
     @classmethod
     def of(cls, loaded: Loaded) -> "Run":
         """From the store's rows."""
-        run = cls(loaded.row, dict(loaded.tracks), frozenset())
+        run = cls(loaded.row, dict(loaded.tracks), frozenset(), set(loaded.past))
         run.take_turns(loaded.last_shed_ms)
         run.unanswered = {a for a, track in run.tracks.items() if track.is_shed and track.standing is None}
         return run
@@ -95,18 +95,23 @@ class Run:
         changed = []
         for place, guard in enumerate(self.row.plan.guards):
             was = place in self.past
-            now = is_past(guard, readings.get((guard.device, guard.point)), now_ms, since_ms, was)
+            # What passes its limit before an event may come back before it, whatever holds within.
+            latched = was and (guard.back_at is not None or self.row.life is Life.ACTIVE)
+            now = is_past(guard, readings.get((guard.device, guard.point)), now_ms, since_ms, latched)
             if now != was:
                 changed.append((place, now))
                 (self.past.add if now else self.past.discard)(place)
         return changed
 
-    def wishes(self, now_ms: int, now_s: float, *, ends: bool = False) -> list[tuple[Action, Wish]]:
+    def wishes(
+        self, now_ms: int, now_s: float, *, ends: bool = False, at_once: bool = False
+    ) -> list[tuple[Action, Wish]]:
         """What is to be written now: at most one action sheds at a time, in the plan's order.
 
         Parameters
         ----------
         ends : hand everything back, whatever else holds.
+        at_once : nobody will be there to hand it back later.
         """
         event, held = self.event, held_back(self.row.plan, self.past)
         if ends:
@@ -116,7 +121,7 @@ class Run:
         for action in self.row.plan.actions:
             if action.id in self.busy or now_s < self.rest_until_s.get(action.id, 0.0):
                 continue
-            wish = wish_for(event, action, self.track(action.id), now_ms, held)
+            wish = wish_for(event, action, self.track(action.id), now_ms, held, at_once=at_once)
             if wish is None or (not wish.is_release and sheds):
                 continue
             sheds = sheds or not wish.is_release

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 
 from monitor.event_bundle import faults_of
-from tests.dispatch_world import PLAN, SHED, plant, wait_for
+from tests.dispatch_world import PLAN, SHED, plant, wait_for, wide_profile
 
 
 def test_an_event_writes_and_hands_back(tmp_path):
@@ -58,6 +58,24 @@ def test_what_sheds_more_already_is_left_as_it_is_and_nothing_is_handed_back(tmp
         record = tmp_path / "record.json"
         assert one.dr("export", "one", "--out", str(record))[0] == 0
         assert faults_of(json.loads(record.read_text(encoding="utf-8"))) == []
+
+
+def test_what_stood_outside_of_what_we_may_write_is_handed_back_all_the_same(tmp_path):
+    with plant(tmp_path, served_as=wide_profile(tmp_path)) as one, one.daemon() as daemon:
+        one.set_register(2, 2, 120)  # per cent: it may show that, and we may write 40 to 100
+        one.set_register(3, 2, 130)  # this it may not even show
+        before = one.registers()
+        one.wait_for_polls("chiller-3", "demand_limit_active", 130.0)
+        one.trigger()
+        states = {"warmer": "shed", "limit": "shed", "third": "failed"}
+        wait_for("the event", lambda: one.states() == states)
+        assert one.registers() == {**SHED, "third": 130}  # nothing was sent that could not be taken back
+        assert one.facts("one")["actions"][2]["failed"] == "write.no_way_back"
+        daemon.wait_for_line("would have to be handed back to 130")
+        assert one.dr("abort", "one")[0] == 0
+        wait_for("the release", lambda: one.registers() == before)
+        wait_for("its end", lambda: "shed" not in one.states().values())
+        assert "third" not in one.outcomes("shed")
 
 
 def test_what_was_shed_is_handed_back_after_kill_9(tmp_path):
@@ -125,6 +143,53 @@ def test_the_end_and_a_reload_come_through_beside_an_event_that_waits(tmp_path):
         daemon.wait_for_line("reading 4 devices", after=after)
         assert one.facts("one")["life"] == "scheduled"
         assert daemon.terminate() == 0
+
+
+def test_a_stop_hands_back_before_the_minimum_off_time_is_over_because_nobody_follows(tmp_path):
+    stays = PLAN.replace("to: 60,", "to: 60, min_off_s: 900,").replace("to: 40,", "to: 40, min_off_s: 900,")
+    with plant(tmp_path, stays) as one:
+        before = one.registers()
+        with one.daemon() as daemon:
+            one.trigger()
+            one.wait_until_shed()
+            assert daemon.terminate() == 0
+        assert one.registers() == before
+        assert one.outcomes("release") == dict.fromkeys(SHED, "obeyed")
+
+
+HUMID = (
+    PLAN
+    + """\
+      guards:
+        - {point: weather.humidity, above: 70, actions: [limit]}
+"""
+)
+
+
+def test_a_guard_of_humidity_that_holds_for_the_whole_event_does_so_after_kill_9_too(tmp_path):
+    with plant(tmp_path, HUMID) as one:
+        before = one.registers()
+        held = {**SHED, "limit": before["limit"]}
+        with one.daemon() as daemon:
+            one.trigger()
+            one.wait_until_shed()
+            one.set_register(4, 1, 720)  # 72 %
+            wait_for("the release", lambda: one.registers() == held)
+            daemon.wait_for_line(r"weather\.humidity shows 72")
+            one.set_register(4, 1, 600)
+            one.wait_for_polls("weather", "humidity", 60.0)
+            daemon.kill()
+        with one.daemon():
+            wait_for("the restart", lambda: "restart" in [s["kind"] for s in one.facts("one")["steps"]])
+            one.wait_for_polls("weather", "humidity", 60.0)
+            one.wait_for_polls("weather", "humidity", 60.0)  # turns were taken with it
+            assert one.registers() == held
+            assert [w["purpose"] for w in one.facts("one")["writes"] if w["action"] == "limit"] == [
+                "shed",
+                "release",
+            ]
+            assert one.dr("abort", "one")[0] == 0
+            wait_for("the rest", lambda: one.registers() == before)
 
 
 GUARDED = (

@@ -22,6 +22,7 @@ CHILLER = profile(
         "chw_setpoint": {
             "address": 1,
             **TEMPERATURE,
+            "valid": [0, 20],
             "writable": {"between": [5, 15], "read_back": "chw_setpoint_active", "settle_s": 0.3},
         },
         "demand_limit_setpoint": {
@@ -36,6 +37,14 @@ CHILLER = profile(
     },
     family="chiller",
 )  # fmt: skip
+
+
+WIDE = CHILLER.model_copy(
+    update={"points": {**CHILLER.points, "chw_setpoint": CHILLER.points["chw_setpoint"].model_copy(
+        update={"writable": CHILLER.points["chw_setpoint"].writable.model_copy(update={"between": (0, 20)})}
+    )}}
+)  # fmt: skip
+"""The device itself takes more than its profile lets us write."""
 
 
 @asynccontextmanager
@@ -87,6 +96,29 @@ def test_what_may_not_be_written_is_not_sent():
                     await one.write("chiller-1", "chw_setpoint", value)
             await one.write("chiller-1", "demand_limit_setpoint", 0)  # the value that hands back
             assert device.setpoints == {"demand_limit_setpoint": 0.0}
+
+    asyncio.run(scenario())
+
+
+def test_what_a_point_may_show_is_handed_back_although_it_may_not_be_asked_for():
+    async def scenario():
+        async with world() as (one, device, _):
+            device.profile = WIDE
+            with pytest.raises(OutOfRange):
+                await one.write("chiller-1", "chw_setpoint", 18.0)
+            one.check_back("chiller-1", "chw_setpoint", 18.0)
+            written = await one.write("chiller-1", "chw_setpoint", 18.0, own=True)
+            assert (written.shown, device.setpoints["chw_setpoint"]) == (pytest.approx(18), pytest.approx(18))
+            for value in (20.1, -0.1, float("nan"), float("inf")):
+                with pytest.raises(OutOfRange, match="'low': '0', 'high': '20'"):
+                    one.check_back("chiller-1", "chw_setpoint", value)
+                with pytest.raises(OutOfRange):
+                    await one.write("chiller-1", "chw_setpoint", value, own=True)
+            one.check_back("chiller-1", "demand_limit_setpoint", 1e6)  # it may show anything
+            with pytest.raises(OutOfRange):  # what its register cannot hold
+                one.check_back("chiller-1", "valve_setpoint", 70_000)
+            with pytest.raises(NotWritable):
+                one.check_back("chiller-1", "chw_setpoint_active", 9)
 
     asyncio.run(scenario())
 

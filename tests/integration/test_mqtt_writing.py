@@ -50,6 +50,7 @@ def relay(valve_settle_s):
                         "valve_setpoint": {
                             "unit": "%",
                             "scale": 0.1,
+                            "valid": [0, 120],
                             "writable": {
                                 "between": [0, 100],
                                 "topic": "{topic}/valve/set",
@@ -112,6 +113,29 @@ def test_what_may_not_be_sent_is_not(mosquitto):
             with pytest.raises(Garbled, match="no_word"):
                 await one.write("light-1", "enable_setpoint", 0.5)
             assert device.setpoints == {}
+
+    asyncio.run(scenario())
+
+
+def test_what_a_point_may_show_is_handed_back_although_it_may_not_be_asked_for(mosquitto):
+    async def scenario():
+        async with world(mosquitto) as (one, device):
+            with pytest.raises(OutOfRange):
+                await one.write("light-1", "valve_setpoint", 112)
+            one.check_back("light-1", "valve_setpoint", 112)
+            written = await one.write("light-1", "valve_setpoint", 112, own=True)
+            assert (written.shown, device.setpoints["valve_setpoint"]) == (112, pytest.approx(112))
+            for value in (121, -1, float("nan")):
+                with pytest.raises(OutOfRange):
+                    one.check_back("light-1", "valve_setpoint", value)
+                with pytest.raises(OutOfRange):
+                    await one.write("light-1", "valve_setpoint", value, own=True)
+            with pytest.raises(
+                Garbled, match="no_word"
+            ):  # it may be neither on nor off, and nobody can say so
+                one.check_back("light-1", "enable_setpoint", 2)
+            with pytest.raises(NotWritable):
+                one.check_back("light-1", "active_power_total", 1)
 
     asyncio.run(scenario())
 

@@ -139,6 +139,13 @@ def test_each_mistake_has_its_place_and_its_cure(tmp_path, old, new, said):
     assert re.search(r"site\.yaml:\d+:\d+: curtailment", told), told
 
 
+def test_a_switch_that_a_stop_would_switch_back_at_once_is_told(tmp_path):
+    change = ("to: 0, release: hand-back", "to: 0, release: hand-back, min_off_s: 900")
+    (warning,) = [one for one in loaded(tmp_path, change).warnings if one.code.startswith("dispatch.")]
+    assert warning.code == "dispatch.min_off_of_switch"
+    assert [one for one in loaded(tmp_path).warnings if one.code.startswith("dispatch.")] == []
+
+
 def test_a_key_is_checked_against_what_the_site_file_says(tmp_path):
     operators = loaded(tmp_path).site.curtailment.operators
     assert dispatcher_of(operators, "wang", KEY) is None
