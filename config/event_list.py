@@ -31,6 +31,7 @@ class CalledEvent:
     committed_kw, bid : what was promised and bid; None where the programme does without. [kW, NT$/kWh]
     source : where that is written.
     row : line in the file; the heading is row 1.
+    whole : [start, end) of the whole event where only its full intervals are meant.
     """
 
     id: str
@@ -42,6 +43,7 @@ class CalledEvent:
     bid: Decimal | None
     source: str
     row: int
+    whole: tuple[datetime, datetime] | None = None
 
 
 def read_event_list(path: Path, zone: ZoneInfo, interval_s: int) -> tuple[CalledEvent, ...]:

@@ -11,7 +11,7 @@ from config.event_list import CalledEvent
 from monitor.baselines import SiteLoad, as_data, preset_baseline
 from monitor.store.settlements import SettlementRequest
 from rules.baseline.baseline import Baseline, Occasion, window_kw
-from rules.models.findings import ModelFinding, refusal
+from rules.models.findings import ModelFinding, refusal, remark
 from rules.settlement.money import measured
 from rules.settlement.programme import Programme
 from rules.settlement.settle import (
@@ -59,8 +59,9 @@ def occasion_of(event: CalledEvent) -> Occasion:
 
 
 def called(event: CalledEvent) -> Called:
-    """The event as the programme's text looks at it."""
-    return Called(event.start, event.end, event.notice)
+    """The event as the programme's text looks at it: as it was called, whatever of it is settled."""
+    start, end = event.whole or (event.start, event.end)
+    return Called(start, end, event.notice)
 
 
 def settle(
@@ -88,13 +89,17 @@ def settle(
     found = preset_baseline(preset, load, when, event.start.date())
     drawn_kw = window_kw(load.load, when, programme.statistic, load.around.zone)
     findings = list(event_findings(programme, called(event), map(called, others)))
+    if event.whole is not None:
+        texts = (at.isoformat(timespec="seconds") for at in (*event.whole, event.start, event.end))
+        facts = dict(zip(("start", "end", "first", "last"), texts, strict=True))
+        findings.append(remark("whole_intervals", **facts))
     result = None
     if found.kw is None:
         findings.append(refusal("no_baseline"))
     elif drawn_kw is None:
         findings.append(refusal("event_not_measured"))
     else:
-        seen = called(event)
+        seen = Called(event.start, event.end, event.notice)
         delivered = Delivered(measured(found.kw), measured(drawn_kw), seen.hours, seen.on_the_day)
         result = settle_event(programme, agreed, delivered)
     return Settled(event, programme, preset, agreed, found, drawn_kw, result, tuple(findings))

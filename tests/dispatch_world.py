@@ -245,7 +245,8 @@ def plant(
     )
     served_site = folder / "served.yaml"
     text = text.replace("trane_pic_rthd", served_as or "trane_pic_rthd")
-    served_site.write_text(text.replace("hall_sensor", "served_sensor"), encoding="utf-8")
+    devices = text.partition("curtailment:")[0].replace("hall_sensor", "served_sensor")
+    served_site.write_text(devices, encoding="utf-8")
     command = [sys.executable, "-m", "simulators", "--site", served_site, "--control", "0"]
     with run_program(command, name="simulators") as served:
         control = int(served.wait_for_line(r"^control (\d+)$", timeout_s=PATIENCE_S)[1])

@@ -97,11 +97,14 @@ class WrongUseError(Exception):
 
 def _request(said: Said, zone: ZoneInfo, now_ms: int) -> EventRequest:
     start_ms = instant_ms(said.start, zone) if said.what == "schedule" else now_ms
-    end_ms = 0
+    end_ms, length_s = 0, None
     if said.what in ("schedule", "trigger"):
         if bool(said.end) == bool(said.length):
             raise WrongUseError("dispatch.end_or_length")
-        end_ms = instant_ms(said.end, zone) if said.end else start_ms + length_ms(said.length)
+        if said.end:
+            end_ms = instant_ms(said.end, zone)
+        else:  # counted from when it begins, which of a trigger is when it is taken up
+            length_s = length_ms(said.length) / 1000
     if said.kw is not None and not 0 < said.kw < math.inf:
         raise WrongUseError("dispatch.bad_kw")
     if said.mode and said.mode not in list(Mode):
@@ -121,6 +124,7 @@ def _request(said: Said, zone: ZoneInfo, now_ms: int) -> EventRequest:
         note=said.note.strip(),
         programme=said.programme,
         is_draft=said.is_draft,
+        length_s=length_s,
     )
 
 

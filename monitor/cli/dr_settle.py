@@ -3,8 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from config.programme_texts import programme_on
 from config.words import say
 from monitor.baselines import SiteLoad
 from monitor.cli.dr_asking import Asking, Refused, event_days
+from monitor.cli.dr_stored import called_of, list_mates, month_mates, stored_event
 from monitor.cli.dr_words import doubts, finding_data, finding_text, named, span_text
 from monitor.cli.handing_over import carried_out
 from monitor.cli.import_reading import who
@@ -26,6 +26,7 @@ from monitor.cli.words import plain, tell
 from monitor.clock import SystemClock
 from monitor.event_words import counted
 from monitor.settling import Settled, by_month, line_data, occasion_of, request_of, settle, settled_data
+from monitor.store.curtailment import CurtailmentReader
 from monitor.store.database import StoreError
 from monitor.store.reader import StoreReader
 from monitor.store.settlements import SettlementRequest, keep_settlement
@@ -71,7 +72,7 @@ def run_settle(site: Path, wish: SettleWish, language: str, *, as_json: bool) ->
 
     Returns
     -------
-    0 fine; 1 an event cannot be settled or kept; 2 wrong use.
+    0 fine; 1 an event or its month cannot be settled, or an event not kept; 2 wrong use.
     """
     asking = Asking(load_site(site), language)
     reader = StoreReader.open(asking.loaded.store_path, asking.loaded.site.site.id)
@@ -80,26 +81,32 @@ def run_settle(site: Path, wish: SettleWish, language: str, *, as_json: bool) ->
         every = _events(asking, reader, wish)
         wanted = _wanted(asking, every, wish)
         meters = asking.meters(wish.meters)
-        texts = [_text(asking, event, wish) for event in wanted]
+        asked = _with_mates(asking, reader, wanted, every, wish)
+        every = tuple(dict.fromkeys((*every, *asked)))
+        texts = [_text(asking, event, wish) for event in asked]
         presets = [load_preset(wish.preset or text.baseline, asking.loaded.folder) for text in texts]
-        windows = [occasion_of(event) for event in wanted]
+        windows = [occasion_of(event) for event in asked]
         load = asking.load_around(reader, meters, windows, presets, event_days(every))
     except Refused as error:
         tell(error.text)
         return WRONG_USE
     finally:
         reader.close()
-    settled = [
+    whole = [
         settle(event, text, preset, terms, load, [one for one in every if one is not event])
-        for event, text, preset in zip(wanted, texts, presets, strict=True)
+        for event, text, preset in zip(asked, texts, presets, strict=True)
     ]
-    months = by_month(settled, terms)
+    settled = [one for one in whole if one.event in wanted]
+    months = by_month(whole, terms)
     if as_json:
         _write(settled, months, language)
     else:
         _show(settled, months, language)
     kept = not wish.keep or _keep(asking, settled, load, wish.replace)
-    return FINE if kept and all(one.amount is not None for one in settled) else PROBLEM
+    known = all(one.amount is not None for one in settled) and all(
+        sums.total is not None for *_, sums in months
+    )
+    return FINE if kept and known else PROBLEM
 
 
 def _terms(asking: Asking, wish: SettleWish) -> Terms:
@@ -132,51 +139,42 @@ def _events(asking: Asking, reader: StoreReader, wish: SettleWish) -> tuple[Call
     if wish.events is not None:
         return asking.events(wish.events)
     if wish.window is not None or wish.event is None:
-        return (_window(asking, wish),)
-    return (_stored(asking, reader, wish.event, wish.programme),)
+        return (_window(asking, reader.past.curtailment, wish),)
+    return (_stored(asking, reader.past.curtailment, wish.event, wish.programme),)
 
 
-def _stored(asking: Asking, reader: StoreReader, id_: str, programme: str | None) -> CalledEvent:
+def _stored(asking: Asking, events: CurtailmentReader, id_: str, programme: str | None) -> CalledEvent:
     """An event that a plan was run for; it is settled by the window that was called."""
-    row = reader.past.curtailment.event(id_)
+    row = stored_event(asking, events, id_)
     if row is None:
         raise asking.refuse("dr.no_event_in_store", event=id_)
     if not (programme or row.programme):
         raise asking.refuse("dr.no_programme")
-    start, end, notice = (
-        datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(asking.zone)
-        for at_ms in (row.start_ms, row.end_ms, row.noticed_ms)
-    )
-    asking.check_edges(start, end)
-    return CalledEvent(
-        id=row.id,
-        programme=programme or row.programme,
-        notice=min(notice, start),
-        start=start,
-        end=end,
-        committed_kw=None if row.wanted_kw is None else Decimal(f"{row.wanted_kw:.15g}"),
-        bid=None,
-        source=row.source,
-        row=0,
-    )
+    called = called_of(asking, row)
+    if called is None:
+        raise asking.refuse("dr.no_full_interval", event=id_, minutes=asking.loaded.site.interval_s // 60)
+    return replace(called, programme=programme or row.programme)
 
 
-def _window(asking: Asking, wish: SettleWish) -> CalledEvent:
+def _window(asking: Asking, events: CurtailmentReader, wish: SettleWish) -> CalledEvent:
+    """A window as it was typed; of an event of the store the rest is as it stands there."""
     if wish.window is None:
         raise asking.refuse("dr.window_or_list")
     window = asking.window(*wish.window)
-    if wish.programme is None:
+    row = None if wish.event is None else stored_event(asking, events, wish.event)
+    known = None if row is None else called_of(asking, row)
+    programme = wish.programme or (known.programme if known else "")
+    if not programme:
         raise asking.refuse("dr.no_programme")
-    id_ = wish.event or f"{wish.programme}-{window.start:%Y-%m-%dT%H%M}"
     return CalledEvent(
-        id=id_,
-        programme=wish.programme,
-        notice=window.notice,
+        id=wish.event or f"{programme}-{window.start:%Y-%m-%dT%H%M}",
+        programme=programme,
+        notice=window.notice or (min(known.notice, window.start) if known and known.notice else None),
         start=window.start,
         end=window.end,
-        committed_kw=None,
-        bid=None,
-        source=COMMAND_LINE,
+        committed_kw=known.committed_kw if known else None,
+        bid=known.bid if known else None,
+        source=known.source if known else COMMAND_LINE,
         row=0,
     )
 
@@ -188,6 +186,25 @@ def _wanted(asking: Asking, every: Sequence[CalledEvent], wish: SettleWish) -> l
     if not found:
         raise asking.refuse("dr.no_such_event", event=wish.event)
     return found
+
+
+def _with_mates(
+    asking: Asking,
+    reader: StoreReader,
+    wanted: Sequence[CalledEvent],
+    every: Sequence[CalledEvent],
+    wish: SettleWish,
+) -> list[CalledEvent]:
+    """What was asked for and the others of its month, by start: a month's total is one of all its events."""
+    if len(wanted) != 1 or (wish.events is not None and wish.event is None):
+        return list(wanted)
+    (event,) = wanted
+    text = _text(asking, event, wish)
+    if wish.events is not None:
+        mates = list_mates(event, text, every)
+    else:
+        mates = month_mates(asking, reader.past.curtailment, event, text)
+    return sorted((event, *mates), key=lambda one: one.start)
 
 
 def _text(asking: Asking, event: CalledEvent, wish: SettleWish) -> Programme:

@@ -32,6 +32,7 @@ from monitor.store.events import (
     add_events,
     events,
     move_event,
+    steps,
     tell_signal,
 )
 from monitor.store.ledgers import WriterEngine
@@ -72,6 +73,7 @@ class EventDesk:
         self._programmes = {one.id: one.programme for one in self._settings.plans}
         self._bids = {one.id: one.bid for one in self._settings.plans}
         self._folder = loaded.folder
+        self._interval_s = loaded.site.interval_s
 
     def carry_out(self, engine: WriterEngine, site: str, request: EventRequest) -> EventOutcome:
         """Carry a request out. Raises ``StoreError`` for what is refused; then nothing has changed."""
@@ -118,7 +120,7 @@ class EventDesk:
         remarks: list[dict[str, Any]] = []
         for number, one in zip(request.rows, request.events, strict=True):
             known = standing.get(one.event)
-            if known is not None and _is_same(known, one):
+            if known is not None and _is_same(known, one, steps(engine, site, one.event)):
                 continue
             if known is not None:
                 problems.append(StoreError("dispatch.known_event", event=one.event, row=number))
@@ -186,31 +188,34 @@ class EventDesk:
         if request.what == "trigger" and self._changed is None:
             raise StoreError("dispatch.nobody_acts")
         start_ms = now_ms if request.what == "trigger" else request.start_ms
-        self._check_time(plan, start_ms, request.end_ms, now_ms)
+        end_ms = request.end_ms if request.length_s is None else start_ms + round(1000 * request.length_s)
+        self._check_time(plan, start_ms, end_ms, now_ms)
         mode = self._mode(plan, request)
         wanted_kw = request.wanted_kw
         whole_kw = sum(action.expected_kw for action in plan.actions)
         if wanted_kw is not None and not 0 < wanted_kw <= whole_kw:
             raise StoreError("dispatch.not_enough", wanted=f"{wanted_kw:g}", expected=f"{whole_kw:g}")
         if not request.is_draft:
-            self._check_free(engine, site, start_ms, request.end_ms)
+            self._check_free(engine, site, start_ms, end_ms)
         row = EventRow(
             id=self._id(engine, site, request, start_ms),
             plan=replace(plan, mode=mode),
             mode=mode,
             life=Life.DRAFT if request.is_draft else Life.SCHEDULED,
             start_ms=start_ms,
-            end_ms=request.end_ms,
+            end_ms=end_ms,
             noticed_ms=min(request.noticed_ms or now_ms, now_ms),
             source=request.source,
             who=_who(request),
             changed_ms=now_ms,
             wanted_kw=wanted_kw,
             programme=self._programme(request),
+            bid=self._bids[request.plan] if request.bid is None else request.bid,
             note=request.note,
             signal=Signal(request.signal, now_ms, request.ttl_s),
         )
-        return row, self._terms(engine, site, row, request.bid, beside)
+        remarks = self._terms(engine, site, row, beside)
+        return row, remarks if request.what == "trigger" else (*remarks, *self._edges(row))
 
     def _confirm(
         self, engine: WriterEngine, site: str, event: EventRow, request: EventRequest, now_ms: int
@@ -238,7 +243,6 @@ class EventDesk:
         engine: WriterEngine,
         site: str,
         row: EventRow,
-        bid: float | None = None,
         beside: Sequence[EventRow] = (),
     ) -> Remarks:
         """What its programme remarks. Raises ``StoreError`` for what it does not take."""
@@ -246,12 +250,18 @@ class EventDesk:
             return ()
         whole_kw = sum(action.expected_kw for action in row.plan.actions)
         kw = whole_kw if row.wanted_kw is None else row.wanted_kw
-        bid = self._bids.get(row.plan.id) if bid is None else bid
         times_ms = row.start_ms, row.end_ms, row.noticed_ms
-        agreed = Agreed(row.programme, *times_ms, kw, bid, binds=_is_armed(row))
+        agreed = Agreed(row.programme, *times_ms, kw, row.bid, binds=_is_armed(row))
         near = events(engine, site, starts_ms=(row.start_ms - MONTH_MS, row.start_ms + MONTH_MS))
         others = [other for other in (*near, *beside) if other.id != row.id]
         return check_terms(agreed, others, self._zone, self._folder)
+
+    def _edges(self, row: EventRow) -> Remarks:
+        """A remark where an event begins or ends inside an interval: so much of it is not settled."""
+        step_ms = 1000 * self._interval_s
+        if not (row.start_ms % step_ms or row.end_ms % step_ms):
+            return ()
+        return ({"code": "dispatch.off_edges", "data": {"minutes": f"{self._interval_s / 60:g}"}},)
 
     def _check_time(self, plan: Plan, start_ms: int, end_ms: int, now_ms: int) -> None:
         if end_ms <= start_ms:
@@ -341,16 +351,20 @@ def _is_armed(row: EventRow) -> bool:
     return row.mode is Mode.LIVE and row.life is not Life.DRAFT
 
 
-def _is_same(row: EventRow, request: EventRequest) -> bool:
-    """Whether an event of a file stands in the store as the file has it, whatever became of it since."""
+def _is_same(row: EventRow, request: EventRequest, told: Sequence[dict[str, Any]]) -> bool:
+    """Whether an event of a file stands in the store as the file has it, whatever became of it since.
+
+    Parameters
+    ----------
+    told : the event's steps.
+    """
     stands = row.plan.id, row.start_ms, row.end_ms, row.wanted_kw, row.programme
-    return stands == (
-        request.plan,
-        request.start_ms,
-        request.end_ms,
-        request.wanted_kw,
-        request.programme,
-    )
+    wanted = request.plan, request.start_ms, request.end_ms, request.wanted_kw, request.programme
+    written = told[0]
+    notice_ms = min(request.noticed_ms or written["at_ms"], written["at_ms"])
+    # The notice of a draft is its confirmation; a plan's bid may have changed since.
+    same_notice = written["kind"] == Life.DRAFT.value or notice_ms == row.noticed_ms
+    return stands == wanted and same_notice and request.bid in (None, row.bid)
 
 
 def _who(request: EventRequest) -> str:

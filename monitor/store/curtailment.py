@@ -7,15 +7,13 @@ from datetime import date
 
 from sqlalchemy import Connection, Engine, select
 
+from monitor.store.database import StoreError
 from monitor.store.event_tables import baselines, curtailment_events, settlements
 from monitor.store.events import EventRow, events
 from monitor.store.history_tables import past_events
-from rules.curtailment import Life, Mode
+from monitor.store.took_place import took_place, why_not_settled
 
 DEMAND_RESPONSE = "demand_response"
-
-_BEGAN = [life.value for life in (Life.ACTIVE, Life.ENDED, Life.ABORTED, Life.SETTLED)]
-"""What was cancelled, or has not begun, curtailed nothing; a dry run never does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +60,7 @@ class CurtailmentReader:
         )
         settled = select(baselines.c.start_s, baselines.c.end_s).where(baselines.c.site == self._site)
         own = curtailment_events
-        carried_out = select(own.c.start_ms, own.c.end_ms).where(
-            own.c.site == self._site, own.c.life.in_(_BEGAN), own.c.mode != Mode.DRY_RUN.value
-        )
+        carried_out = select(own.c.start_ms, own.c.end_ms).where(took_place(self._site))
         with self._connect() as connection:
             rows = [*connection.execute(told).all(), *connection.execute(settled).all()]
             ours = connection.execute(carried_out).all()
@@ -74,6 +70,19 @@ class CurtailmentReader:
     def event(self, id_: str) -> EventRow | None:
         """An event of the store by its id."""
         return next(iter(events(self._engine, self._site, ids=[id_])), None)
+
+    def why_not_settled(self, id_: str) -> StoreError | None:
+        """Why an event of the store may not be settled; None where it may, and where there is none."""
+        with self._connect() as connection:
+            return why_not_settled(connection, self._site, id_)
+
+    def took_place(self, first_ms: int, last_ms: int) -> list[EventRow]:
+        """Events that were live and active, and began within [first, last], by start."""
+        own = curtailment_events.c
+        query = select(own.id).where(took_place(self._site), own.start_ms.between(first_ms, last_ms))
+        with self._connect() as connection:
+            ids = list(connection.scalars(query))
+        return events(self._engine, self._site, ids=ids)
 
     def settlements(self, first: date, last: date) -> list[SettlementEntry]:
         """Settlements that touch [first, last], by start."""

@@ -20,6 +20,7 @@ class EventRequest:
     Attributes
     ----------
     plan, start_ms, end_ms, mode, wanted_kw, programme : of a new event; an empty mode is the plan's own.
+    length_s : of a new event, instead of its end: counted from the start that it is given.
     event : which one is meant; of a new event the id that it is to have, or empty.
     operator, key : who arms it; what is live needs a dispatcher. The key is forgotten once it was looked at.
     who, source : who was logged in, and what the wish came through.
@@ -49,6 +50,7 @@ class EventRequest:
     noticed_ms: int = 0
     is_draft: bool = False
     bid: float | None = None
+    length_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ curtailment_events = Table(
     Column("ended_ms", BigInteger),  # when its end was acted upon, whichever it was
     Column("wanted_kw", Double),  # NULL = all of the plan
     Column("programme", String, nullable=False, server_default=""),
+    Column("bid", Double),  # NULL = nobody bid
     Column("source", String, nullable=False),  # command, http, csv, openadr
     Column("who", String, nullable=False),
     Column("note", Text, nullable=False, server_default=""),

@@ -45,6 +45,7 @@ class EventRow:
     programme: str = ""
     note: str = ""
     signal: Signal = BY_SCHEDULE
+    bid: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,7 @@ def _add_event(connection: Connection, site: str, event: EventRow) -> None:
             ended_ms=event.ended_ms,
             wanted_kw=event.wanted_kw,
             programme=event.programme,
+            bid=event.bid,
             source=event.source,
             who=event.who,
             note=event.note,
@@ -380,6 +382,7 @@ def _event(row: RowMapping) -> EventRow:
         ended_ms=row["ended_ms"],
         wanted_kw=row["wanted_kw"],
         programme=row["programme"],
+        bid=row["bid"],
         note=row["note"],
         signal=Signal(bool(row["signal"]), row["signal_ms"], row["signal_ttl_s"]),
     )

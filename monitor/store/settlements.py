@@ -12,6 +12,7 @@ from monitor.store.database import LedgerRefused, StoreError
 from monitor.store.deliveries import write_audit
 from monitor.store.event_tables import baselines, curtailment_events, event_steps, settlements
 from monitor.store.ledgers import ImportOutcome, WriterEngine, record_import
+from monitor.store.took_place import why_not_settled
 from rules.curtailment import NEXT, Life
 
 CURRENCY = "TWD"
@@ -155,10 +156,13 @@ def keep_settlement(engine: WriterEngine, site: str, request: SettlementRequest)
 
     Raises
     ------
-    StoreError : the event is settled with other figures, and ``replace`` is not said.
+    StoreError : the event is settled with other figures, and ``replace`` is not said; or it is one of the
+        store's that did not take place, or is not over.
     """
     mine = (settlements.c.site == site, settlements.c.id == request.id)
     with engine.begin() as connection:
+        if refused := why_not_settled(connection, site, request.id):
+            raise refused
         standing = connection.execute(select(settlements).where(*mine)).one_or_none()
         state = "added"
         if standing is not None:

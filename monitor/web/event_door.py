@@ -125,8 +125,6 @@ class EventDoor:
                 raise Turned(422, "trigger.end_or_length", say("trigger.end_or_length", language))
             if asked.length_s is None:
                 end_ms = self._instant("end", asked.end, language)
-            else:
-                end_ms = start_ms + round(1000 * asked.length_s)
         return EventRequest(
             what=asked.what,
             asked_ms=now_ms,
@@ -145,6 +143,7 @@ class EventDoor:
             is_draft=asked.draft and asked.what == "schedule",
             signal=asked.active,
             ttl_s=asked.ttl_s,
+            length_s=asked.length_s,
         )
 
     def _instant(self, field: str, text: str, language: Language) -> int:

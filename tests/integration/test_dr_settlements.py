@@ -10,10 +10,10 @@ import pytest
 from monitor.cli.importing import run_import
 from monitor.cli.report import run_report
 from monitor.store.database import StoreError
-from monitor.store.events import EventRow, add_event
+from monitor.store.events import EventRow, Step, add_event, note_step
 from monitor.store.ledgers import writing
 from monitor.store.requests import ImportRequest, RequestBox
-from monitor.store.settlements import SettlementRequest
+from monitor.store.settlements import SettlementRequest, keep_settlement
 from rules.curtailment import Life, Mode, Plan
 from tests.baseline_world import EVENT, instant_s
 from tests.dr_world import dr_json, make_site, run_here
@@ -48,6 +48,9 @@ def run_site(tmp_path_factory):
             ("off", date(2025, 7, 11), 13, Life.CANCELLED, Mode.LIVE),
             ("was", date(2025, 7, 10), 13, Life.ABORTED, Mode.LIVE),
             ("now", date(2025, 7, 9), 13.01, Life.ABORTED, Mode.LIVE),
+            ("missed", date(2025, 7, 8), 13, Life.ENDED, Mode.LIVE),
+            ("seen", date(2025, 7, 7), 13, Life.ENDED, Mode.MONITOR_ONLY),
+            ("later", date(2025, 7, 16), 13, Life.SCHEDULED, Mode.LIVE),
         ):
             start_ms = 1000 * instant_s(day, hour)
             row = EventRow(
@@ -65,6 +68,8 @@ def run_site(tmp_path_factory):
                 programme="taipower-demand-bidding-later",
             )
             add_event(engine, "hall", row)
+            if id_ != "missed":
+                note_step(engine, "hall", Step(id_, start_ms, "active"))
     return path
 
 
@@ -187,10 +192,60 @@ class TestEventsOfTheStore:
             ).fetchall()
         assert lives["e1"] == "settled"
         assert lives["was"] == "aborted"
-        assert steps == [("ended",), ("settled",)]
+        assert steps == [("ended",), ("active",), ("settled",)]
+
+    def test_one_off_the_edges_is_settled_by_its_full_intervals(self, run_site, capsys):
+        data = dr_json(capsys, run_site, "settle", "now", "--bid", "8")
+        (event,) = data["events"]  # from 13:00:36 to 15:00:36
+        assert (event["start"][11:19], event["end"][11:19]) == ("13:15:00", "15:00:00")
+        (told,) = [one for one in event["findings"] if one["code"] == "whole_intervals"]
+        assert "2025-07-09T13:00:36+08:00" in told["text"]
+        energy = next(line["facts"] for line in event["lines"] if line["code"] == "energy")
+        assert float(energy["hours"]) == 1.75
+
+    def test_the_month_is_one_of_all_its_events_that_took_place(self, run_site, capsys):
+        data = dr_json(capsys, run_site, "settle", "was", "--bid", "8")
+        assert [one["event"] for one in data["events"]] == ["was"]
+        (month,) = data["months"]
+        count = next(line["facts"]["count"] for line in month["lines"] if line["code"] == "events")
+        assert (count, month["credit"] > float(data["events"][0]["credit"])) == (3, True)
+        code, said = run_here(capsys, run_site, "settle", "was")  # and without a bid there is no total
+        assert (code, "total" in said.replace("no total", "")) == (1, False)
+
+    def test_a_window_beside_the_id_takes_the_rest_from_the_store(self, run_site, capsys):
+        window = ("--from", "2025-07-10T13:00", "--to", "2025-07-10T14:00")
+        (event,) = dr_json(capsys, run_site, "settle", "was", *window, "--bid", "8")["events"]
+        assert (event["event"], event["terms"]["committed_kw"]) == ("was", "120")
+        assert event["end"].startswith("2025-07-10T14:00")
+
+    @pytest.mark.parametrize("id_", ["dry", "off", "missed", "seen", "later"])
+    def test_what_did_not_take_place_is_not_kept_either(self, run_site, id_):
+        facts = {
+            "source": "s",
+            "detail": "{}",
+            "preset": "p",
+            "digest": "0",
+            "meters": "[]",
+            "baseline": "{}",
+        }
+        days = {"start_day": "2015-07-01", "end_day": "2015-07-01", "start_s": 0, "end_s": 1, "kw": 1.5}
+        request = SettlementRequest(id_, "own", kwh=3.0, credit="30.00", at_ms=1, **facts, **days)
+        with writing(run_site.parent / "energy.db") as engine, pytest.raises(StoreError) as refused:
+            keep_settlement(engine, "hall", request)
+        assert refused.value.code in ("dr.event_not_live", "dr.event_not_over", "dr.event_missed")
+        with sqlite3.connect(run_site.parent / "energy.db") as connection:
+            assert connection.execute("SELECT id FROM settlements WHERE id = ?", [id_]).fetchall() == []
 
     @pytest.mark.parametrize(
-        ("event", "words"), [("none", "the store has no event 'none'"), ("now", "full steps of 15 minutes")]
+        ("event", "words"),
+        [
+            ("none", "the store has no event 'none'"),
+            ("dry", "was dry-run: it shed nothing"),
+            ("seen", "was monitor-only: it shed nothing"),
+            ("off", "is cancelled; only what took place"),
+            ("later", "is scheduled; only what took place"),
+            ("missed", "was never active"),
+        ],
     )
     def test_what_cannot_be_settled_is_told(self, run_site, capsys, event, words):
         code, said = run_here(capsys, run_site, "settle", event, "--bid", "8")

@@ -122,6 +122,22 @@ def test_events_do_not_overlap(tmp_path):
     assert {row.id for row in one.events()} == {first.event, after.event, again.event}
 
 
+def test_a_length_is_counted_from_when_a_trigger_is_taken_up(tmp_path):
+    one = Desk(tmp_path)
+    one.clock.ms += 900  # on its way
+    outcome = one.ask("trigger", asked_ms=NOW, end_ms=0, length_s=1800.0)
+    assert (outcome.start_ms, outcome.end_ms) == (NOW + 900, NOW + 900 + 1_800_000)
+
+
+def test_an_event_off_the_edges_of_intervals_is_remarked_and_one_on_them_is_not(tmp_path):
+    one = Desk(tmp_path)
+    edge = (NOW // 900_000 + 4) * 900_000
+    off = one.ask(start_ms=edge + 420_000, end_ms=edge + 1_800_000)
+    assert [remark["code"] for remark in off.remarks] == ["dispatch.off_edges"]
+    on = one.ask(start_ms=edge + 1_800_000, end_ms=edge + 3_600_000)
+    assert on.remarks == ()
+
+
 def test_a_mode_may_be_weaker_than_the_plan_and_never_stronger(tmp_path):
     one = Desk(tmp_path, ("mode: live", "mode: dry-run"))
     assert one.ask(operator="", key="").mode == "dry-run"

@@ -23,8 +23,8 @@ def site(tmp_path, monkeypatch):
     return loaded(tmp_path, ("by: 2}", "by: 2, expected_kw: 90}"))
 
 
-def row(name, hour, kw="", source="letter"):
-    return f"{name},bidding,2020-01-02T03:00,{DAY}T{hour:02d}:00,{DAY}T{hour:02d}:30,{kw},,{source}\n"
+def row(name, hour, kw="", source="letter", bid="", notice="2020-01-02T03:00"):
+    return f"{name},bidding,{notice},{DAY}T{hour:02d}:00,{DAY}T{hour:02d}:30,{kw},{bid},{source}\n"
 
 
 def schedule(site, capsys, text, *more, operator=("--operator", "wang")):
@@ -58,6 +58,19 @@ def test_a_file_is_scheduled_whole_and_once(site, capsys):
     code, said = schedule(site, capsys, text + row("c", 17))
     assert (code, said.splitlines()[0]) == (0, "events.csv: 1 events scheduled, 2 stood there already.")
     assert [one.id for one in events(site)] == ["a", "b", "c"]
+
+
+def test_a_changed_bid_or_notice_is_no_event_that_stood_there_already(site, capsys):
+    text = row("a", 13, bid="9.5")
+    assert schedule(site, capsys, text)[0] == 0
+    assert [one.bid for one in events(site)] == [9.5]
+    assert schedule(site, capsys, text)[0] == 0
+    for changed in (row("a", 13, bid="9.6"), row("a", 13, bid="9.5", notice="2020-01-02T04:00")):
+        code, said = schedule(site, capsys, changed)
+        assert (code, "There is an event 'a' already" in said) == (1, True), said
+    ahead = row("b", 15, notice=f"{DAY}T02:00")  # a plan of a season tells its notices before they are given
+    assert schedule(site, capsys, ahead)[0] == 0
+    assert "1 stood there already" in schedule(site, capsys, ahead)[1]
 
 
 @pytest.mark.parametrize(
