@@ -328,8 +328,7 @@ def shed_events(engine: Engine, site: str) -> list[str]:
 
 def tracks(engine: Engine, site: str, event: str) -> dict[str, Track]:
     """What became of each action so far."""
-    table = event_actions
-    query = select(table).where(table.c.site == site, table.c.event == event)
+    query = select(event_actions).where(event_actions.c.site == site, event_actions.c.event == event)
     with engine.connect() as connection:
         return {row["action"]: _track(row) for row in connection.execute(query).mappings()}
 

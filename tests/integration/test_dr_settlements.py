@@ -79,6 +79,13 @@ def settlements(folder, text):
     return path
 
 
+def of_its_own(id_):
+    """A settlement as it is handed to the store."""
+    facts = {"source": "s", "detail": "{}", "preset": "p", "digest": "0", "meters": "[]", "baseline": "{}"}
+    days = {"start_day": "2015-07-01", "end_day": "2015-07-01", "start_s": 0, "end_s": 1, "kw": 1.5}
+    return SettlementRequest(id_, "own", kwh=3.0, credit="30.00", at_ms=1, **facts, **days)
+
+
 class TestSettle:
     def test_a_window_line_by_line(self, site, capsys):
         code, said = run_here(capsys, site, "settle", *WINDOW, *BIDDING)
@@ -384,16 +391,7 @@ class TestImported:
 
     def test_ones_own_through_the_request_box(self, hall):
         """What a command leaves to a running daemon."""
-        facts = {
-            "source": "letter",
-            "detail": "{}",
-            "preset": "p",
-            "digest": "0",
-            "meters": "[]",
-            "baseline": "{}",
-        }
-        days = {"start_day": "2015-07-01", "end_day": "2015-07-01", "start_s": 0, "end_s": 1, "kw": 1.5}
-        request = SettlementRequest("e", "own", kwh=3.0, credit="30.00", at_ms=1, **facts, **days)
+        request = of_its_own("e")
         store = hall.parent / "energy.db"
         box = RequestBox(store)
         numbers = [box.put(request), box.put(request), box.put(replace(request, credit="31.00"))]
