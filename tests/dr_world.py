@@ -48,11 +48,16 @@ def run_dr(site: Path, *arguments: object, language: str = "en") -> tuple[int | 
 
 def run_here(capsys, site: Path, *arguments: object) -> tuple[int, str]:
     """Exit code and words of a ``dr`` command in this process, in its own language: no start to wait for."""
+    return run_main(capsys, site, "dr", *arguments)
+
+
+def run_main(capsys, site: Path, *arguments: object) -> tuple[int, str]:
+    """Exit code and words of a command in this process, in its own language."""
     from monitor.cli.main import main
 
     capsys.readouterr()
     code = 0
-    before, sys.argv = sys.argv, ["energy-monitor", "dr", *map(str, arguments)]
+    before, sys.argv = sys.argv, ["energy-monitor", *map(str, arguments)]
     os.environ["ENERGY_MONITOR_SITE"] = str(site)
     try:
         main()

@@ -27,6 +27,8 @@ FINE, PROBLEM, WRONG_USE = 0, 1, 2
 ANSWER_WITHIN_S = 30.0
 KEY_VARIABLE = "ENERGY_MONITOR_KEY"
 
+SIGNALS = ("active", "inactive")
+
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)")
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -48,6 +50,8 @@ class Said:
     note: str = ""
     programme: str = ""
     is_draft: bool = False
+    signal: str = ""
+    ttl: str = ""
 
 
 def run_asked(path: Path, said: Said, language: str) -> int:
@@ -107,6 +111,8 @@ def _request(said: Said, zone: ZoneInfo, now_ms: int) -> EventRequest:
             length_s = length_ms(said.length) / 1000
     if said.kw is not None and not 0 < said.kw < math.inf:
         raise WrongUseError("dispatch.bad_kw")
+    if said.what == "signal" and said.signal not in SIGNALS:
+        raise WrongUseError("trigger.bad_signal", state=said.signal)
     if said.mode and said.mode not in list(Mode):
         raise WrongUseError("dispatch.bad_mode", mode=said.mode)
     return EventRequest(
@@ -125,6 +131,8 @@ def _request(said: Said, zone: ZoneInfo, now_ms: int) -> EventRequest:
         programme=said.programme,
         is_draft=said.is_draft,
         length_s=length_s,
+        signal=said.signal != "inactive",
+        ttl_s=length_ms(said.ttl) / 1000 if said.ttl else None,
     )
 
 

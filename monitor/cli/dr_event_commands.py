@@ -18,6 +18,10 @@ def _limiter_help(key: str, **data: object) -> str:
     return say(f"limiter.{key}", LANGUAGE, **data)
 
 
+def _trigger_help(key: str) -> str:
+    return say(f"trigger.{key}", LANGUAGE)
+
+
 FIRST_YEAR, LAST_YEAR = 2015, 2040
 """What the model of the building knows holidays of."""
 
@@ -107,6 +111,19 @@ def abort(event: EventArgument, note: NoteOption = "", site: SiteOption = SITE) 
     from monitor.cli.dr_dispatch import Said, run_asked
 
     raise typer.Exit(run_asked(site, Said("abort", event=event, note=note), LANGUAGE))
+
+
+def signal(
+    event: EventArgument,
+    state: Annotated[str, typer.Argument(metavar="active|inactive", help=_trigger_help("arg_signal"))],
+    ttl: Annotated[str, typer.Option("--ttl", metavar="10m", help=_trigger_help("opt_ttl"))] = "",
+    note: NoteOption = "",
+    site: SiteOption = SITE,
+) -> None:
+    """Tell an open event whether it is to hold."""
+    from monitor.cli.dr_dispatch import Said, run_asked
+
+    raise typer.Exit(run_asked(site, Said("signal", event=event, note=note, signal=state, ttl=ttl), LANGUAGE))
 
 
 def cancel(
@@ -216,4 +233,5 @@ def add_event_commands(group: typer.Typer) -> None:
         ("key", key),
     ):
         group.command(name, cls=Command, help=_help(f"help_{name}"))(command)
+    group.command("signal", cls=Command, help=_trigger_help("help_signal"))(signal)
     group.command("simulate", cls=Command, help=_limiter_help("help_simulate"))(simulate)

@@ -20,7 +20,7 @@ from monitor.cli.handing_over import carried_out
 from monitor.cli.words import tell
 from monitor.clock import SystemClock
 from monitor.dispatch.desk import EventDesk
-from monitor.event_words import refusal_text
+from monitor.event_words import counted, refusal_text
 from monitor.store.database import LedgerRefused, StoreError
 from monitor.store.deliveries import who
 from monitor.store.event_requests import EventListOutcome, EventListRequest, EventRequest
@@ -61,7 +61,8 @@ def run_event_list(path: Path, said: Said, file: Path | None, language: str) -> 
         tell(refusal_text(error, zone, language))
         return PROBLEM
     counts = {"added": outcome.added, "unchanged": outcome.unchanged}
-    sys.stdout.write(say("trigger.taken", language, file=file.name, **counts) + "\n")
+    key = counted("trigger.taken", outcome.added, language)
+    sys.stdout.write(say(key, language, file=file.name, **counts) + "\n")
     for text, rows in _remarks(outcome, language).items():
         told = say("dispatch.remark", language, text=text)
         sys.stdout.write(say("trigger.row", language, file=file.name, row=", ".join(rows), text=told) + "\n")

@@ -12,6 +12,7 @@ import typer
 
 from config.words import LANGUAGES, say
 from monitor.cli.adjust_commands import adjustments
+from monitor.cli.audit_commands import audit
 from monitor.cli.base_commands import base
 from monitor.cli.delivery_commands import deadletters, influx
 from monitor.cli.dr_commands import dr
@@ -234,6 +235,7 @@ app.add_typer(measures, name="measures")
 app.command("kpi", cls=Command, help=say("kpi.help_kpi", LANGUAGE))(kpi)
 app.command("targets", cls=Command, help=say("kpi.help_targets", LANGUAGE))(targets)
 app.add_typer(deadletters, name="deadletter")
+app.command("audit", cls=Command, help=say("trigger.help_audit", LANGUAGE))(audit)
 app.add_typer(influx, name="influx")
 app.add_typer(fleet, name="fleet")
 app.add_typer(dr, name="dr")

@@ -102,6 +102,8 @@ class EventDesk:
             self._check_fresh(request, now_ms)
             new, remarks = self._new_of_list(engine, site, request, now_ms)
         except StoreError as error:
+            if isinstance(error, LedgerRefused):
+                told["reasons"] = [{"row": one.data["row"], "code": one.code} for one in error.problems]
             add_audit(engine, site, now_ms, request.who, "dr.schedule_list", {**told, "refused": error.code})
             raise
         add_events(engine, site, new)

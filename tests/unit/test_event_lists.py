@@ -56,7 +56,7 @@ def test_a_file_is_scheduled_whole_and_once(site, capsys):
     told = datetime.fromtimestamp(first.noticed_ms / 1000, ZONE)
     assert told == datetime(2020, 1, 2, 3, tzinfo=ZONE)
     code, said = schedule(site, capsys, text + row("c", 17))
-    assert (code, said.splitlines()[0]) == (0, "events.csv: 1 events scheduled, 2 stood there already.")
+    assert (code, said.splitlines()[0]) == (0, "events.csv: 1 event scheduled, 2 stood there already.")
     assert [one.id for one in events(site)] == ["a", "b", "c"]
 
 
