@@ -25,13 +25,10 @@ from rules.intervals import IntervalSeries
 from rules.models.day_types import DAY_S, HOUR_S
 from rules.models.findings import remark
 from rules.models.observations import Floats, Instants
-from rules.quality import Quality
+from rules.tops import can_be_peaks
 
 LONGEST_LOOKBACK_D = 366
 """So far back is read where a method sets no limit itself."""
-
-WHOLE = 1 - 1e-9
-"""Coverage from which on an interval is complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +138,7 @@ def span_of(occasion: Occasion, presets: Sequence[Preset]) -> tuple[int, int]:
 
 def measured_kw(series: IntervalSeries, interval_s: int) -> Floats:
     """(n,) mean demand, NaN where an interval is not complete, measured and of the site's length. [kW]"""
-    usable = (
-        (series.quality == Quality.GOOD)
-        & ~series.caught_up
-        & (series.coverage >= WHOLE)
-        & (series.duration_s == interval_s)
-    )
-    return np.where(usable, series.quantity * HOUR_S / interval_s, np.nan)
+    return np.where(can_be_peaks(series, interval_s), series.quantity * HOUR_S / interval_s, np.nan)
 
 
 def _together(series: Sequence[IntervalSeries], interval_s: int) -> tuple[Instants, Floats]:

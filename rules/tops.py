@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from rules.intervals import IntervalSeries
 from rules.quality import Quality
 
-WHOLE = 0.999
-"""Coverage of a window that is complete; the rest is rounding."""
+WHOLE = 1 - 1e-9
+"""Coverage of a window that is complete; what lacks is the rounding of a float, no gap."""
 
 
 def can_be_peaks(series: IntervalSeries, interval_s: int) -> NDArray[np.bool_]:
-    """Which windows are complete and measured: (n,) bool. Only they can be a demand."""
+    """Which windows are complete and measured: (n,) bool. Only they can be a demand, or make a baseline."""
     is_measured = np.isfinite(series.quantity) & (series.quality == Quality.GOOD) & ~series.caught_up
     can: NDArray[np.bool_] = is_measured & (series.coverage >= WHOLE) & (series.duration_s == interval_s)
     return can

@@ -7,9 +7,10 @@ from datetime import date
 import numpy as np
 import pytest
 
+from monitor.baselines import measured_kw
 from monitor.cli.demand import run_demand
 from rules.quality import Quality
-from rules.tops import Top, duration_curve, highest
+from rules.tops import Top, can_be_peaks, duration_curve, highest
 from tests.billed_site import TARIFF, fill, months_of, write_site
 from tests.tariff_world import intervals
 
@@ -133,3 +134,12 @@ def test_a_curve_of_four_windows():
     assert duration_curve(series, 21_600, (0.0, 0.25, 0.5, 0.99, 1.0)) == (4.0, 3.0, 2.0, 1.0, 1.0)
     assert all(math.isnan(kw) for kw in duration_curve(series, 900, (0.0, 1.0)))
     assert highest(series, 900, 3) == ()
+
+
+@pytest.mark.parametrize(("coverage", "counts"), [(1.0, True), (1 - 1e-12, True), (0.9999, False)])
+def test_complete_means_the_same_for_a_peak_and_for_a_baseline(coverage, counts):
+    series = intervals(date(2025, 10, 1), date(2025, 10, 1))
+    series.coverage[:] = coverage
+    assert can_be_peaks(series, 900).all() == counts
+    assert np.isfinite(measured_kw(series, 900)).all() == counts
+    assert bool(highest(series, 900, 1)) == counts
