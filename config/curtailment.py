@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from config.modes import LONGEST_S, ModeName
+from config.openadr import OpenAdrSettings
 from drivers.modbus_profile import ModbusPoint, ModbusProfile
 from drivers.mqtt_profile import MqttPoint, MqttProfile
 from drivers.settings import Identifier, Seconds, Settings
@@ -11,10 +13,6 @@ from drivers.writable import Writable
 from rules import curtailment, shedding
 from rules.quantities import QUANTITIES
 from rules.shedding import Sheds
-
-ModeName = Literal["live", "dry-run", "monitor-only"]
-
-LONGEST_S = 7 * 86_400
 
 
 class OperatorSettings(Settings):
@@ -138,6 +136,7 @@ class CurtailmentSettings(Settings):
     plan_files: tuple[str, ...] = Field(
         default=(), description="YAML files of further plans, one a file; relative to this file's folder."
     )
+    openadr: OpenAdrSettings | None = None
 
 
 Profiles = dict[str, ModbusProfile | MqttProfile]

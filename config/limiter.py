@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from config.curtailment import LONGEST_S
+from config.modes import LONGEST_S
 from drivers.settings import Identifier, Settings
 from rules.curtailment import Plan
 from rules.limiter import LimiterRules

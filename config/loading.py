@@ -12,6 +12,7 @@ from config.curtailment_checks import around, check_curtailment
 from config.explanations import covered, explain
 from config.limiter_checks import check_limiter
 from config.office_days import check_calendar
+from config.openadr_checks import check_openadr
 from config.plan_files import read_plans, with_plans
 from config.positions import Node, Source
 from config.problems import ConfigurationError, Problem
@@ -114,6 +115,7 @@ def load_site(path: Path, checked_at_s: float | None = None) -> LoadedSite:
     plans, found = read_plans(root, source, beside)
     problems += found
     problems += check_limiter(root, source, [plan.id for plan in plans])
+    problems += check_openadr(root, source, path.parent, plans)
     problems += check_tls(root, source, path.parent, checked_at_s)
     files, found = read_supply(root, source, path.parent)
     problems += found

@@ -12,6 +12,7 @@ from typing import Any
 
 from config.certificates import is_certificate, key_fault, validities
 from config.checking import Checks
+from config.openadr_checks import openadr_of
 from config.positions import Node, Source
 from config.problems import Problem
 
@@ -25,7 +26,7 @@ _FAULTS = {
 
 
 def check_tls(root: Node, source: Source, base: Path, now_s: float | None) -> list[Problem]:
-    """Everything about the TLS of buses, and of brokers that results go to.
+    """Everything about the TLS of buses, of brokers that results go to, and of OpenADR.
 
     Parameters
     ----------
@@ -35,7 +36,9 @@ def check_tls(root: Node, source: Source, base: Path, now_s: float | None) -> li
     """
     checks = _TlsChecks(root, source, base, now_s)
     brokers = [sink for sink in root.entries("sinks") if sink.word("kind") == "mqtt"]
-    return [problem for one in (*root.entries("buses"), *brokers) for problem in checks.bus(one)]
+    openadr = openadr_of(root)
+    dialled = [*root.entries("buses"), *brokers, *([] if openadr is None else [openadr])]
+    return [problem for one in dialled for problem in checks.bus(one)]
 
 
 class _TlsChecks(Checks):

@@ -5,7 +5,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
@@ -37,6 +37,8 @@ from monitor.store.care.quarantine import (
 )
 from monitor.store.database import StoreError, WriterLock, in_words, open_writer
 from monitor.store.deliveries import DAEMON, add_audit
+from monitor.store.doing import Doing
+from monitor.store.openadr import CONDITION as OPENADR
 from monitor.store.reader import UNREADABLE, StoreReader
 from monitor.store.requests import RequestBox
 from monitor.store.rows import Commit, ConditionRow
@@ -46,6 +48,9 @@ from monitor.timekeeping import HeldScans, Timekeeper, newest_reading_ms
 from monitor.turns import spare_the_collector, take_short_turns
 from monitor.virtual import VirtualMeters
 from monitor.wiring import build_drivers, build_meters
+
+if TYPE_CHECKING:
+    from monitor.openadr.ven import Ven
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +101,8 @@ class Daemon:
         self._drivers = build_drivers(loaded, self._clock)
         self._pipeline = self._build_pipeline()
         self._scheduler = AsyncIOScheduler(timezone=loaded.site.site.timezone)
-        self._dispatcher = self._build_dispatcher()
+        self._desk, self._dispatcher = self._build_dispatch()
+        self._ven = self._build_ven()
         self._virtual = VirtualMeters(
             formulas_of(loaded.site), self._reader, self._writer, loaded.site.interval_s
         )
@@ -120,7 +126,7 @@ class Daemon:
             stamps=self._held,
         )
 
-    def _build_dispatcher(self) -> Dispatcher:
+    def _build_dispatch(self) -> tuple[EventDesk, Dispatcher]:
         plans = plans_of(self.loaded)
         dispatcher = Dispatcher(
             self._drivers.values(),
@@ -133,7 +139,19 @@ class Daemon:
         desk = EventDesk(self.loaded, self._clock, dispatcher.changed)
         self._requests.give_to("curtailment", desk.carry_out)
         self._requests.give_to("curtailment.list", desk.carry_out_list)
-        return dispatcher
+        return desk, dispatcher
+
+    def _build_ven(self) -> "Ven | None":
+        if self.loaded.site.curtailment.openadr is None:
+            return None
+        from monitor.openadr.making import make_ven
+
+        def tell(state: str, error: dict[str, Any] | None) -> None:
+            row = ConditionRow(OPENADR, state, self._clock.now_ms(), error)
+            self._writer.submit(Commit(conditions=[row]))
+
+        done, changed = Doing(self._writer.call), self._dispatcher.changed
+        return make_ven(self.loaded, self._clock, done, self._desk.carry_out, changed, self._reader, tell)
 
     def _look_at(self, name: str, at_ms: int) -> None:
         """Have events looked at when one of them begins or ends; the store tells what is due then."""
@@ -197,6 +215,8 @@ class Daemon:
         tasks.append(asyncio.create_task(keeper.run(), name="counts"))
         tasks.append(asyncio.create_task(self._dispatcher.run(), name="curtailment"))
         tasks.append(asyncio.create_task(self._demand.run(), name="demand"))
+        if self._ven is not None:
+            tasks.append(asyncio.create_task(self._ven.run(), name="openadr"))
         stopping = asyncio.create_task(asked.stop.wait(), name="stop")
         changing = asyncio.create_task(site_wanted(asked, self.loaded.path, self.note), name="reload")
         on_ready(self.loaded)

@@ -249,7 +249,7 @@ def _sheds(event: Event, action: Action, track: Track, now_ms: int) -> bool:
     if now_ms >= _last_ms(event):
         return False
     state = event.signal.state(now_ms)
-    return plan.holds_without_signal if state is None else state
+    return plan.holds_without_signal and event.signal.is_active if state is None else state
 
 
 def _release(

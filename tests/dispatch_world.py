@@ -224,7 +224,11 @@ def wide_profile(folder: Path) -> str:
 
 @contextmanager
 def plant(
-    folder: Path, plans: str = PLAN, silenced: Collection[str] = (), served_as: str = ""
+    folder: Path,
+    plans: str = PLAN,
+    silenced: Collection[str] = (),
+    replaced: Collection[tuple[str, str]] = (),
+    served_as: str = "",
 ) -> Iterator[Plant]:
     """Serve the devices of a site with these plans.
 
@@ -232,6 +236,7 @@ def plant(
     ----------
     served_as : profile by which the chillers are served; the daemon's own when left out.
     silenced : ids of devices that the test lets be silent: these are not waited for as long as the others.
+    replaced : what stands otherwise in the site file: old text and new.
     """
     port = free_port()
     (folder / "hall_sensor.yaml").write_text(SENSOR, encoding="utf-8")
@@ -239,6 +244,9 @@ def plant(
     text = SITE.format(port=port, digest=DIGEST, plans=plans)
     for device in silenced:
         text = text.replace(f"id: {device},", f"id: {device}, timeout_s: {SILENT_AFTER_S:g},")
+    for old, new in replaced:
+        assert old in text, old
+        text = text.replace(old, new, 1)
     site.write_text(text, encoding="utf-8")
     (folder / "served_sensor.yaml").write_text(
         SERVED_SENSOR.replace("hall_sensor", "served_sensor"), encoding="utf-8"

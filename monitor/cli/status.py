@@ -18,7 +18,7 @@ from config.words import say
 from monitor.adjusted.shown import ExpectedNow, expected_now
 from monitor.cli.status_demand import window_line
 from monitor.cli.status_devices import counts_lines, device_facts, doubts_lines
-from monitor.cli.status_events import needs_attention, show_event
+from monitor.cli.status_events import needs_attention, show_event, show_openadr
 from monitor.cli.status_expected import expected_lines
 from monitor.cli.words import plain
 from monitor.clock import SystemClock
@@ -27,6 +27,7 @@ from monitor.event_watch import standings_of
 from monitor.findings import Finding, PointDoubt, counts_words, meter_findings, refusal_words
 from monitor.sinks.lanes import pending
 from monitor.store.database import WriterLock
+from monitor.store.openadr import CONDITION as OPENADR
 from monitor.store.past import Refusal
 from monitor.store.reader import StoreReader
 from monitor.store.rows import ConditionRow
@@ -69,6 +70,7 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
     expected = _expected(loaded, reader, conditions, now_ms)
     events = standings_of(loaded, loaded.store_path, now_ms)
     demand, window = alarm_of(conditions, now_ms), standing_of(conditions, now_ms)
+    openadr = _openadr(loaded, conditions)
     attention = (
         pid is None
         or bool(store)
@@ -79,6 +81,7 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
         or any(one.changed for one in expected)
         or any(needs_attention(event) for event in events)
         or (demand is not None and demand.error is not None)
+        or (openadr is not None and openadr["error"] is not None)
     )
     return {
         "site": loaded.site.site.id,
@@ -88,6 +91,7 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
         "clock": {"standing": clock.condition, "error": clock.error} if clock else None,
         "demand": _demand(demand),
         "window": window,
+        "openadr": openadr,
         "devices": devices,
         "meters": meters,
         "sinks": sinks,
@@ -102,6 +106,16 @@ def _demand(row: ConditionRow | None) -> dict[str, Any] | None:
     if row is None:
         return None
     return {"standing": row.condition, "since": iso_utc(row.since_ms), "error": row.error}
+
+
+def _openadr(loaded: LoadedSite, conditions: dict[str, ConditionRow]) -> dict[str, Any] | None:
+    """How the connection to the VTN is doing; None where there is none."""
+    if loaded.site.curtailment.openadr is None:
+        return None
+    row = conditions.get(OPENADR)
+    if row is None:
+        return {"state": "waiting", "since": None, "error": None}
+    return {"state": row.condition, "since": iso_utc(row.since_ms), "error": row.error}
 
 
 def _expected(
@@ -193,6 +207,8 @@ def _show(facts: dict[str, Any], loaded: LoadedSite, language: str) -> None:
         console.print(plain(text))
         if sink["error"]:
             console.print(Text("  ").append_text(_error(sink["error"], language)), style="red")
+    if facts["openadr"]:
+        show_openadr(console, facts["openadr"], zone, language)
     for event in facts["events"]:
         show_event(console, event, zone, language)
 

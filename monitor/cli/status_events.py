@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
-from config.words import say
+from config.words import say, say_error
 from monitor.cli.words import plain
 from monitor.event_watch import failed_in, left_over
 from monitor.event_words import error_text, mode_text
@@ -47,6 +47,18 @@ def show_event(console: Console, event: dict[str, Any], zone: ZoneInfo, language
     if left := left_over(event):
         text = say("dispatch.status_not_back", language, actions=comma.join(left))
         console.print(plain(text), style="red", soft_wrap=True)
+
+
+def show_openadr(console: Console, facts: dict[str, Any], zone: ZoneInfo, language: str) -> None:
+    """Print how the connection to the VTN is doing."""
+    since = "-" if facts["since"] is None else _local(facts["since"], zone)
+    if facts["error"]:
+        error = say_error(facts["error"], language)
+        text = say("openadr.status_trouble", language, since=since, error=error)
+        console.print(plain(text), style="yellow", soft_wrap=True)
+    else:
+        key = "openadr.status_waiting" if facts["since"] is None else "openadr.status_fine"
+        console.print(plain(say(key, language, since=since)), soft_wrap=True)
 
 
 def _kw(value: float | None) -> str:

@@ -14,9 +14,11 @@ from config.curtailment import Profiles, plan_of
 from config.loading import LoadedSite
 from monitor.clock import Clock
 from monitor.dispatch.keys import dispatcher_of
+from monitor.dispatch.limits import check_end, check_power
 from monitor.dispatch.terms import Agreed, Remarks, check_terms
 from monitor.store.database import LedgerRefused, StoreError
 from monitor.store.deliveries import add_audit
+from monitor.store.event_changes import change_event, tell_signal
 from monitor.store.event_requests import (
     LIVES_FOR_MS,
     NO_PROGRAMME,
@@ -33,7 +35,6 @@ from monitor.store.events import (
     events,
     move_event,
     steps,
-    tell_signal,
 )
 from monitor.store.ledgers import WriterEngine
 from monitor.timestamps import iso_utc
@@ -157,6 +158,8 @@ class EventDesk:
             return self._confirm(engine, site, found[0], request, now_ms)
         if request.what == "signal":
             return self._signal(engine, site, found[0], request, now_ms), ()
+        if request.what == "change":
+            return self._change(engine, site, found[0], request, now_ms)
         return self._end(engine, site, found[0], request, now_ms), ()
 
     # -- a new event ------------------------------------------------------------------------------------
@@ -194,9 +197,7 @@ class EventDesk:
         self._check_time(plan, start_ms, end_ms, now_ms)
         mode = self._mode(plan, request)
         wanted_kw = request.wanted_kw
-        whole_kw = sum(action.expected_kw for action in plan.actions)
-        if wanted_kw is not None and not 0 < wanted_kw <= whole_kw:
-            raise StoreError("dispatch.not_enough", wanted=f"{wanted_kw:g}", expected=f"{whole_kw:g}")
+        check_power(plan, wanted_kw)
         if not request.is_draft:
             self._check_free(engine, site, start_ms, end_ms)
         row = EventRow(
@@ -270,11 +271,7 @@ class EventDesk:
             raise StoreError("dispatch.ends_before_start")
         if end_ms <= now_ms or start_ms < now_ms - LATE_MS:
             raise StoreError("dispatch.past", start=iso_utc(start_ms), now=iso_utc(now_ms))
-        length_s = (end_ms - start_ms) / 1000
-        if length_s > plan.dead_man_s:
-            raise StoreError(
-                "dispatch.longer_than_dead_man", length=f"{length_s:g}", dead_man=f"{plan.dead_man_s:g}"
-            )
+        check_end(plan, start_ms, end_ms, now_ms)
         notice_s = self._notice_s.get(plan.id, 0.0)  # a draft may be older than the site file
         if start_ms - now_ms < round(1000 * notice_s):
             given = f"{max(0, start_ms - now_ms) / 60_000:.0f}"
@@ -294,9 +291,9 @@ class EventDesk:
             raise StoreError(code, operator=request.operator)
 
     @staticmethod
-    def _check_free(engine: WriterEngine, site: str, start_ms: int, end_ms: int) -> None:
+    def _check_free(engine: WriterEngine, site: str, start_ms: int, end_ms: int, besides: str = "") -> None:
         for other in events(engine, site, lives=OPEN):
-            if start_ms < other.end_ms and other.start_ms < end_ms:
+            if other.id != besides and start_ms < other.end_ms and other.start_ms < end_ms:
                 when = {"start": iso_utc(other.start_ms), "end": iso_utc(other.end_ms)}
                 raise StoreError("dispatch.overlaps", event=other.id, **when)
 
@@ -329,6 +326,33 @@ class EventDesk:
         if not move_event(engine, site, event.id, allowed, to, step):
             raise StoreError("dispatch.changed_meanwhile", event=event.id)
         return replace(event, life=to)
+
+    def _change(
+        self, engine: WriterEngine, site: str, event: EventRow, request: EventRequest, now_ms: int
+    ) -> tuple[EventRow, Remarks]:
+        """Another time, or more or less of the plan. What began keeps its start."""
+        if event.life not in OPEN:
+            raise StoreError("dispatch.not_open", event=event.id, life=event.life.value)
+        began = event.life is Life.ACTIVE
+        span_ms = event.start_ms if began else request.start_ms, request.end_ms
+        if began or span_ms[0] == event.start_ms:
+            check_end(event.plan, *span_ms, now_ms)
+        else:
+            self._check_time(event.plan, *span_ms, now_ms)
+        check_power(event.plan, request.wanted_kw)
+        self._check_free(engine, site, *span_ms, besides=event.id)
+        changed = replace(event, start_ms=span_ms[0], end_ms=span_ms[1], wanted_kw=request.wanted_kw)
+        remarks = self._terms(engine, site, changed)
+        if event.mode is Mode.LIVE:
+            self._check_key(request)
+        data = {"start": iso_utc(span_ms[0]), "end": iso_utc(span_ms[1]), "kw": request.wanted_kw}
+        step, lives = (
+            Step(event.id, now_ms, "changed", _who(request), data),
+            (Life.ACTIVE,) if began else WAITING,
+        )
+        if not change_event(engine, site, event.id, lives, span_ms, request.wanted_kw, step):
+            raise StoreError("dispatch.changed_meanwhile", event=event.id)
+        return changed, remarks
 
     def _signal(
         self, engine: WriterEngine, site: str, event: EventRow, request: EventRequest, now_ms: int

@@ -13,8 +13,9 @@ from config.words import Spoken
 from drivers.contract import Driver
 from monitor.clock import SteadyClock
 from monitor.dispatch.carrying import Carrier
-from monitor.dispatch.journal import Call, Journal
+from monitor.dispatch.journal import Journal
 from monitor.dispatch.run import Run
+from monitor.store.doing import Call
 from monitor.store.events import Step
 from rules.curtailment import OPEN, Life, Mode, Plan, Reading, Wish, life_at
 from rules.scan import Scan
@@ -136,8 +137,8 @@ class Dispatcher:
                 self._runs[one.row.id] = run = Run.of(one)
                 self._follow([run.row.plan])
                 self._leave_instants(run)
-            else:
-                known.row = one.row
+            elif known.take(one):
+                self._leave_instants(known)
         found = {one.row.id for one in loaded}
         for gone in [event for event, run in self._runs.items() if event not in found and not run.busy]:
             if not any(track.is_shed for track in self._runs[gone].tracks.values()):

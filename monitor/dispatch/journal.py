@@ -1,24 +1,18 @@
 """What the dispatcher keeps, from the event loop: each call is on disk when it returns."""
 
-import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from config.words import Spoken
 from monitor.store import events as store
+from monitor.store.doing import Call, Doing
 from monitor.store.ledgers import WriterEngine
 from monitor.store.reader import UNREADABLE
 from rules.curtailment import OPEN, Life, Track
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
-
-Call = Callable[[Callable[[WriterEngine], object]], None]
-"""Has something done in the writer's thread; returns at once."""
 
 SAY_AGAIN_S = 60.0
 """What goes on failing in the same way is told once a minute: a turn comes twice a second."""
@@ -34,34 +28,10 @@ class Journal:
     """
 
     def __init__(self, call: Call, site: str, monotonic_s: Callable[[], float]) -> None:
-        self._call = call
+        self._done = Doing(call)
         self._site = site
         self._monotonic_s = monotonic_s
         self._complained: dict[str, tuple[str, float]] = {}
-
-    async def _done(self, work: Callable[[WriterEngine], T]) -> T:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-
-        def settle(result: T | None, error: Exception | None) -> None:
-            if future.done():
-                return
-            if error is None:
-                future.set_result(result)  # type: ignore[arg-type]
-            else:
-                future.set_exception(error)
-
-        def carried_out(engine: WriterEngine) -> None:
-            result, error = None, None
-            try:
-                result = work(engine)
-            except Exception as caught:  # noqa: BLE001  whatever the disk says, the caller decides
-                error = caught
-            with suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(settle, result, error)
-
-        self._call(carried_out)
-        return await future
 
     async def load(self, now_ms: int | None = None) -> "list[Loaded]":
         """Every event that is open or not handed back, with what became of its actions.

@@ -67,6 +67,15 @@ class Run:
         own = {action for action, track in self.tracks.items() if track.shed_ms is not None}
         self.chosen = frozenset(choose(self.row.plan.actions, self.row.wanted_kw, last_shed_ms)) | own
 
+    def take(self, loaded: Loaded) -> bool:
+        """Go on by what stands in the store now; whether it begins or ends at another time."""
+        before, self.row = self.row, loaded.row
+        if self.row.wanted_kw != before.wanted_kw:
+            # Also of what is shed: what is no longer wanted is handed back.
+            turn = choose(self.row.plan.actions, self.row.wanted_kw, loaded.last_shed_ms)
+            self.chosen = frozenset(turn)
+        return (self.row.start_ms, self.row.end_ms) != (before.start_ms, before.end_ms)
+
     @property
     def id(self) -> str:
         """Of the event."""

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from monitor.store.database import StoreError
 
-Wanted = Literal["schedule", "confirm", "trigger", "abort", "cancel", "signal"]
+Wanted = Literal["schedule", "confirm", "trigger", "abort", "cancel", "signal", "change"]
 
 NO_PROGRAMME = "-"
 
@@ -21,7 +21,8 @@ class EventRequest:
     ----------
     plan, start_ms, end_ms, mode, wanted_kw, programme : of a new event; an empty mode is the plan's own.
     length_s : of a new event, instead of its end: counted from the start that it is given.
-    event : which one is meant; of a new event the id that it is to have, or empty.
+    event : which one is meant, to be changed to ``start_ms``, ``end_ms`` and ``wanted_kw``; of a new event
+        the id that it is to have, or empty.
     operator, key : who arms it; what is live needs a dispatcher. The key is forgotten once it was looked at.
     who, source : who was logged in, and what the wish came through.
     noticed_ms : when a new event was announced; 0 is now.

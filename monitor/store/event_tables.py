@@ -11,6 +11,7 @@ __all__ = [
     "event_steps",
     "event_writes",
     "metadata",
+    "openadr_events",
     "settlements",
 ]
 
@@ -96,6 +97,19 @@ event_steps = Table(
     Column("who", String, nullable=False, server_default=""),
     Column("data", Text, nullable=False),  # JSON object
     Index("event_steps_event", "site", "event"),
+)
+
+# Events of an OpenADR VTN, and what they were answered last.
+openadr_events = Table(
+    "openadr_events",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("vtn_event", String, primary_key=True),
+    Column("modification", BigInteger, nullable=False),
+    Column("event", String, nullable=False),  # ours; empty where nothing was begun
+    Column("is_in", SmallInteger, nullable=False),
+    Column("reason", Text),  # JSON {code, data} of why it was opted out of
+    Column("at_ms", BigInteger, nullable=False),
 )
 
 # What curtailment earned: of an event that was settled here, or of days that a utility settled.

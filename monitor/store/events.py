@@ -126,7 +126,7 @@ def _add_event(connection: Connection, site: str, event: EventRow) -> None:
             changed_ms=event.changed_ms,
         )
     )
-    _step(connection, site, Step(event.id, event.changed_ms, event.life.value, event.who))
+    write_step(connection, site, Step(event.id, event.changed_ms, event.life.value, event.who))
 
 
 def move_event(
@@ -158,31 +158,18 @@ def move_event(
         )
         if not done.rowcount:
             return False
-        _step(connection, site, step)
+        write_step(connection, site, step)
     return True
-
-
-def tell_signal(engine: Engine, site: str, event: str, signal: Signal, step: Step) -> None:
-    """Keep what was said last of whether an event holds."""
-    table = curtailment_events
-    values = {
-        "signal": int(signal.is_active),
-        "signal_ms": signal.at_ms,
-        "signal_ttl_s": signal.ttl_s,
-        "changed_ms": step.at_ms,
-    }
-    with engine.begin() as connection:
-        connection.execute(update(table).where(table.c.site == site, table.c.id == event).values(values))
-        _step(connection, site, step)
 
 
 def note_step(engine: Engine, site: str, step: Step) -> None:
     """Keep that something happened."""
     with engine.begin() as connection:
-        _step(connection, site, step)
+        write_step(connection, site, step)
 
 
-def _step(connection: Connection, site: str, step: Step) -> None:
+def write_step(connection: Connection, site: str, step: Step) -> None:
+    """Keep that something happened, with what else belongs into the transaction."""
     data = json.dumps(step.data or {}, ensure_ascii=False)
     values = {"event": step.event, "at_ms": step.at_ms, "kind": step.kind, "who": step.who, "data": data}
     connection.execute(insert(event_steps).values(site=site, **values))

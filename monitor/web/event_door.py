@@ -12,9 +12,9 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from config.curtailment import LONGEST_S
 from config.event_times import TimeRefusedError, event_instant
 from config.loading import LoadedSite
+from config.modes import LONGEST_S
 from config.site import Language
 from config.words import say, say_error
 from monitor.clock import Clock

@@ -11,6 +11,7 @@ from monitor.demand.limits import Limits
 from monitor.demand.standing import alarm_of
 from monitor.event_watch import EventWatch
 from monitor.store.database import StoreError
+from monitor.store.openadr import CONDITION as OPENADR
 from monitor.store.reader import UNREADABLE, StoreReader
 from monitor.store.rows import ConditionRow
 from monitor.storekeeping import troubles_of
@@ -75,6 +76,8 @@ class LiveState:
         self._results_seq: int | None = None
         self._clock_error: dict[str, Any] | None = None
         self._demand_error: dict[str, Any] | None = None
+        self._openadr_error: dict[str, Any] | None = None
+        self._has_openadr = loaded.site.curtailment.openadr is not None
         self._limits = Limits(loaded)
         self._store_troubles: tuple[dict[str, Any], ...] = ()
         self._event_watch = EventWatch(loaded)
@@ -214,6 +217,8 @@ class LiveState:
         self._expected.look(reader, self._results_seq, conditions, now_ms)
         demand = alarm_of(conditions, now_ms)
         self._demand_error = demand.error if demand else None
+        openadr = conditions.get(OPENADR) if self._has_openadr else None
+        self._openadr_error = openadr.error if openadr else None
         self._store_troubles = tuple(troubles_of(conditions.values()))
         self._board.troubled = {
             row.device: row.since_ms for row in conditions.values() if row.condition != "online"
@@ -292,6 +297,7 @@ class LiveState:
             devices=devices,
             clock_error=self._clock_error,
             demand_error=self._demand_error,
+            openadr_error=self._openadr_error,
             store_troubles=self._store_troubles,
             expected=self._expected.told,
             events=self._events,

@@ -94,6 +94,7 @@ class Snapshot:
     """The page's content at ``now_ms``.
 
     ``demand_error`` is {code, data} while the daemon's alarm about the contract stands,
+    ``openadr_error`` while a utility's VTN does not answer as it must,
     ``clock_error`` while the daemon does not believe its machine's clock.
     ``store_troubles`` are {code, data} each: a store near its cap, a damaged one that was set aside.
     ``trouble`` is {code, data} while the store cannot be read, ``stopped_ms`` since when nothing was
@@ -123,6 +124,7 @@ class Snapshot:
     devices: tuple[DeviceState, ...] = ()
     clock_error: dict[str, Any] | None = None
     demand_error: dict[str, Any] | None = None
+    openadr_error: dict[str, Any] | None = None
     store_troubles: tuple[dict[str, Any], ...] = ()
     charts_version: str = ""
     expected: tuple[ExpectedNow, ...] = ()

@@ -45,6 +45,7 @@ def structured(snapshot: Snapshot, site: str) -> dict[str, Any]:
         "wet_bulb": reading(snapshot.wet_bulb),
         "devices": [_device(device) for device in snapshot.devices],
         "demand": snapshot.demand_error,
+        "openadr": snapshot.openadr_error,
         "clock": snapshot.clock_error,
         "store": list(snapshot.store_troubles),
         "events": list(snapshot.events),

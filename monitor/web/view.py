@@ -81,6 +81,8 @@ def _notices(snapshot: Snapshot, words: Words) -> Iterator[dict[str, str]]:
         yield {"level": "bad", "text": words("notice_over")}
     elif snapshot.demand_error is not None:
         yield {"level": "warn", "text": error_words(snapshot.demand_error, words)}
+    if snapshot.openadr_error is not None:
+        yield {"level": "warn", "text": error_words(snapshot.openadr_error, words)}
     if snapshot.clock_error is not None:
         yield {"level": "warn", "text": error_words(snapshot.clock_error, words)}
     for error in snapshot.store_troubles:

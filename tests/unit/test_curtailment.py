@@ -142,6 +142,12 @@ def test_a_signal_is_active_inactive_or_unknown():
     assert wish_for(holds, action(), shed(), START + 60_000) is None
 
 
+def test_a_lost_signal_begins_nothing_that_was_inactive():
+    said = event(signal=Signal(False, START, 60.0), holds_without_signal=True)
+    assert wish_for(said, action(), Track(), START + 60_000) is None
+    assert wish_for(said, action(), shed(shed_ms=0), START + 60_000) == Wish(is_release=True, value=7.0)
+
+
 def test_an_action_begins_later_where_it_is_told_to():
     later = action(after_s=60.0)
     assert wish_for(event(later), later, Track(), START + 59_999) is None
