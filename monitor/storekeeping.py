@@ -3,9 +3,7 @@
 import asyncio
 import logging
 import stat
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from config.site import Site
 from config.words import Spoken
@@ -14,7 +12,9 @@ from monitor.store.care.files import in_mb
 from monitor.store.care.full_disk import FullDisk
 from monitor.store.care.quarantine import damage_in, quarantined_beside
 from monitor.store.care.size import Room, SizeCap, used_bytes
+from monitor.store.care.told import CONDITIONS, Trouble
 from monitor.store.database import StoreError
+from monitor.store.given_up import Cause, Order, Went, told
 from monitor.store.reader import UNREADABLE, StoreReader
 from monitor.store.retention import delete_old_scans, give_up_oldest_scans, thin_out
 from monitor.store.rows import Commit, ConditionRow
@@ -25,18 +25,8 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S, SIZE_EVERY_S = 1.0, 30.0
 
-CONDITIONS = "store/"
-"""Under names that begin so page and ``status`` find how the store is."""
-
 GIGABYTE = 1_000_000_000
 OTHERS_MAY_WRITE = 0o002
-
-Trouble = dict[str, Any]
-
-
-def troubles_of(conditions: Iterable[ConditionRow]) -> list[Trouble]:
-    """What is to be told of the store: {code, data} each, out of all conditions."""
-    return [row.error for row in conditions if row.device.startswith(CONDITIONS) and row.error is not None]
 
 
 class StoreKeeper:
@@ -109,48 +99,33 @@ class StoreKeeper:
         if cap is None:
             return None
         # A disk that is smaller than was thought is a cap as well: what goes first was decided.
-        if count := self._disk.make_room():
-            self._log_given_up(count)
+        self._log(Cause.DISK, self._disk.make_room(self._order(Cause.DISK)))
         used = used_bytes(self._path)
-        figures = {"used": in_mb(used), "cap": in_mb(cap.bytes_at_most)}
+        if cap.room(used) is Room.FULL:
+            self._log(Cause.CAP, self._give_up(cap))
+            used = used_bytes(self._path)
         room = cap.room(used)
         if room is Room.ENOUGH:
             return None
-        if room is Room.NEAR and self._given_up() is None:
-            return {"code": "care.size_near", "data": figures}
-        if room is Room.FULL:
-            self._give_up(cap)
-            if used_bytes(self._path) >= cap.bytes_at_most:
-                return {"code": "care.size_held", "data": figures}
-        given_up = self._given_up()
-        if given_up is None:
-            return {"code": "care.size_near", "data": figures}
-        return {"code": "care.size_full", "data": {"cap": figures["cap"], **given_up}}
+        code = "care.size_near" if room is Room.NEAR else "care.size_held"
+        return {"code": code, "data": {"used": in_mb(used), "cap": in_mb(cap.bytes_at_most)}}
 
-    def _give_up(self, cap: SizeCap) -> None:
-        count = give_up_oldest_scans(
-            self._reader, self._writer, lambda: used_bytes(self._path) > cap.eased_bytes
+    def _order(self, cause: Cause) -> Order:
+        sinks = tuple(one.id for one in self._site.sinks if "scans" in one.streams())
+        return Order(self._site.site.id, sinks, cause, self._clock.now_ms())
+
+    def _give_up(self, cap: SizeCap) -> Went:
+        return give_up_oldest_scans(
+            self._reader,
+            self._writer,
+            self._order(Cause.CAP),
+            lambda: used_bytes(self._path) > cap.eased_bytes,
         )
-        if count:
-            self._log_given_up(count)
 
-    def _log_given_up(self, count: int) -> None:
-        given_up = self._given_up() or {"before": "?", "undelivered": 0}
-        log.warning(Spoken("care.log_given_up", count=count, **given_up))
-
-    def _given_up(self) -> dict[str, Any] | None:
-        """Since when there are scans, and how many went before a sink had them; None when none went early."""
-        first = self._reader.follow(0, limit=1)
-        if not first or first[0][0] == 1:
-            return None
-        id_, _, scan = first[0]
-        oldest_ms = self._clock.now_ms() - self._site.store.keep_scans_days * 86_400_000
-        if scan.at_ms < oldest_ms + 2 * 86_400_000:
-            return None  # their time was over
-        sinks = [one.id for one in self._site.sinks if "scans" in one.streams()]
-        positions = [self._reader.cursors(sink).get("scans", 0) for sink in sinks]
-        undelivered = max((id_ - 1 - position for position in positions), default=0)
-        return {"before": iso_utc(scan.at_ms), "undelivered": max(0, undelivered)}
+    @staticmethod
+    def _log(cause: Cause, went: Went) -> None:
+        if went.count:
+            log.warning(Spoken("log.trouble", error=told(cause, went, iso_utc)))
 
     def _quarantined(self) -> Trouble | None:
         found = list(quarantined_beside(self._path))

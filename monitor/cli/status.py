@@ -26,12 +26,12 @@ from monitor.demand.standing import Standing, alarm_of, standing_of
 from monitor.event_watch import standings_of
 from monitor.findings import Finding, PointDoubt, counts_words, meter_findings, refusal_words
 from monitor.sinks.lanes import pending
+from monitor.store.care.told import troubles_of
 from monitor.store.database import WriterLock
 from monitor.store.openadr import CONDITION as OPENADR
 from monitor.store.past import Refusal
 from monitor.store.reader import StoreReader
 from monitor.store.rows import ConditionRow
-from monitor.storekeeping import troubles_of
 from monitor.timekeeping import CONDITION as CLOCK
 from monitor.timestamps import iso_utc, local_text
 from monitor.virtual import store_key
@@ -66,7 +66,7 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
     meters = [_meter(reader, meter.id, now_ms) | _virtual(meter, conditions) for meter in loaded.site.meters]
     sinks = [_sink(reader, sink, conditions.get(f"sink/{sink.id}")) for sink in loaded.site.sinks]
     clock = conditions.get(CLOCK)
-    store = troubles_of(conditions.values())
+    store = troubles_of(conditions.values(), reader.given_up(), now_ms)
     expected = _expected(loaded, reader, conditions, now_ms)
     events = standings_of(loaded, loaded.store_path, now_ms)
     demand, window = alarm_of(conditions, now_ms), standing_of(conditions, now_ms)

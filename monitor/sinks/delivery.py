@@ -24,9 +24,10 @@ from monitor.sinks.contract import (
     UnsendableError,
     Verdict,
 )
-from monitor.sinks.lanes import SPLIT_ROWS, Course, pending
+from monitor.sinks.lanes import SPLIT_ROWS, pending
 from monitor.sinks.pace import BatchSize, Pace
 from monitor.sinks.sending import Sending, jitter
+from monitor.store.courses import Course
 from monitor.store.deliveries import Backfill, Letter, LetterState
 from monitor.store.reader import UNREADABLE, StoreReader
 from monitor.store.rows import Commit, DeadLetterRow, SettledLetter

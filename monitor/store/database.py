@@ -16,7 +16,7 @@ from sqlalchemy import Column, Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool, StaticPool
 
 from config.words import preferred_language, say
-from monitor.store import answer_tables, event_tables, history_tables, schema
+from monitor.store import answer_tables, care_tables, event_tables, history_tables, schema
 from monitor.store.schema import metadata
 
 log = logging.getLogger(__name__)
@@ -98,8 +98,8 @@ def _add_history(connection: Connection) -> None:
 
 
 def _add_answers_and_events(connection: Connection) -> None:
-    """Version 5: what answers for a saving, and curtailment."""
-    for tables in (answer_tables, event_tables):
+    """Version 5: what answers for a saving, curtailment, and what was given up."""
+    for tables in (answer_tables, event_tables, care_tables):
         tables.metadata.create_all(connection)
 
 

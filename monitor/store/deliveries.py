@@ -366,7 +366,10 @@ def write_audit(
     connection: Connection, site: str, at_ms: int, actor: str, action: str, detail: Mapping[str, Any]
 ) -> None:
     """Add a row of who had what done."""
-    text = json.dumps(detail, ensure_ascii=False, sort_keys=True)
-    connection.execute(
-        insert(schema.audit).values(site=site, at_ms=at_ms, actor=actor, action=action, detail=text)
-    )
+    row = {"site": site, "at_ms": at_ms, "actor": actor, "action": action}
+    connection.execute(insert(schema.audit).values(**row, detail=audit_text(detail)))
+
+
+def audit_text(detail: Mapping[str, Any]) -> str:
+    """The detail of a row of the audit as it is kept."""
+    return json.dumps(detail, ensure_ascii=False, sort_keys=True)

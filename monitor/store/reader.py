@@ -20,6 +20,7 @@ from monitor.store.database import open_reader
 from monitor.store.deliveries import UNSETTLED, Deliveries, position_of, span_of
 from monitor.store.event_reader import EventReader
 from monitor.store.expected import ExpectedReader
+from monitor.store.given_up import GivenUp, read_given_up
 from monitor.store.logbook import Logbook
 from monitor.store.past import PastReader
 from monitor.store.rows import ConditionRow, layout_from_json, unpack_scan
@@ -329,6 +330,10 @@ class StoreReader:
             first = connection.scalar(select(func.min(ids)))
             last = connection.scalar(select(func.max(ids)))
         return 0 if first is None or last is None else max(0, last - max(position, first - 1))
+
+    def given_up(self) -> list[GivenUp]:
+        """The books of raw readings that went before their time."""
+        return read_given_up(self._engine, self._site)
 
     def dead_letter_count(self, sink: str) -> int:
         """How many lines a sink's server will never take, as far as nothing has become of them."""

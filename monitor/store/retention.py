@@ -9,6 +9,7 @@ from sqlalchemy import Engine, Table, and_, delete, func, or_, select, tuple_
 from sqlalchemy.exc import SQLAlchemyError
 
 from monitor.store import schema
+from monitor.store.given_up import Book, Order, Went
 from monitor.store.reader import StoreReader
 from monitor.store.writer import Writer
 
@@ -95,24 +96,28 @@ def delete_old_scans(
 def give_up_oldest_scans(
     reader: StoreReader,
     writer: Writer,
+    order: Order,
     go_on: Callable[[], bool] = lambda: True,
     steps: Steps | None = None,
     *,
     at_most: int = 2**62,
-) -> int:
+) -> Went:
     """Delete the oldest scans, delivered or not, as long as there is need, and no more than so many.
 
     What a restart would take again stays, and so does everything else: ledgers and intervals are never
-    given up. Returns how many ids were let go.
+    given up. Returns what went, as the books have it.
     """
+    book = Book(order, writer.acknowledged)
     span = reader.scan_ids_before(2**62)
-    if span is None:
-        return 0
-    last = min(span[1], span[0] + at_most - 1, reader.snapshot_position())
-    return _forget_scans(steps or Steps(writer), span[0], last, go_on)
+    if span is not None:
+        last = min(span[1], span[0] + at_most - 1, reader.snapshot_position())
+        _forget_scans(steps or Steps(writer), span[0], last, go_on, book)
+    return book.went
 
 
-def _forget_scans(steps: Steps, oldest: int, last: int, go_on: Callable[[], bool]) -> int:
+def _forget_scans(
+    steps: Steps, oldest: int, last: int, go_on: Callable[[], bool], book: Book | None = None
+) -> int:
     ids = schema.scans.c.id
     upto = oldest - 1
     while upto < last and go_on():
@@ -120,7 +125,10 @@ def _forget_scans(steps: Steps, oldest: int, last: int, go_on: Callable[[], bool
         def forget(engine: Engine, rows: int, after: int = upto) -> int:
             until = min(after + rows, last)
             with engine.begin() as connection:
+                went = None if book is None else book.enter(connection, until)
                 connection.execute(delete(schema.scans).where(ids <= until))
+            if book is not None and went is not None:
+                book.keep(went)
             return until
 
         until = steps.do(forget)

@@ -22,3 +22,13 @@ def room_for(commits: Iterable[Commit]) -> int:
         if commit.snapshot is not None:
             states = sum(map(len, commit.snapshot.meters.values()))
     return size + states
+
+
+def cursors_of(commits: Iterable[Commit]) -> dict[tuple[str, str], int]:
+    """Where commits put the cursors of sinks, up to where dead letters are on their way as well."""
+    cursors: dict[tuple[str, str], int] = {}
+    with_letters: set[str] = set()
+    for commit in commits:
+        with_letters |= {letter.sink for letter in commit.dead_letters}
+        cursors |= {key: at for key, at in commit.cursors.items() if key[0] not in with_letters}
+    return cursors

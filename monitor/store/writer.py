@@ -22,7 +22,7 @@ from monitor.store.interval_rows import guarded_upsert, write_intervals
 from monitor.store.life import write_meter_life
 from monitor.store.order import newest_seq
 from monitor.store.rows import Commit, IntervalRow, ScanRow, Snapshot, layout_to_json, pack_scan
-from monitor.store.waiting import room_for
+from monitor.store.waiting import cursors_of, room_for
 from rules.scan import Layout
 
 log = logging.getLogger(__name__)
@@ -111,6 +111,11 @@ class Writer:
     def waiting(self) -> int:
         """How many commits are not on disk yet."""
         return len(self._waiting)
+
+    def acknowledged(self) -> dict[tuple[str, str], int]:
+        """Cursors that wait for the disk: their sinks have what lies behind them."""
+        with self._lock:
+            return cursors_of(self._waiting)
 
     def waiting_bytes(self) -> int:
         """About how much room on the disk what waits will take."""

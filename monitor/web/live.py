@@ -10,11 +10,11 @@ from config.site import Commodity
 from monitor.demand.limits import Limits
 from monitor.demand.standing import alarm_of
 from monitor.event_watch import EventWatch
+from monitor.store.care.told import troubles_of
 from monitor.store.database import StoreError
 from monitor.store.openadr import CONDITION as OPENADR
 from monitor.store.reader import UNREADABLE, StoreReader
 from monitor.store.rows import ConditionRow
-from monitor.storekeeping import troubles_of
 from monitor.virtual import store_key
 from monitor.web.day import day_curve, same_weekday
 from monitor.web.energy import Energies
@@ -219,7 +219,7 @@ class LiveState:
         self._demand_error = demand.error if demand else None
         openadr = conditions.get(OPENADR) if self._has_openadr else None
         self._openadr_error = openadr.error if openadr else None
-        self._store_troubles = tuple(troubles_of(conditions.values()))
+        self._store_troubles = tuple(troubles_of(conditions.values(), reader.given_up(), now_ms))
         self._board.troubled = {
             row.device: row.since_ms for row in conditions.values() if row.condition != "online"
         }

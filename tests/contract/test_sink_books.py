@@ -1,8 +1,9 @@
-"""The books of a sink, to the row: accepted = delivered + pending + dead-lettered, after every step.
+"""The books of a sink, to the row: accepted = delivered + pending + dead + given up, after every step.
 
 A producer remembers what it was told is committed. Real store, real delivery; the far end is an HTTP server
 that judges each line. Rows change, servers vanish, refuse, are busy or too small, processes die between an
-acknowledgement and its cursor, people have letters tried again: every row stands in exactly one place.
+acknowledgement and its cursor, people have letters tried again, the oldest readings are given up at the
+cap or on a full disk: every row stands in exactly one place.
 """
 
 import asyncio
@@ -18,21 +19,24 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from monitor.sinks.contract import STREAMS
-from monitor.sinks.lanes import Course
+from monitor.store.courses import Course
 from monitor.store.deliveries import UNSETTLED, RetryRequest, ask_retry
-from monitor.store.rows import Commit
+from monitor.store.given_up import STORE, Cause, GivenUp, Order
+from monitor.store.retention import give_up_oldest_scans
+from monitor.store.rows import Commit, Snapshot
 from tests.far_ends import InfluxFarEnd, Row
 from tests.sink_world import SITE, START_S, World, interval, open_world, picky_server, running, settled
 
 FILE = {"scans": "SELECT id, vals FROM scans", "intervals": "SELECT seq, quantity FROM intervals",
         "results": "SELECT seq, data FROM results"}  # fmt: skip
+GONE = "scans.given_up"
 SMALL_BYTES = 300  # two lines or three
 
 
 class Books(RuleBasedStateMachine):
     """One sink, and what a producer and a server know of it."""
 
-    split_rows = 20_000
+    split_rows, max_lines = 20_000, 5_000
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,6 +48,7 @@ class Books(RuleBasedStateMachine):
         self.far_end = InfluxFarEnd(self.server)
         self.loop = asyncio.Runner()
         self.accepted: dict[str, dict[Any, float]] = {stream: {} for stream in STREAMS}
+        self.scan_ids: dict[int, str] = {}
         self.ever: set[Row] = set()
         self.bad: set[str] = set()
         self.next = 0.0
@@ -67,7 +72,7 @@ class Books(RuleBasedStateMachine):
         self._folder.cleanup()
 
     def _sink(self) -> Any:
-        return self.world.influx(self.server.url, split_rows=self.split_rows)
+        return self.world.influx(self.server.url, split_rows=self.split_rows, max_lines=self.max_lines)
 
     # -- what happens -------------------------------------------------------------------------------
 
@@ -92,6 +97,7 @@ class Books(RuleBasedStateMachine):
             number = self._number(bad)
             if stream == "scans":
                 self.world.scans([[number, 0.0]])
+                self.scan_ids[len(self.scan_ids) + 1] = repr(number)
             elif stream == "intervals":
                 self.world.intervals(interval(START_S + 900 * int(number), number))
             else:
@@ -134,6 +140,15 @@ class Books(RuleBasedStateMachine):
     def somebody_wants_the_letters_tried_again(self) -> None:
         ask_retry(self.world.engine, SITE, RetryRequest("city", (), "who", 1))
 
+    @rule(count=st.integers(1, 12), cause=st.sampled_from(Cause))
+    def the_oldest_readings_are_given_up(self, count: int, cause: Cause) -> None:
+        # What a restart would take again stays: there is a state after all of them.
+        self.world.commit(Commit(snapshot=Snapshot(len(self.scan_ids), {}, {})))
+        order = Order(SITE, ("city",), cause, int(self.next))
+        left = len(self.scan_ids) - sum(row.count for row in self._book(STORE))
+        went = give_up_oldest_scans(self.world.reader, self.world.writer, order, at_most=count)
+        assert went.count == min(count, left)
+
     @rule(moments=st.integers(0, 20))
     def it_works_for_a_while_and_dies(self, moments: int) -> None:
         async def story() -> None:
@@ -163,6 +178,21 @@ class Books(RuleBasedStateMachine):
             return {at: repr(float(json.loads(data)["demand_kw"])) for at, data in rows}
         return {at: repr(float(quantity)) for at, quantity in rows}
 
+    def _book(self, sink: str) -> list[GivenUp]:
+        return [row for row in self.world.reader.given_up() if row.sink == sink]
+
+    def _given_up(self) -> tuple[set[int], set[int]]:
+        """Ids of the readings that went, and of those that the sink never got, as the books have them."""
+        books = []
+        for sink in (STORE, "city"):
+            ids = [id_ for row in self._book(sink) for id_ in range(row.first_id, row.last_id + 1)]
+            assert len(ids) == len(set(ids)) == sum(row.count for row in self._book(sink))
+            books.append(set(ids))
+        told = [row["detail"] for row in self.world.reader.deliveries.audit(10_000) if row["action"] == GONE]
+        assert sum(one["count"] for one in told) == len(books[0])
+        assert sum(one["undelivered"].get("city", 0) for one in told) == len(books[1])
+        return books[0], books[1]
+
     @invariant()
     def every_row_stands_in_exactly_one_place(self) -> None:
         # What a process that died had handed over may still be on its way to disk; this goes behind it.
@@ -175,13 +205,19 @@ class Books(RuleBasedStateMachine):
         for stream in STREAMS:
             rows = self._stored(stream)
             # Nothing that was accepted is missing, and nothing else is there.
-            assert sorted(rows.values()) == sorted(map(repr, self.accepted[stream].values()))
+            went, missed = self._given_up() if stream == "scans" else (set(), set())
+            assert not went & set(rows)
+            assert missed <= went
+            there = [*rows.values(), *(self.scan_ids[at] for at in went)]
+            assert sorted(there) == sorted(map(repr, self.accepted[stream].values()))
             course = Course.of(stream, cursors)
             pending = {at for at in rows if not _is_settled(course, at)}
+            rows |= {at: self.scan_ids[at] for at in went}
             dead = {one.position for one in letters if one.stream == stream and one.position in rows}
-            delivered = set(rows) - pending - dead
+            delivered = set(rows) - pending - dead - missed
             assert not pending & dead
-            assert len(rows) == len(delivered) + len(pending) + len(dead)
+            assert not missed & dead
+            assert len(rows) == len(delivered) + len(pending) + len(dead) + len(missed)
             assert health.pending[stream] == len(pending)
             assert {rows[at] for at in delivered} <= {number for of, number in got if of == stream}
             assert {rows[at] for at in dead} <= self.bad
@@ -205,7 +241,22 @@ TestBooks: Callable[[], Any] = Books.TestCase
 class DrainBooks(Books):
     """The same, where almost everything is a backlog with live rows beside it."""
 
-    split_rows = 3
+    split_rows, max_lines = 3, 2
+
+    @rule()
+    def a_backlog_stands_behind_live_rows(self) -> None:
+        self.it_vanishes()
+        self.commit("scans", [False] * 5)
+        self.loop.run(self._begin_a_backlog())
+        self.commit("scans", [False] * 2)
+
+    async def _begin_a_backlog(self) -> None:
+        """Until the second cursor stands at the newest reading; in vain while intervals wait first."""
+        async with running(self._sink()):
+            for _ in range(100):
+                await asyncio.sleep(0.005)
+                if self.world.reader.cursors("city").get("scans/live_from") == len(self.scan_ids):
+                    return
 
 
 DrainBooks.TestCase.settings = Books.TestCase.settings

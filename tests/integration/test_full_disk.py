@@ -5,6 +5,7 @@ import pytest
 from monitor.store import writer as store_writer
 from monitor.store.care.full_disk import FullDisk
 from monitor.store.care.verify import verify_store
+from monitor.store.given_up import Cause, Order
 from monitor.store.writer import Writer
 from tests.keeping_world import Keeping
 
@@ -54,7 +55,8 @@ def test_scenario_5_a_full_disk_with_a_cap_gives_up_raw_scans_and_recovers_by_it
     gone = scans + fed - one.scans()
     assert 0 < gone < 7_750
     assert one.house.ask("SELECT count(*) FROM intervals").scalar_one() > intervals
-    assert [one.code for one in verify_store(one.loaded.store_path)] in ([], ["care.found_undelivered"])
+    told = {finding.code: finding.data["count"] for finding in verify_store(one.loaded.store_path)}
+    assert told == {"care.found_undelivered": gone, "care.found_given_up_disk": gone}
 
 
 class Deaf(Writer):
@@ -76,13 +78,14 @@ def test_nothing_more_is_given_up_until_the_writer_has_failed_again(keeping, mon
     one.accept(300_000, 330_000)
     one.wait_until_refused()
     disk = FullDisk(one.house.reader, one.house.writer)
-    assert disk.make_room() > 0
+    order = Order("hall", (), Cause.DISK, 0)
+    assert disk.make_room(order).count > 0
     left = one.scans()
     for _ in range(5):
-        assert disk.make_room() == 0
+        assert disk.make_room(order).count == 0
     assert one.scans() == left
     assert not disk.is_met()
     one.house.writer.hears = True
     one.house.writer.try_now()
     one.wait_until("all of it is on disk", lambda: one.house.writer.waiting() == 0)
-    assert disk.make_room() == 0
+    assert disk.make_room(order).count == 0

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from monitor.store.care.told import troubles_of
 from monitor.store.database import StoreError, WriterLock
 from monitor.store.deliveries import RetryRequest
 from monitor.store.ledgers import writing
 from monitor.store.reader import StoreReader
 from monitor.store.requests import RequestBox
-from monitor.storekeeping import troubles_of
 from tests.integration.test_store_trouble import running, site_in, store_of
 
 NOBODY = 65534
@@ -141,7 +141,9 @@ def test_a_folder_that_everybody_may_write_to_is_flagged(site):
         daemon.wait_for_line("write to the folder of the store")
         assert daemon.terminate() == 0
     reader = StoreReader.open(site.with_name("energy.db"), "hall")
-    assert [one["code"] for one in troubles_of(reader.conditions())] == ["care.loose_folder"]
+    assert [one["code"] for one in troubles_of(reader.conditions(), reader.given_up(), 0)] == [
+        "care.loose_folder"
+    ]
     reader.close()
 
 

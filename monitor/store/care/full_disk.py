@@ -1,7 +1,8 @@
 """A disk that is full: raw readings make room for what waits, and for no more than that."""
 
+from monitor.store.given_up import Order, Went
 from monitor.store.reader import StoreReader
-from monitor.store.retention import Steps, give_up_oldest_scans
+from monitor.store.retention import give_up_oldest_scans
 from monitor.store.rows import Commit, pack_scan
 from monitor.store.waiting import room_for
 from monitor.store.writer import Writer
@@ -30,19 +31,17 @@ class FullDisk:
         """Whether the writer found the disk full, and nothing was done about it yet."""
         return is_full(self._writer.last_error) and self._writer.tries != self._seen
 
-    def make_room(self) -> int:
-        """Give up what is needed, and have the writer try at once; returns how many readings went.
+    def make_room(self, order: Order) -> Went:
+        """Give up what is needed, and have the writer try at once; returns what went.
 
         Until it has tried and failed again, nothing more is given up: it may rest for seconds.
         """
         if not self.is_met():
-            return 0
-        gone = give_up_oldest_scans(
-            self._reader, self._writer, steps=Steps(self._writer), at_most=self._rows()
-        )
+            return Went()
+        went = give_up_oldest_scans(self._reader, self._writer, order, at_most=self._rows())
         self._seen = self._writer.tries
         self._writer.try_now()
-        return gone
+        return went
 
     def _rows(self) -> int:
         """How many of the oldest scans take as much room as what waits will."""

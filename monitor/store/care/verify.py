@@ -13,8 +13,11 @@ from monitor.store.care.copying import snapshot
 from monitor.store.care.gaps import gaps_in_intervals
 from monitor.store.care.manifest import is_store, table_names
 from monitor.store.care.totals import totals_of_registers
+from monitor.store.courses import Course
 from monitor.store.database import VERSION, StoreError
+from monitor.store.given_up import STORE
 from monitor.store.rows import layout_from_json
+from monitor.timestamps import iso_utc
 
 DAMAGES_AT_MOST = 20
 PLACES_AT_MOST = 3
@@ -141,20 +144,45 @@ _ENDS = {
 
 
 def _positions(rows: Rows) -> Iterator[Finding]:
-    """Cursors and snapshots that claim more than there is, and scans that went before they were delivered."""
+    """Cursors and snapshots that claim more than there is."""
     ends = {stream: rows.execute(query).fetchone()[0] for stream, query in _ENDS.items()}
-    (first,) = rows.execute("SELECT coalesce(min(id), 1) FROM scans").fetchone()
     for sink, stream, position in rows.execute("SELECT sink, stream, position FROM cursors").fetchall():
         data = {"sink": sink, "stream": stream, "position": position, "last": ends.get(stream, 0)}
         if stream in ends and position > ends[stream] and (stream != "scans" or ends["scans"]):
             yield Finding("care.found_cursor_ahead", data)
-        if stream == "scans" and position < first - 1:
-            yield Finding("care.found_undelivered", {"sink": sink, "count": first - 1 - position})
     for table in ("snapshots", "checkpoints"):
         query = f"SELECT count(*) FROM {table} WHERE scan_id > ?"  # noqa: S608
         (count,) = rows.execute(query, (ends["scans"],)).fetchone()
         if count and ends["scans"]:
             yield Finding("care.found_state_ahead", {"table": table, "count": count})
+
+
+_BOOKS = """SELECT sink, cause, sum(count), min(first_ms), max(last_ms) FROM given_up
+GROUP BY sink, cause ORDER BY sink, cause"""
+_BOOKED = "SELECT coalesce(sum(count), 0) FROM given_up WHERE sink = ? AND last_id > ? AND first_id <= ?"
+
+
+def _given_up(rows: Rows) -> Iterator[Finding]:
+    """What the books say went early; and readings that went before a sink had them and stand in no book."""
+    for sink, cause, count, first_ms, last_ms in rows.execute(_BOOKS).fetchall():
+        data = {"count": count, "first": iso_utc(first_ms), "last": iso_utc(last_ms)}
+        if sink == STORE:
+            yield Finding(f"care.found_given_up_{cause}", data, note=True)
+        else:
+            yield Finding("care.found_undelivered", {**data, "sink": sink})
+    (first,) = rows.execute("SELECT coalesce(min(id), 1) FROM scans").fetchone()
+    cursors: dict[str, dict[str, int]] = {}
+    for sink, stream, position in rows.execute("SELECT sink, stream, position FROM cursors"):
+        cursors.setdefault(sink, {})[stream] = position
+    for sink, known in cursors.items():
+        if "scans" not in known:
+            continue
+        lost = 0
+        for begin, end in Course.of("scans", known).unsettled(1, first - 1):
+            (booked,) = rows.execute(_BOOKED, (sink, begin - 1, end)).fetchone()
+            lost += max(0, end - begin + 1 - booked)
+        if lost:
+            yield Finding("care.found_unaccounted", {"sink": sink, "count": lost})
 
 
 def _gaps(rows: Rows) -> Iterator[Finding]:
@@ -174,6 +202,7 @@ CHECKS: Sequence[tuple[str, Check]] = (
     ("values", _impossible),
     ("scans", _scan_ids),
     ("cursors", _positions),
+    ("books", _given_up),
     ("gaps", _gaps),
     ("totals", _totals),
 )
