@@ -10,25 +10,21 @@ How to ask::
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
-import config
 from config.data_files import (
     Grade,
     Graded,
-    ReadFile,
-    named_file,
-    own_names,
+    Shelf,
+    named_as_file,
     read_data_file,
-    unknown_name,
 )
 from config.days import Day
 from config.positions import Node, Source
-from config.problems import ConfigurationError, Place, Problem
+from config.problems import Problem
 from config.site import LocalName
 from drivers.settings import Identifier, Settings
 from rules.baseline.method import (
@@ -43,7 +39,6 @@ from rules.baseline.method import (
     Statistic,
 )
 
-FOLDER = Path(config.__file__).parent / "baselines"
 UNVERIFIED_GRADE = "B"
 
 Hours = Annotated[float, Field(ge=-24, le=48, multiple_of=0.25)]
@@ -160,25 +155,6 @@ class Preset:
         return self.grade == UNVERIFIED_GRADE
 
 
-def preset_names() -> tuple[str, ...]:
-    """Names of the presets that come with the product."""
-    return own_names(FOLDER)
-
-
-def load_preset(name_or_path: str, base: Path) -> Preset:
-    """Read a preset by its name, or by the path of a file of one's own that ends in ``.yaml``.
-
-    Raises
-    ------
-    ConfigurationError : there is none, or everything that is wrong in it, each with its place.
-    """
-    path = named_file(name_or_path, FOLDER, base)
-    if path is None:
-        place = Place(name_or_path)
-        raise ConfigurationError([unknown_name("dr.unknown_preset", name_or_path, FOLDER, place, ())])
-    return _own(path) if path.parent == FOLDER else _read(path)
-
-
 def by_language(texts: tuple[LocalName, ...]) -> dict[str, tuple[str, ...]]:
     """Texts of a file by language."""
     return {"zh-TW": tuple(one.zh_TW for one in texts), "en": tuple(one.en for one in texts)}
@@ -187,12 +163,6 @@ def by_language(texts: tuple[LocalName, ...]) -> dict[str, tuple[str, ...]]:
 def names_of(name: LocalName) -> dict[str, str]:
     """A name by language."""
     return {"zh-TW": name.zh_TW, "en": name.en}
-
-
-@cache
-def _own(path: Path) -> Preset:
-    """Read one of the product's own, which do not change while it runs, once."""
-    return _read(path)
 
 
 def _read(path: Path) -> Preset:
@@ -212,10 +182,8 @@ def _read(path: Path) -> Preset:
     )
 
 
-def named_as_file(read: ReadFile[PresetFile], path: Path, key: str, name: str) -> None:
-    """Refuse a file whose own name is another: two names for one method help nobody."""
-    if path.stem != name:
-        raise ConfigurationError([read.problem("dr.other_name", key, name=name, stem=path.stem)])
+PRESETS = Shelf("baselines", "dr.unknown_preset", _read)
+load_preset, preset_names = PRESETS.load, PRESETS.names
 
 
 def _checks(root: Node, source: Source) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ his own that ends in ``.yaml``. A file of his own may say ``extends: NAME`` and 
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -14,11 +15,12 @@ from pydantic import BaseModel, Field, ValidationError
 from config.crosschecks import check_values
 from config.explanations import covered, explain
 from config.positions import Node, Source
-from config.problems import ConfigurationError, Hint, Place, Problem, did_you_mean
+from config.problems import ConfigurationError, Hint, PathKeys, Place, Problem, did_you_mean
 from config.shapes import Shape
 from config.syntax import read_tree
 
 Model = TypeVar("Model", bound=BaseModel)
+T = TypeVar("T")
 Grade = Literal["P", "S", "B"]
 """P: primary or official text was read; S: secondary source; B: background knowledge, shown as unverified."""
 
@@ -49,32 +51,65 @@ class ReadFile(Generic[Model]):
         return Problem(code, self.source.place(span), keys, data, hint)
 
 
-def own_names(folder: Path) -> tuple[str, ...]:
-    """Names of the product's own files of a kind."""
-    return tuple(sorted(path.stem for path in folder.glob("*.yaml")))
+class Shelf(Generic[T]):
+    """Files of one kind: the product's own in a folder of ``config``, and those of an operator.
 
-
-def named_file(wish: str, folder: Path, base: Path) -> Path | None:
-    """File of a name or a path.
+    The product's own do not change while it runs and are read once; an operator's are read each time.
 
     Parameters
     ----------
-    wish : ``taipower-off-peak``, or a path that ends in ``.yaml`` or ``.yml``.
-    folder : where the product's own files lie.
-    base : folder from which a relative path counts.
-
-    Returns
-    -------
-    None for a name that the product does not know.
+    folder : name of the folder of the product's own.
+    unknown : code of the problem where there is none of a name.
+    read : makes what one file says. Raises ``ConfigurationError``.
     """
-    if wish.endswith(SUFFIXES) and "\0" not in wish:
-        return base / wish
-    return folder / f"{wish}.yaml" if wish in own_names(folder) else None
+
+    def __init__(self, folder: str, unknown: str, read: Callable[[Path], T]) -> None:
+        self._folder = Path(__file__).parent / folder
+        self._unknown = unknown
+        self._read = read
+        self._read_own = cache(read)
+
+    def names(self) -> tuple[str, ...]:
+        """Names of the product's own files."""
+        return tuple(sorted(path.stem for path in self._folder.glob("*.yaml")))
+
+    def load(self, name_or_path: str, base: Path) -> T:
+        """Read a file by its name, or by the path of a file of one's own that ends in ``.yaml`` or ``.yml``.
+
+        Parameters
+        ----------
+        base : folder from which a relative path counts.
+
+        Raises
+        ------
+        ConfigurationError : there is none, or everything that is wrong in it, each with its place.
+        """
+        path = self.path(name_or_path, base)
+        if path is None:
+            raise ConfigurationError([self.unknown(name_or_path, Place(name_or_path))])
+        return self._read_own(path) if path.parent == self._folder else self._read(path)
+
+    def path(self, name_or_path: str, base: Path) -> Path | None:
+        """File of a name or a path; None for a name that the product does not know."""
+        if name_or_path.endswith(SUFFIXES) and "\0" not in name_or_path:
+            return base / name_or_path
+        return self._folder / f"{name_or_path}.yaml" if name_or_path in self.names() else None
+
+    def extended(self, read: ReadFile[Any], wish: str) -> T:
+        """What a file goes on from: one of the product's own, so that nothing runs in circles."""
+        if wish not in self.names():
+            raise ConfigurationError([self.unknown(wish, read.problem("", "extends").place, ("extends",))])
+        return self.load(wish, Path())
+
+    def unknown(self, wish: str, place: Place, path: PathKeys = ()) -> Problem:
+        """Say that the product has no file of this name, with the nearest one that it has."""
+        return Problem(self._unknown, place, path, {"name": wish}, did_you_mean(wish, self.names()))
 
 
-def unknown_name(code: str, wish: str, folder: Path, place: Place, path: tuple[str | int, ...]) -> Problem:
-    """Say that the product has no file of this name, with the nearest one that it has."""
-    return Problem(code, place, path, {"name": wish}, did_you_mean(wish, own_names(folder)))
+def named_as_file(read: ReadFile[Any], path: Path, key: str, name: str) -> None:
+    """Refuse a file whose own name is another: two names for one thing help nobody."""
+    if path.stem != name:
+        raise ConfigurationError([read.problem("dr.other_name", key, name=name, stem=path.stem)])
 
 
 def read_data_file(

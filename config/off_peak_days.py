@@ -14,21 +14,18 @@ Sundays are no part of the lists.
 
 from collections.abc import Iterator
 from datetime import date
-from functools import cache
 from pathlib import Path
 
 from pydantic import Field
 
-import config
-from config.data_files import Grade, Graded, ReadFile, named_file, read_data_file, unknown_name
+from config.data_files import Grade, Graded, Shelf, read_data_file
 from config.days import Day
 from config.positions import Node, Source
-from config.problems import ConfigurationError, Place, Problem
+from config.problems import Problem
 from config.site import LocalName
 from drivers.settings import Identifier, Settings
 from rules.off_peak import OffPeakDays, YearList
 
-FOLDER = Path(config.__file__).parent / "calendars"
 DEFAULT_CALENDAR = "taipower-off-peak"
 
 
@@ -48,28 +45,6 @@ class CalendarFile(Settings):
     years: dict[int, CalendarYear] = Field(min_length=1)
 
 
-def load_calendar(name_or_path: str, base: Path) -> OffPeakDays:
-    """Read a calendar by its name or path; years of a file of one's own go before those that it extends.
-
-    Raises
-    ------
-    ConfigurationError : there is none, or everything that is wrong in it, each with its place.
-    """
-    path = named_file(name_or_path, FOLDER, base)
-    if path is None:
-        place = Place(name_or_path)
-        raise ConfigurationError([unknown_name("tariff.unknown_calendar", name_or_path, FOLDER, place, ())])
-    if path.parent == FOLDER:
-        return _own(path)
-    return _read(path)
-
-
-@cache
-def _own(path: Path) -> OffPeakDays:
-    """Read one of the product's own, which do not change while it runs, once."""
-    return _read(path)
-
-
 def _read(path: Path) -> OffPeakDays:
     read = read_data_file(path, CalendarFile, _checks)
     lists = {
@@ -77,17 +52,12 @@ def _read(path: Path) -> OffPeakDays:
         for year, one in read.model.years.items()
     }
     if read.model.extends is not None:
-        lists = {**_extended(read, read.model.extends).lists, **lists}
+        lists = {**CALENDARS.extended(read, read.model.extends).lists, **lists}
     return OffPeakDays(read.model.calendar, dict(sorted(lists.items())))
 
 
-def _extended(read: ReadFile[CalendarFile], wish: str) -> OffPeakDays:
-    """The product's calendar that a file goes on from: no other, so that nothing runs in circles."""
-    path = named_file(wish, FOLDER, Path())
-    if path is None or path.parent != FOLDER:
-        place = read.problem("", "extends").place
-        raise ConfigurationError([unknown_name("tariff.unknown_calendar", wish, FOLDER, place, ("extends",))])
-    return _own(path)
+CALENDARS = Shelf("calendars", "tariff.unknown_calendar", _read)
+load_calendar = CALENDARS.load
 
 
 def _names(name: LocalName) -> dict[str, str]:

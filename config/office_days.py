@@ -6,20 +6,16 @@ without a list has no kinds of days: nothing is guessed.
 
 from collections.abc import Iterator
 from datetime import date
-from functools import cache
 from pathlib import Path
 
 from pydantic import Field
 
-import config
-from config.data_files import Graded, named_file, read_data_file, unknown_name
+from config.data_files import Graded, Shelf, read_data_file
 from config.days import Day
 from config.positions import Node, Source
-from config.problems import ConfigurationError, Place, Problem
+from config.problems import ConfigurationError, Problem
 from drivers.settings import Identifier, Settings
 from rules.models.day_types import DatedCalendar
-
-FOLDER = Path(config.__file__).parent / "workdays"
 
 
 class WorkdaysYear(Settings):
@@ -35,24 +31,6 @@ class WorkdaysFile(Settings):
 
     calendar: Identifier
     years: dict[int, WorkdaysYear] = Field(min_length=1)
-
-
-def load_workdays(wish: str, base: Path) -> DatedCalendar:
-    """Read a calendar by its name, or by the path of a file of one's own.
-
-    Parameters
-    ----------
-    wish : ``taiwan``, or a path that ends in ``.yaml``.
-    base : folder from which a relative path counts.
-
-    Raises
-    ------
-    ConfigurationError : there is none, or everything that is wrong in it, each with its place.
-    """
-    path = named_file(wish, FOLDER, base)
-    if path is None:
-        raise ConfigurationError([unknown_name("savings.unknown_calendar", wish, FOLDER, Place(wish), ())])
-    return _own(path) if path.parent == FOLDER else _read(path)
 
 
 def check_calendar(root: Node, source: Source, base: Path) -> Iterator[Problem]:
@@ -71,12 +49,6 @@ def check_calendar(root: Node, source: Source, base: Path) -> Iterator[Problem]:
                 yield Problem(problem.code, place, node.path, problem.data, problem.hint)
 
 
-@cache
-def _own(path: Path) -> DatedCalendar:
-    """Read one of the product's own, which do not change while it runs, once."""
-    return _read(path)
-
-
 def _read(path: Path) -> DatedCalendar:
     years = read_data_file(path, WorkdaysFile, _checks).model.years
     return DatedCalendar(
@@ -85,6 +57,10 @@ def _read(path: Path) -> DatedCalendar:
         frozenset(day for year in years.values() for day in year.holidays),
         frozenset(day for year in years.values() for day in year.makeup_workdays),
     )
+
+
+WORKDAYS = Shelf("workdays", "savings.unknown_calendar", _read)
+load_workdays = WORKDAYS.load
 
 
 def _checks(root: Node, source: Source) -> Iterator[Problem]:

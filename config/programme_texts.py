@@ -12,16 +12,14 @@ import re
 from collections.abc import Iterator
 from datetime import date, time
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-import config
 from config.baseline_presets import Valid, by_language, load_preset, names_of
-from config.data_files import Grade, Graded, named_file, own_names, read_data_file, unknown_name
+from config.data_files import Grade, Graded, Shelf, named_as_file, read_data_file
 from config.days import DayOfYear
 from config.positions import Node, Source
 from config.problems import ConfigurationError, Place, Problem
@@ -38,8 +36,6 @@ from rules.settlement.programme import (
     RateCredit,
     Step,
 )
-
-FOLDER = Path(config.__file__).parent / "programmes"
 
 
 def _clock(value: object) -> time:
@@ -174,28 +170,9 @@ class ProgrammeFile(Settings):
     credit: Annotated[BidFile | RateFile | CapacityFile, Field(discriminator="kind")]
 
 
-def programme_names() -> tuple[str, ...]:
-    """Names of the programmes' texts that come with the product."""
-    return own_names(FOLDER)
-
-
 def programme_families() -> tuple[str, ...]:
     """Families of the texts that come with the product."""
-    return tuple(dict.fromkeys(_named(name).family for name in programme_names()))
-
-
-def load_programme(name_or_path: str, base: Path) -> Programme:
-    """Read a programme's text by its name, or by the path of a file of one's own that ends in ``.yaml``.
-
-    Raises
-    ------
-    ConfigurationError : there is none, or everything that is wrong in it, each with its place.
-    """
-    path = named_file(name_or_path, FOLDER, base)
-    if path is None:
-        place = Place(name_or_path)
-        raise ConfigurationError([unknown_name("dr.unknown_programme", name_or_path, FOLDER, place, ())])
-    return _own(path) if path.parent == FOLDER else _read(path)
+    return tuple(dict.fromkeys(load_programme(name, Path()).family for name in programme_names()))
 
 
 def programme_on(wish: str, day: date, base: Path) -> Programme:
@@ -205,7 +182,8 @@ def programme_on(wish: str, day: date, base: Path) -> Programme:
     ------
     ConfigurationError : neither is known, or the family has no text for the day.
     """
-    texts = [text for text in map(_named, programme_names()) if text.family == wish]
+    every = (load_programme(name, base) for name in programme_names())
+    texts = [text for text in every if text.family == wish]
     if not texts:
         return load_programme(wish, base)
     found = next((text for text in texts if text.holds_on(day)), None)
@@ -215,22 +193,10 @@ def programme_on(wish: str, day: date, base: Path) -> Programme:
     return found
 
 
-def _named(name: str) -> Programme:
-    return _own(FOLDER / f"{name}.yaml")
-
-
-@cache
-def _own(path: Path) -> Programme:
-    """Read one of the product's own, which do not change while it runs, once."""
-    return _read(path)
-
-
 def _read(path: Path) -> Programme:
     read = read_data_file(path, ProgrammeFile, _checks)
     file = read.model
-    if path.stem != file.programme:
-        problem = read.problem("dr.other_name", "programme", name=file.programme, stem=path.stem)
-        raise ConfigurationError([problem])
+    named_as_file(read, path, "programme", file.programme)
     try:
         load_preset(file.baseline, path.parent)
     except ConfigurationError as error:
@@ -260,6 +226,10 @@ def _read(path: Path) -> Programme:
         source=file.source,
         unverified=by_language(file.unverified),
     )
+
+
+PROGRAMMES = Shelf("programmes", "dr.unknown_programme", _read)
+load_programme, programme_names = PROGRAMMES.load, PROGRAMMES.names
 
 
 def _baseline_path(wish: str, programme: Path) -> str:

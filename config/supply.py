@@ -1,6 +1,5 @@
 """What a site has agreed with its utility: tariffs, off-peak days and contracts, as bills want them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -8,13 +7,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
-from config import off_peak_days, tariff_files
 from config.checking import Checks
-from config.data_files import named_file, unknown_name
+from config.data_files import Shelf
+from config.off_peak_days import CALENDARS
 from config.positions import Node, Source
 from config.problems import ConfigurationError, Problem
 from config.site import Capacities, Site, TariffPlan
 from config.tariff_checks import day_of, validity
+from config.tariff_files import TARIFFS
 from rules.off_peak import OffPeakDays
 from rules.tariff.terms import Contract, Dated, Plan, Supply, Tariff
 
@@ -40,39 +40,29 @@ def read_supply(root: Node, source: Source, base: Path) -> tuple[SupplyFiles, li
     checks = Checks(root, source)
     problems += [*validity(checks, plans), *_gaps(checks, plans)]
     for plan in plans:
-        problems += _read(
-            plan.get("name"), tariff_files.FOLDER, "tariff.unknown_tariff", tariff_files.load_tariff,
-            files.tariffs, source, base,
-        )  # fmt: skip
-    folder, load = off_peak_days.FOLDER, off_peak_days.load_calendar
+        problems += _read(plan.get("name"), TARIFFS, files.tariffs, source, base)
     node = section.get("calendar")
-    problems += _read(node, folder, "tariff.unknown_calendar", load, files.calendars, source, base)
+    problems += _read(node, CALENDARS, files.calendars, source, base)
     for tariff in files.tariffs.values():
         if tariff.calendar and tariff.calendar not in files.calendars and node is None:
-            files.calendars[tariff.calendar] = load(tariff.calendar, base)
+            files.calendars[tariff.calendar] = CALENDARS.load(tariff.calendar, base)
     return files, problems
 
 
 def _read(
-    node: Node | None,
-    folder: Path,
-    unknown: str,
-    load: Callable[[str, Path], T],
-    found: dict[str, T],
-    source: Source,
-    base: Path,
+    node: Node | None, shelf: Shelf[T], found: dict[str, T], source: Source, base: Path
 ) -> list[Problem]:
     """Read the file that a node names; a bad one is told once."""
     wish = node.text if node is not None else None
     if node is None or not wish or wish in found:
         return []
-    path = named_file(wish, folder, base)
+    path = shelf.path(wish, base)
     if path is None:
-        return [unknown_name(unknown, wish, folder, source.place(node.span), node.path)]
+        return [shelf.unknown(wish, source.place(node.span), node.path)]
     if not path.is_file():
         return [Problem("config.no_file", source.place(node.span), node.path)]
     try:
-        found[wish] = load(wish, base)
+        found[wish] = shelf.load(wish, base)
     except ConfigurationError as error:
         return list(error.problems)
     return []

@@ -8,13 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-import config
-from config.data_files import ReadFile, named_file, own_names, read_data_file, unknown_name
-from config.problems import ConfigurationError, Place
+from config.data_files import Shelf, read_data_file
 from config.tariff_checks import check_tariff
 from config.tariff_models import (
     BasicEntry,
@@ -28,7 +25,6 @@ from config.tariff_models import (
 from rules.tariff.periods import OTHER, SUMMER, Clock, DayKind, Hours, Period
 from rules.tariff.terms import BasicRates, ContractRules, Dated, EnergyPrices, Tariff
 
-FOLDER = Path(config.__file__).parent / "tariffs"
 PERIODS = {period.key: period for period in Period}
 KINDS = {"weekday": DayKind.WEEKDAY, "saturday": DayKind.SATURDAY}
 HUNDRED = Decimal(100)
@@ -36,39 +32,10 @@ HUNDRED = Decimal(100)
 T = TypeVar("T")
 
 
-def tariff_names() -> tuple[str, ...]:
-    """Names of the tariffs that come with the product."""
-    return own_names(FOLDER)
-
-
-def load_tariff(name_or_path: str, base: Path) -> Tariff:
-    """Read a tariff by its name or path.
-
-    Parameters
-    ----------
-    base : folder from which a relative path counts.
-
-    Raises
-    ------
-    ConfigurationError : there is none, or everything that is wrong in it, each with its place.
-    """
-    path = named_file(name_or_path, FOLDER, base)
-    if path is None:
-        problem = unknown_name("tariff.unknown_tariff", name_or_path, FOLDER, Place(name_or_path), ())
-        raise ConfigurationError([problem])
-    return _own(path) if path.parent == FOLDER else _read(path)
-
-
-@cache
-def _own(path: Path) -> Tariff:
-    """Read one of the product's own, which do not change while it runs, once."""
-    return _read(path)
-
-
 def _read(path: Path) -> Tariff:
     read = read_data_file(path, TariffFile, check_tariff)
     said = read.model
-    base = _extended(read, said.extends) if said.extends is not None else None
+    base = TARIFFS.extended(read, said.extends) if said.extends is not None else None
     names = said.name and {"zh-TW": said.name.zh_TW, "en": said.name.en}
     return Tariff(
         id=said.tariff,
@@ -82,13 +49,8 @@ def _read(path: Path) -> Tariff:
     )
 
 
-def _extended(read: ReadFile[TariffFile], wish: str) -> Tariff:
-    """The product's tariff that a file goes on from: no other, so that nothing runs in circles."""
-    path = named_file(wish, FOLDER, Path())
-    if path is None or path.parent != FOLDER:
-        place = read.problem("", "extends").place
-        raise ConfigurationError([unknown_name("tariff.unknown_tariff", wish, FOLDER, place, ("extends",))])
-    return _own(path)
+TARIFFS = Shelf("tariffs", "tariff.unknown_tariff", _read)
+load_tariff, tariff_names = TARIFFS.load, TARIFFS.names
 
 
 def over(upper: Sequence[Dated[T]], lower: Sequence[Dated[T]]) -> tuple[Dated[T], ...]:

@@ -1,11 +1,13 @@
 """``energy-monitor dr ...`` of plans and events: what can be said, handed on to the commands' own files."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from config.words import say
+from monitor.cli.dr_event_asking import TAKES, EventArgument, asking, help_of
 from monitor.cli.options import SITE, JsonOption, SiteOption
 from monitor.cli.usage import LANGUAGE, Command
 
@@ -18,126 +20,8 @@ def _limiter_help(key: str, **data: object) -> str:
     return say(f"limiter.{key}", LANGUAGE, **data)
 
 
-def _trigger_help(key: str) -> str:
-    return say(f"trigger.{key}", LANGUAGE)
-
-
 FIRST_YEAR, LAST_YEAR = 2015, 2040
 """What the model of the building knows holidays of."""
-
-PlanArgument = Annotated[str, typer.Argument(metavar="PLAN", help=_help("arg_plan"))]
-EventArgument = Annotated[str, typer.Argument(metavar="EVENT", help=_help("arg_event"))]
-StartOption = Annotated[str, typer.Option("--start", metavar="TIME", help=_help("opt_start"))]
-EndOption = Annotated[str, typer.Option("--end", metavar="TIME", help=_help("opt_end"))]
-ForOption = Annotated[str, typer.Option("--for", metavar="2h", help=_help("opt_for"))]
-ModeOption = Annotated[
-    str, typer.Option("--mode", metavar="live|dry-run|monitor-only", help=_help("opt_mode"))
-]
-KwOption = Annotated[float | None, typer.Option("--kw", metavar="KW", help=_help("opt_kw"))]
-OperatorOption = Annotated[str, typer.Option("--operator", metavar="NAME", help=_help("opt_operator"))]
-KeyFileOption = Annotated[Path | None, typer.Option("--key-file", metavar="FILE", help=_help("opt_key_file"))]
-FileOption = Annotated[
-    Path | None, typer.Option("--file", metavar="FILE", help=say("trigger.opt_file", LANGUAGE))
-]
-ProgrammeOption = Annotated[str, typer.Option("--programme", metavar="NAME", help=_help("opt_programme"))]
-NoteOption = Annotated[str, typer.Option("--note", metavar="TEXT", help=_help("opt_note"))]
-
-
-def schedule(
-    plan: PlanArgument,
-    start: StartOption = "",
-    end: EndOption = "",
-    length: ForOption = "",
-    mode: ModeOption = "",
-    kw: KwOption = None,
-    operator: OperatorOption = "",
-    key_file: KeyFileOption = None,
-    note: NoteOption = "",
-    event: Annotated[str, typer.Option("--id", metavar="ID", help=_help("opt_id"))] = "",
-    file: FileOption = None,
-    programme: ProgrammeOption = "",
-    draft: Annotated[bool, typer.Option("--draft", help=_help("opt_draft"))] = False,
-    site: SiteOption = SITE,
-) -> None:
-    """Write an event down that begins later, or those of a file."""
-    from monitor.cli.dr_dispatch import Said, run_asked
-
-    said = Said(
-        "schedule", plan, event, start, end, length, mode, kw, operator, key_file, note, programme, draft
-    )
-    if file is not None or not start:
-        from monitor.cli.dr_event_list import run_event_list
-
-        raise typer.Exit(run_event_list(site, said, file, LANGUAGE))
-    raise typer.Exit(run_asked(site, said, LANGUAGE))
-
-
-def confirm(
-    event: EventArgument,
-    operator: OperatorOption = "",
-    key_file: KeyFileOption = None,
-    note: NoteOption = "",
-    site: SiteOption = SITE,
-) -> None:
-    """Make an event of a draft."""
-    from monitor.cli.dr_dispatch import Said, run_asked
-
-    said = Said("confirm", event=event, operator=operator, key_file=key_file, note=note)
-    raise typer.Exit(run_asked(site, said, LANGUAGE))
-
-
-def trigger(
-    plan: PlanArgument,
-    end: EndOption = "",
-    length: ForOption = "",
-    mode: ModeOption = "",
-    kw: KwOption = None,
-    operator: OperatorOption = "",
-    key_file: KeyFileOption = None,
-    note: NoteOption = "",
-    event: Annotated[str, typer.Option("--id", metavar="ID", help=_help("opt_id"))] = "",
-    programme: ProgrammeOption = "",
-    site: SiteOption = SITE,
-) -> None:
-    """Begin an event now."""
-    from monitor.cli.dr_dispatch import Said, run_asked
-
-    said = Said("trigger", plan, event, "", end, length, mode, kw, operator, key_file, note, programme)
-    raise typer.Exit(run_asked(site, said, LANGUAGE))
-
-
-def abort(event: EventArgument, note: NoteOption = "", site: SiteOption = SITE) -> None:
-    """Hand everything back now."""
-    from monitor.cli.dr_dispatch import Said, run_asked
-
-    raise typer.Exit(run_asked(site, Said("abort", event=event, note=note), LANGUAGE))
-
-
-def signal(
-    event: EventArgument,
-    state: Annotated[str, typer.Argument(metavar="active|inactive", help=_trigger_help("arg_signal"))],
-    ttl: Annotated[str, typer.Option("--ttl", metavar="10m", help=_trigger_help("opt_ttl"))] = "",
-    note: NoteOption = "",
-    site: SiteOption = SITE,
-) -> None:
-    """Tell an open event whether it is to hold."""
-    from monitor.cli.dr_dispatch import Said, run_asked
-
-    raise typer.Exit(run_asked(site, Said("signal", event=event, note=note, signal=state, ttl=ttl), LANGUAGE))
-
-
-def cancel(
-    event: EventArgument,
-    operator: OperatorOption = "",
-    key_file: KeyFileOption = None,
-    note: NoteOption = "",
-    site: SiteOption = SITE,
-) -> None:
-    """Take back an event that has not begun."""
-    from monitor.cli.dr_dispatch import Said, run_asked
-
-    said = Said("cancel", event=event, operator=operator, key_file=key_file, note=note)
-    raise typer.Exit(run_asked(site, said, LANGUAGE))
 
 
 def plan(
@@ -219,19 +103,15 @@ def key(operator: Annotated[str, typer.Argument(metavar="OPERATOR", help=_help("
 
 def add_event_commands(group: typer.Typer) -> None:
     """Put the commands of plans and events into the group ``dr``."""
-    for name, command in (
+    commands: tuple[tuple[str, Callable[..., None]], ...] = (
         ("plan", plan),
-        ("schedule", schedule),
-        ("confirm", confirm),
-        ("trigger", trigger),
-        ("abort", abort),
-        ("cancel", cancel),
+        *((what, asking(what)) for what in TAKES),
         ("list", list_),
         ("show", show),
         ("export", export),
         ("check", check),
         ("key", key),
-    ):
-        group.command(name, cls=Command, help=_help(f"help_{name}"))(command)
-    group.command("signal", cls=Command, help=_trigger_help("help_signal"))(signal)
+    )
+    for name, command in commands:
+        group.command(name, cls=Command, help=help_of(name))(command)
     group.command("simulate", cls=Command, help=_limiter_help("help_simulate"))(simulate)

@@ -9,7 +9,7 @@ import pytest
 
 from config.loading import load_site
 from config.problems import ConfigurationError, render_all
-from config.tariff_files import FOLDER, load_tariff, over, tariff_names
+from config.tariff_files import TARIFFS, load_tariff, over, tariff_names
 from rules.tariff.periods import SEASONS, DayKind, Period
 from rules.tariff.terms import Contract, Dated, on
 from tests.billed_site import CONTRACT, write_site
@@ -50,7 +50,7 @@ def told_of(tmp_path, text, language="en"):
 @pytest.mark.parametrize("name", tariff_names())
 def test_every_tariff_of_the_product_loads_and_says_where_it_was_read(name):
     tariff = load_tariff(name, OWN)
-    assert tariff.id == name == (FOLDER / f"{name}.yaml").stem
+    assert tariff.id == name == TARIFFS.path(name, Path()).stem
     entries: list[Dated[Any]] = [*tariff.clocks, *tariff.energy, *tariff.basic, *tariff.rules]
     for entry in entries:
         assert entry.source
