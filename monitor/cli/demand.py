@@ -1,10 +1,8 @@
 """``energy-monitor demand``: the highest windows of a period, what ran then, each tariff period's peak."""
 
 import json
-import math
 import sys
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
@@ -13,12 +11,12 @@ from rich.table import Table
 from config.loading import LoadedSite, load_site
 from config.words import preferred_language, say
 from monitor.cli.billing import FINE, PROBLEM, WRONG_USE, WrongUseError, chosen_language, meters_of, refused
-from monitor.cli.tariff_bill import row_data
 from monitor.cli.words import plain, wide_console
-from monitor.demand.tops import Demand, TopWindow, demand_of
+from monitor.demand.as_data import demand_data
+from monitor.demand.tops import Demand, demand_of
 from monitor.demand.words import note_words, period_words
 from monitor.store.reader import StoreReader
-from monitor.timestamps import iso_utc, local_text
+from monitor.timestamps import local_text
 from rules.calendar import PeriodError, reporting_period
 
 SHOWN_OTHERS = 6
@@ -48,7 +46,8 @@ def run_demand(
     finally:
         reader.close()
     if as_json:
-        sys.stdout.write(json.dumps(_data(found, loaded, words), ensure_ascii=False, indent=2) + "\n")
+        data = demand_data(found, loaded.site.site.id, ZoneInfo(loaded.site.site.timezone), words)
+        sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2) + "\n")
     elif not found.tops:
         sys.stderr.write(say("demand.none", words, period=_named(found, words)) + "\n")
     else:
@@ -106,6 +105,8 @@ def _table(found: Demand, loaded: LoadedSite, zone: ZoneInfo, words: str) -> Tab
             f"{_meter_name(loaded, other.meter, words)} {other.kw:,.0f}{'' if other.is_measured else ' ?'}"
             for other in one.others[:SHOWN_OTHERS]
         )
+        loads = [f"{chiller.device} {chiller.percent:.0f} %" for chiller in one.chillers]
+        others = say("config.comma", words).join([*([others] if others else []), *loads])
         table.add_row(str(rank), f"{one.top.kw:,.1f}", _at(one.top.start_s, zone), plain(others or "-"))
     return table
 
@@ -127,42 +128,3 @@ def _figure(value: float | None) -> str:
 
 def _at(start_s: int, zone: ZoneInfo) -> str:
     return local_text(start_s * 1000, zone)[:16]
-
-
-# -- for programs -----------------------------------------------------------------------------------------
-
-
-def _data(found: Demand, loaded: LoadedSite, words: str) -> dict[str, Any]:
-    zone = ZoneInfo(loaded.site.site.timezone)
-    return {
-        "site": loaded.site.site.id,
-        "period": found.period.id,
-        "meters": list(found.meters),
-        "windows": found.windows,
-        "counting": found.counting,
-        "expected": found.expected,
-        "curve": [
-            {"share": share, "kw": None if math.isnan(kw) else kw} for share, kw in found.curve.items()
-        ],
-        "months": [
-            {
-                "month": month.month,
-                "peaks": {
-                    period.key: {"kw": str(peak.kw), "start": iso_utc(peak.start_s * 1000)}
-                    for period, peak in month.peaks.items()
-                },
-                "notes": [{"code": n.code, "text": note_words(n, words, zone)} for n in month.notes],
-            }
-            for month in found.months
-        ],
-        "tops": [_top_data(one) for one in found.tops],
-    }
-
-
-def _top_data(one: TopWindow) -> dict[str, Any]:
-    return {
-        "kw": one.top.kw,
-        "start": iso_utc(one.top.start_s * 1000),
-        "rows": [row_data(row) for row in one.rows],
-        "others": [{"meter": o.meter, "kw": o.kw, "measured": o.is_measured} for o in one.others],
-    }

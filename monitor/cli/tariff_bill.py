@@ -13,12 +13,12 @@ from rich.table import Table
 from config.words import preferred_language, say
 from monitor.cli.billing import FINE, PROBLEM, WRONG_USE, Desk, WrongUseError, desk_of, refused
 from monitor.cli.words import plain, wide_console
+from monitor.demand.as_data import row_data
 from monitor.demand.bills import MonthBill
 from monitor.demand.provenance import WindowRow, rows_of_windows
 from monitor.demand.words import note_words, period_words
 from monitor.timestamps import iso_utc, local_text
 from rules.calendar import PeriodError, ReportingPeriod, reporting_period
-from rules.quality import Quality
 from rules.tariff.bill import Line
 from rules.tariff.parts import CannotBillError
 from rules.tariff.usage import PartUse, kwh
@@ -289,19 +289,6 @@ def _part(use: PartUse, rows: Rows) -> dict[str, Any]:
             }
             for period, peak in use.peaks.items()
         },
-    }
-
-
-def row_data(row: WindowRow) -> dict[str, Any]:
-    """What a meter showed in a window, for a program."""
-    return {
-        "meter": row.meter,
-        "kwh": row.kwh,
-        "quality": Quality(row.quality).name.lower(),
-        "register_start": row.register_start,
-        "register_end": row.register_end,
-        "factor": row.factor,
-        "revision": row.revision,
     }
 
 

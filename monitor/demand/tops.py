@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from config.loading import LoadedSite
 from config.site import Commodity
+from monitor.demand.machines import ChillerThen, chiller_layouts, chillers_in
 from monitor.demand.provenance import WindowRow, rows_of_windows
 from monitor.demand.windows import windows_of
 from monitor.store.reader import StoreReader
@@ -32,11 +33,15 @@ class RanThen:
 
 @dataclass(frozen=True, slots=True)
 class TopWindow:
-    """One of the highest windows, what it stands on, and what else ran, the largest first."""
+    """One of the highest windows, what it stands on, and what else ran, the largest first.
+
+    ``chillers`` are those whose readings of then are still kept.
+    """
 
     top: Top
     rows: tuple[WindowRow, ...]
     others: tuple[RanThen, ...]
+    chillers: tuple[ChillerThen, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +75,27 @@ class Demand:
 
 
 def demand_of(
-    loaded: LoadedSite, reader: StoreReader, meters: Sequence[str], period: ReportingPeriod, count: int
+    loaded: LoadedSite,
+    reader: StoreReader,
+    meters: Sequence[str],
+    period: ReportingPeriod,
+    count: int,
+    shares: Sequence[float] = SHARES,
 ) -> Demand:
-    """Look a period up; its days are over or not, what is closed counts."""
+    """Look a period up; its days are over or not, what is closed counts.
+
+    Parameters
+    ----------
+    count : how many of the highest windows; shares : of the time, for the duration curve.
+    """
     zone, interval_s = ZoneInfo(loaded.site.site.timezone), loaded.site.interval_s
     start_s, end_s = period.bounds_s(zone)
     series = windows_of(reader, meters, start_s, end_s)
     tops = highest(series, interval_s, count)
     rows = rows_of_windows(loaded, meters, [top.start_s for top in tops], interval_s)
     others = _others(loaded, meters, tops, interval_s)
-    curve = dict(zip(SHARES, duration_curve(series, interval_s, SHARES), strict=True))
+    chillers = _chillers(loaded, tops, interval_s)
+    curve = dict(zip(shares, duration_curve(series, interval_s, shares), strict=True))
     return Demand(
         period=period,
         meters=tuple(meters),
@@ -87,7 +103,9 @@ def demand_of(
         counting=int(can_be_peaks(series, interval_s).sum()),
         expected=(end_s - start_s) // interval_s,
         curve=curve,
-        tops=tuple(TopWindow(top, rows[top.start_s], others[top.start_s]) for top in tops),
+        tops=tuple(
+            TopWindow(top, rows[top.start_s], others[top.start_s], chillers[top.start_s]) for top in tops
+        ),
         months=tuple(_months(loaded, reader, meters, period)),
     )
 
@@ -106,6 +124,17 @@ def _others(
     streams = RowStreams.open(loaded.store_path, loaded.site.site.id)
     try:
         return {top.start_s: _ran(streams, names, top.start_s, interval_s) for top in tops}
+    finally:
+        streams.close()
+
+
+def _chillers(loaded: LoadedSite, tops: Sequence[Top], interval_s: int) -> dict[int, tuple[ChillerThen, ...]]:
+    """How far the chillers were loaded in some windows."""
+    streams = RowStreams.open(loaded.store_path, loaded.site.site.id)
+    try:
+        layouts = chiller_layouts(streams)
+        spans = {top.start_s: Span(top.start_s, top.start_s + interval_s) for top in tops}
+        return {start_s: chillers_in(streams, layouts, span) for start_s, span in spans.items()}
     finally:
         streams.close()
 

@@ -19,6 +19,7 @@ from monitor.clock import Clock
 from monitor.store.reader import StoreReader
 from monitor.web import charts
 from monitor.web.assets import Asset, Assets
+from monitor.web.demand_page import DemandPage, add_demand
 from monitor.web.event_door import add_event_door
 from monitor.web.guard import Guard, allowed_hosts
 from monitor.web.hub import Hub
@@ -152,6 +153,7 @@ def create_app(loaded_site: LoadedSite, reader: StoreReader | None, clock: Clock
         return page.language(request.query_params.get("lang"), request.cookies.get(COOKIE))
 
     add_logbook(app, LogbookPage(loaded_site, page.templates, clock), language_of)
+    add_demand(app, DemandPage(loaded_site, page.templates, clock), language_of)
     add_event_door(app, loaded_site, clock, language_of)
     return app
 

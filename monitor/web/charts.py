@@ -4,6 +4,7 @@ Rows go in by name (``today``, ``contract``, ...) so that the browser changes da
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from monitor.web.halfyear import HalfYear
@@ -33,7 +34,7 @@ def chart(name: str, snapshot: Snapshot, words: Words, theme: Theme) -> Spec:
     """The specification of a chart. KeyError for a name that is not in ``CHARTS``."""
     colours = COLOURS[theme]
     layers = {"power": _today_layers, "window": _window_layers, "half": _half_layers}[name]
-    return _framed(layers(snapshot, words, colours), colours)
+    return framed(layers(snapshot, words, colours), colours)
 
 
 def rows(
@@ -52,7 +53,8 @@ def rows(
     return {"months": _half_rows(half, words)}
 
 
-def _framed(layers: list[Spec], colours: dict[str, str]) -> Spec:
+def framed(layers: list[Spec], colours: Mapping[str, str]) -> Spec:
+    """A chart that fills its place, in the page's type and colours."""
     return {
         "$schema": SCHEMA,
         "width": "container",
@@ -79,7 +81,8 @@ def _framed(layers: list[Spec], colours: dict[str, str]) -> Spec:
     }
 
 
-def _kilowatts(field: str, zero: bool) -> Spec:
+def kilowatts(field: str, zero: bool) -> Spec:
+    """The axis of a power."""
     return {
         "field": field,
         "type": "quantitative",
@@ -88,7 +91,8 @@ def _kilowatts(field: str, zero: bool) -> Spec:
     }
 
 
-def _contract(words: Words, colours: dict[str, str]) -> list[Spec]:
+def contract_layers(colours: Mapping[str, str]) -> list[Spec]:
+    """The contract as a line with its name."""
     return [
         {
             "data": {"name": "contract"},
@@ -131,7 +135,7 @@ def _today_layers(snapshot: Snapshot, words: Words, colours: dict[str, str]) -> 
             "labelFlush": True,
         },
     }
-    level = _kilowatts("kw", zero=True)
+    level = kilowatts("kw", zero=True)
     accent = colours["accent"]
     return [
         {
@@ -149,7 +153,7 @@ def _today_layers(snapshot: Snapshot, words: Words, colours: dict[str, str]) -> 
             "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 2, "color": accent},
             "encoding": {"x": hours, "y": level},
         },
-        *_contract(words, colours),
+        *contract_layers(colours),
         {
             "data": {"name": "highest"},
             "mark": {"type": "point", "filled": True, "size": 64, "color": accent, "opacity": 1,
@@ -225,10 +229,10 @@ def _window_layers(snapshot: Snapshot, words: Words, colours: dict[str, str]) ->
         "axis": {"title": None, "grid": False, "tickCount": 4, "labelFlush": True,
                  "labelExpr": f"datum.value + ' {words('chart_minute')}'"},
     }  # fmt: skip
-    level = _kilowatts("kw", zero=False)
+    level = kilowatts("kw", zero=False)
     accent = colours["accent"]
     return [
-        *_contract(words, colours),
+        *contract_layers(colours),
         {
             "data": {"name": "power"},
             "mark": {"type": "line", "strokeWidth": 1.25, "color": colours["base"], "interpolate": "linear"},

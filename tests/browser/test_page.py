@@ -55,6 +55,20 @@ def test_the_page_lives_and_keeps_its_policy(browser, feeder, language, words):
         assert {url for url in browser.requests() if not url.startswith((page.url, "about:"))} == set()
 
 
+@pytest.mark.parametrize(("language", "words"), [("zh-TW", "契約容量"), ("en", "Contract")])
+def test_the_demand_has_its_curve_and_keeps_the_policy_on_a_narrow_screen(browser, feeder, language, words):
+    with served(feeder.site_file, SystemClock()) as page:
+        browser.size(390, 900)
+        browser.open(f"{page.url}demand?lang={language}")
+        browser.wait_for(DRAWN)
+        assert words in browser.run("document.querySelector('[data-chart=duration]').textContent")
+        assert browser.run("document.querySelectorAll('.top-window').length") == 10
+        assert browser.run("document.documentElement.scrollWidth") <= 390
+        browser.leave()
+        assert browser.complaints() == []
+        assert {url for url in browser.requests() if not url.startswith((page.url, "about:"))} == set()
+
+
 def test_the_chart_of_the_window_grows_with_what_is_committed(browser, feeder):
     with served(feeder.site_file, SystemClock()) as page:
         browser.open(page.url)

@@ -21,7 +21,8 @@
   };
 
   const fetchChart = async (name) => {
-    const answer = await fetch(`/api/v1/chart/${name}?theme=${theme}&lang=${words.language}`);
+    const source = document.querySelector(`[data-chart="${name}"]`)?.dataset.source ?? `/api/v1/chart/${name}?`;
+    const answer = await fetch(`${source}&theme=${theme}&lang=${words.language}`);
     if (!answer.ok) throw new Error(`chart ${name}: ${answer.status}`);
     return answer.json();
   };
