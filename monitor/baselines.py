@@ -84,7 +84,7 @@ def site_load(
     ConfigurationError : the calendar of off-peak days cannot be read.
     """
     zone = ZoneInfo(site.site.timezone)
-    start, kw = _together([reader.intervals(meter, *span_s) for meter in meters], site.interval_s)
+    start, kw = together([reader.intervals(meter, *span_s) for meter in meters], site.interval_s)
     if not np.isfinite(kw).any():
         first, last = (datetime.fromtimestamp(at, zone).date().isoformat() for at in span_s)
         raise StoreError("dr.nothing_measured", meters=", ".join(meters), first=first, last=last)
@@ -141,7 +141,7 @@ def measured_kw(series: IntervalSeries, interval_s: int) -> Floats:
     return np.where(can_be_peaks(series, interval_s), series.quantity * HOUR_S / interval_s, np.nan)
 
 
-def _together(series: Sequence[IntervalSeries], interval_s: int) -> tuple[Instants, Floats]:
+def together(series: Sequence[IntervalSeries], interval_s: int) -> tuple[Instants, Floats]:
     """Starts that every meter has, and the sum of their demand."""
     common = series[0].start
     for one in series[1:]:

@@ -49,7 +49,7 @@ def step_text(step: Mapping[str, Any], language: str) -> str:
     data = step["data"] or {}
     told = [say(f"dispatch.step_{step['kind']}", language), step["who"]]
     for key, value in data.items():
-        if key == "error" or value is None or value in ("", [], ()):
+        if key in ("error", "place") or value is None or value in ("", [], ()):
             continue
         told.append(_detail(key, value, language))
     if data.get("error"):

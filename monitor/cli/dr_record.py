@@ -4,18 +4,29 @@ import json
 import sys
 from pathlib import Path
 
-from config.loading import load_site
+from config.loading import LoadedSite, load_site
 from config.words import say
+from monitor.cli.handing_over import carried_out
 from monitor.cli.words import tell
-from monitor.event_bundle import bundle_of, faults_of
+from monitor.clock import SystemClock
+from monitor.event_bundle import bundle_of
+from monitor.event_check import faults_of
+from monitor.store.database import StoreError
+from monitor.store.deliveries import AuditRequest, take_down, who
 from monitor.store.event_reader import EventReader
 from monitor.store.reader import StoreReader
 
 FINE, PROBLEM, WRONG_USE = 0, 1, 2
+ANSWER_WITHIN_S = 30.0
 
 
 def run_export(path: Path, event: str, out: Path, language: str) -> int:
-    """Write an event's record into a file; one that is there already is left alone."""
+    """Write an event's record into a file, and its check sum into the audit.
+
+    Returns
+    -------
+    0 fine; 1 file or audit could not be written (a file that is there is left alone); 2 wrong use.
+    """
     loaded = load_site(path)
     site = loaded.site.site.id
     events, reader = EventReader.open(loaded.store_path, site), StoreReader.open(loaded.store_path, site)
@@ -35,7 +46,19 @@ def run_export(path: Path, event: str, out: Path, language: str) -> int:
     except OSError as error:
         tell(say("dispatch.not_exported", language, file=str(out), reason=error.strerror or str(error)))
         return PROBLEM
-    sys.stdout.write(say("dispatch.exported", language, event=event, file=str(out)) + "\n")
+    told = {"event": event, "file": str(out), "sha256": bundle["sha256"]}
+    sys.stdout.write(say("dispatch.exported", language, **told) + "\n")
+    return _taken_down(loaded, {"event": event, "file": out.name, "sha256": bundle["sha256"]}, language)
+
+
+def _taken_down(loaded: LoadedSite, detail: dict[str, str], language: str) -> int:
+    """The sum stands where whoever changes the file does not reach."""
+    request = AuditRequest(SystemClock().now_ms(), who(), "dr.export", detail)
+    try:
+        carried_out(loaded, request, lambda engine, site: take_down(engine, site, request), ANSWER_WITHIN_S)
+    except StoreError as error:
+        tell(say("dispatch.sum_not_kept", language, reason=say(error.code, language, **error.data)))
+        return PROBLEM
     return FINE
 
 
@@ -51,6 +74,6 @@ def run_check_record(file: Path, language: str) -> int:
         tell(say(code, language, **data))
     if faults:
         return PROBLEM
-    event = bundle["content"]["event"]
-    sys.stdout.write(say("dispatch.bundle_fine", language, event=event, file=str(file)) + "\n")
+    told = {"event": bundle["content"]["event"], "file": str(file), "sha256": bundle["sha256"]}
+    sys.stdout.write(say("dispatch.bundle_fine", language, **told) + "\n")
     return FINE

@@ -279,6 +279,8 @@ class Dispatcher:
             what has to stay shed a little longer.
         """
         self._ends = True
+        if not goes_on:
+            await self._tell_stop()
         self._nobody_follows = not goes_on
         if goes_on:
             self._runs = {event: run for event, run in self._runs.items() if not run.row.plan.resumes}
@@ -293,6 +295,14 @@ class Dispatcher:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _tell_stop(self) -> None:
+        """Keep why what is shed goes back early: the record has it beside the writes."""
+        for run in self._runs.values():
+            if any(track.is_shed for track in run.tracks.values()):
+                with suppress(Exception):  # it is handed back all the same
+                    async with asyncio.timeout(STOP_S / 10):
+                        await self._journal.note(Step(run.id, self._clock.now_ms(), "stop", "", {}))
 
     def _left(self) -> list[tuple[str, str]]:
         """What is shed or being written."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from sqlalchemy import Connection, Engine, select
 
@@ -83,6 +84,15 @@ class CurtailmentReader:
         with self._connect() as connection:
             ids = list(connection.scalars(query))
         return events(self._engine, self._site, ids=ids)
+
+    def kept(self, id_: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """What was kept of an event's settlement, and of the baseline under it; None where nothing was."""
+        mine = (settlements.c.site == self._site, settlements.c.id == id_, settlements.c.import_id.is_(None))
+        of_it = (baselines.c.site == self._site, baselines.c.settlement == id_)
+        with self._connect() as connection:
+            settled = connection.execute(select(settlements).where(*mine)).mappings().one_or_none()
+            rests_on = connection.execute(select(baselines).where(*of_it)).mappings().one_or_none()
+        return None if settled is None or rests_on is None else (dict(settled), dict(rests_on))
 
     def settlements(self, first: date, last: date) -> list[SettlementEntry]:
         """Settlements that touch [first, last], by start."""

@@ -354,6 +354,29 @@ DAEMON = "daemon"
 """Who acts, where no person does."""
 
 
+@dataclass(frozen=True, slots=True)
+class AuditRequest:
+    """A row of the audit that another process asks for: ``detail`` is what JSON can hold."""
+
+    at_ms: int
+    who: str
+    action: str
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditOutcome:
+    """It stands in the audit."""
+
+    action: str
+
+
+def take_down(engine: Engine, site: str, request: AuditRequest) -> AuditOutcome:
+    """Add a row that was asked for."""
+    add_audit(engine, site, request.at_ms, request.who, request.action, request.detail)
+    return AuditOutcome(request.action)
+
+
 def add_audit(
     engine: Engine, site: str, at_ms: int, actor: str, action: str, detail: Mapping[str, Any]
 ) -> None:

@@ -1,11 +1,13 @@
 """Reading curtailment events, from any process, while the daemon writes."""
 
+import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
+from monitor.store import schema
 from monitor.store.database import open_reader
 from monitor.store.events import (
     EventRow,
@@ -69,6 +71,22 @@ class EventReader:
     def steps(self, event: str) -> list[dict[str, Any]]:
         """What happened, oldest first."""
         return steps(self._engine, self._site, event)
+
+    def audit(self, event: str) -> list[dict[str, Any]]:
+        """Who asked what of an event, refused or not, oldest first."""
+        table = schema.audit
+        query = select(table).where(
+            table.c.site == self._site, table.c.detail.contains(event, autoescape=True)
+        )
+        with self._engine.connect() as connection:
+            rows = [dict(row) for row in connection.execute(query.order_by(table.c.id)).mappings()]
+        found = []
+        for row in rows:
+            detail = json.loads(row["detail"])
+            if detail.get("event") == event or event in detail.get("events", ()):
+                told = {key: row[key] for key in ("at_ms", "actor", "action")}
+                found.append({**told, "detail": detail})
+        return found
 
     def shed(self) -> list[str]:
         """Ids of the events of which something is not handed back."""

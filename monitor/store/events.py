@@ -126,7 +126,9 @@ def _add_event(connection: Connection, site: str, event: EventRow) -> None:
             changed_ms=event.changed_ms,
         )
     )
-    write_step(connection, site, Step(event.id, event.changed_ms, event.life.value, event.who))
+    signal = event.signal  # what was said first; what is said later takes its place in the event's row
+    told = {} if signal.ttl_s is None else {"active": signal.is_active, "ttl_s": signal.ttl_s}
+    write_step(connection, site, Step(event.id, event.changed_ms, event.life.value, event.who, told))
 
 
 def move_event(
@@ -205,8 +207,7 @@ def record_unsent(
     with engine.begin() as connection:
         _put_track(connection, site, event, write.action, track, outcome.error)
         values = {**asdict(write), "site": site, "outcome": "pending"}
-        key = connection.execute(insert(event_writes).values(values)).inserted_primary_key
-        if key is not None:
+        if key := connection.execute(insert(event_writes).values(values)).inserted_primary_key:
             _put_outcome(connection, int(key[0]), outcome)
 
 
@@ -353,11 +354,10 @@ def _listed(engine: Engine, query: Any, column: str) -> list[dict[str, Any]]:
 
 def _event(row: RowMapping) -> EventRow:
     plan = _plan_type.validate_json(row["plan_data"])
-    mode = Mode(row["mode"])
     return EventRow(
         id=row["id"],
-        plan=replace(plan, mode=mode),
-        mode=mode,
+        plan=replace(plan, mode=Mode(row["mode"])),
+        mode=Mode(row["mode"]),
         life=Life(row["life"]),
         start_ms=row["start_ms"],
         end_ms=row["end_ms"],

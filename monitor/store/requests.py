@@ -48,10 +48,13 @@ from monitor.store.care.files import beside, set_aside, stamp
 from monitor.store.database import LedgerRefused, StoreError
 from monitor.store.deliveries import (
     AskedOutcome,
+    AuditOutcome,
+    AuditRequest,
     BackfillRequest,
     RetryRequest,
     ask_backfill,
     ask_retry,
+    take_down,
 )
 from monitor.store.event_requests import (
     EventListOutcome,
@@ -135,6 +138,7 @@ KINDS: Mapping[str, Kind] = {
     "BackfillRequest": Kind(BackfillRequest, ask_backfill, AskedOutcome),
     "curtailment": Kind(EventRequest, no_desk, EventOutcome),
     "curtailment.list": Kind(EventListRequest, no_desk, EventListOutcome),
+    "audit": Kind(AuditRequest, take_down, AuditOutcome),
     "settlement": Kind(SettlementRequest, keep_settlement, SettlementOutcome),
     "base.lock": Kind(LockRequest, lock_base, LockOutcome),
     "adjust": Kind(AdjustRequest, write_adjustments, ImportOutcome),

@@ -1,5 +1,6 @@
 """A baseline for a window: its days, their statistic, what the event day adds, and all that it rests on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
@@ -112,6 +113,38 @@ def baseline(load: DailyLoad, method: Method, occasion: Occasion, around: Surrou
     if method.days is None:
         return _of_the_same_day(load, method, occasion, around, place)
     return _of_days_before(load, method, method.days, occasion, around, place)
+
+
+def baseline_again(
+    load: DailyLoad, method: Method, occasion: Occasion, around: Surroundings, days: Sequence[date]
+) -> float | None:
+    """The figure of a baseline of which the days are known; None where it cannot be worked out. [kW]
+
+    Nothing is looked for: whether they are the right days takes the load of all the days that fell out.
+
+    Raises
+    ------
+    NotAlignedError : an edge of the window lies inside an interval.
+    """
+    place = _place(load, occasion, around.zone)
+    if method.days is None:
+        return _of_the_same_day(load, method, occasion, around, place).kw
+    rows = [load.row_of(day) for day in days]
+    kw = _mean_of(_statistic(load, method.statistic, place.window), rows)
+    if kw is not None and method.adjustment is not None:
+        hours = _slots(load, method.adjustment.span, occasion, around.zone, place)
+        before = None if hours is None else load.means(*hours)
+        days_kw = None if before is None else _mean_of(before, rows)
+        if before is None or days_kw is None:
+            return None
+        kw = adjust(method.adjustment, kw, _at(before, place.row), days_kw).kw
+    return _capped(method, kw, around)[0]
+
+
+def _mean_of(column: Floats, rows: Sequence[int]) -> float | None:
+    """The mean of some days' figures; None where one is not known, or there are none."""
+    known = [figure for row in rows if (figure := _at(column, row)) is not None]
+    return float(np.mean(known)) if known and len(known) == len(rows) else None
 
 
 def measured_until_s(method: Method, occasion: Occasion, zone: tzinfo) -> int | None:

@@ -5,7 +5,7 @@ import signal
 import sqlite3
 from contextlib import closing
 
-from monitor.event_bundle import faults_of
+from monitor.event_check import faults_of
 from tests.dispatch_world import PLAN, SHED, plant, wait_for, wide_profile
 
 
