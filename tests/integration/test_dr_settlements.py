@@ -5,6 +5,7 @@ import sqlite3
 from dataclasses import replace
 from datetime import date
 
+import numpy as np
 import pytest
 
 from monitor.cli.importing import run_import
@@ -15,10 +16,11 @@ from monitor.store.ledgers import writing
 from monitor.store.requests import ImportRequest, RequestBox
 from monitor.store.settlements import SettlementRequest, keep_settlement
 from rules.curtailment import Life, Mode, Plan
-from tests.baseline_world import EVENT, instant_s
+from tests.baseline_world import EVENT, FIRST, SLOTS, instant_s
 from tests.dr_world import dr_json, make_site, run_here
 from tests.import_world import SITE
 from tests.import_world import make_site as bare_site
+from tests.unit.test_baseline_numbers import day_ahead_kw
 
 WINDOW = ("--from", "2025-07-15T13:00", "--to", "2025-07-15T15:00")
 BIDDING = ("--programme", "taipower-demand-bidding-2016", "--bid", "10")
@@ -29,6 +31,38 @@ COUNCIL = "taipower-demand-bidding,2017-07-01,2017-09-30,7578,77484,council repo
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     return make_site(tmp_path_factory.mktemp("dr"))
+
+
+def test_day_ahead_money_of_the_reference_at_the_command_line(tmp_path, capsys):
+    """Mean of 20 days 1000, evening + 30, drawn 870, 200 kW committed: 80.0 %, NT$790.40."""
+    place = make_site(tmp_path, day_ahead_kw())
+    asked = ("settle", *WINDOW, "--programme", "taipower-day-ahead-2025", "--committed", "200")
+    told = dr_json(capsys, place, *asked)
+    (event,) = told["events"]
+    assert (event["baseline_kw"], event["credit"]) == (1030, "790.40")
+    assert told["months"][0]["credit"] == 790
+    code, said = run_here(capsys, place, *asked)
+    assert code == 0
+    assert "execution rate of the 200 kW promised: 80 %" in said
+    assert "NT$790.40" in said
+
+
+def test_guaranteed_money_of_the_reference_at_the_command_line(tmp_path, capsys):
+    """Baseline 1500 by the two hours before the notice, drawn 500, 1000 kW: NT$24,000 + 84,000."""
+    kw = np.full(((EVENT - FIRST).days + 1, SLOTS), 900.0)
+    kw[-1, 10 * 4 : 12 * 4] = 1500.0
+    kw[-1, 13 * 4 : 15 * 4] = 500.0
+    events = tmp_path / "events.csv"
+    events.write_text(
+        "id,programme,notice,start,end,committed_kw,bid,source\n"
+        "e,taipower-guaranteed-2025,2025-07-15T12:00,2025-07-15T13:00,2025-07-15T15:00,1000,,letter\n",
+        encoding="utf-8",
+    )
+    place = make_site(tmp_path, kw)
+    code, said = run_here(capsys, place, "settle", "--events", events, "--notice-min", "60")
+    assert code == 0, said
+    for words in ("baseline: 1500 kW", "NT$24,000", "NT$84,000", "NT$108,000"):
+        assert words in said, said
 
 
 @pytest.fixture(scope="module")

@@ -66,6 +66,38 @@ def test_the_table_of_worked_examples(name, cbl, curtailed, kwh, credit):
     assert settled.findings == ()
 
 
+@pytest.mark.parametrize(
+    ("name", "unadjusted", "amount", "cbl"),
+    [
+        # The five highest means 1100, 1040, 1030, 1020, 1010; their hours 9 to 11 are
+        # 1000, 925, 915, 930, 905: 1040 * 955.5 / 935.
+        ("nyiso-high-5-of-10", 1040, 955.5 / 935, 1062.802139),
+        # Without 1100 and 960: 8040 / 8; their hours 9 to 12 without 1000 and 870: 7225 / 8.
+        ("ercot-middle-8-of-10", 1005, 955.5 / 903.125, 1063.283045),
+        # Of 1000, 1020, 980, 1040, 960 the highest four. Hours 8 to 11 begin with 500 on every day:
+        # (500 + 2 * 955.5) / 3 - (500 + 2 * 908.75) / 3 = 93.5 / 3.
+        ("japan-high-4-of-5", 1010, 93.5 / 3, 1041.166667),
+    ],
+)
+def test_presets_without_a_figure_in_the_reference_by_hand(name, unadjusted, amount, cbl):
+    found, drawn = asked(name, table_kw())
+    assert found.unadjusted_kw == pytest.approx(unadjusted)
+    assert found.adjusted.amount == pytest.approx(amount)
+    assert found.kw == pytest.approx(cbl, abs=5e-7)
+    assert drawn == pytest.approx(840)
+
+
+def test_limits_and_dropped_days_of_the_presets_by_hand():
+    """NYISO's ratio ends at 1.2, ERCOT's does not; Japan's difference may go down."""
+    kw = table_kw()
+    kw[-1, HOURS_BEFORE] = 1300.0
+    assert asked("nyiso-high-5-of-10", kw)[0].kw == pytest.approx(1040 * 1.2)
+    assert asked("ercot-middle-8-of-10", kw)[0].kw == pytest.approx(1005 * 1300 / 903.125)
+    kw[-1, HOURS_BEFORE] = 700.0
+    assert asked("nyiso-high-5-of-10", kw)[0].kw == pytest.approx(1040 * 0.8)
+    assert asked("japan-high-4-of-5", kw)[0].kw == pytest.approx(1010 + 2 * (700 - 908.75) / 3)
+
+
 def test_curtailment_under_the_contracted_minimum_earns_nothing():
     kw = table_kw()
     kw[-1, 55] = 1005
