@@ -1,8 +1,13 @@
 """What the operator says of the demand limiter: whose actions it may take, and under which limit."""
 
+import hashlib
+import json
+from dataclasses import asdict
+from typing import Any
+
 from pydantic import Field
 
-from config.modes import LONGEST_S
+from config.modes import LONGEST_S, ModeName
 from drivers.settings import Identifier, Settings
 from rules.curtailment import Plan
 from rules.limiter import LimiterRules
@@ -25,6 +30,10 @@ class LimiterSettings(Settings):
     """The demand limiter: actions of a plan, one at a time, so that a demand window stays under a limit."""
 
     plan: Identifier = Field(description="Plan whose actions it takes.")
+    mode: ModeName = Field(
+        default="dry-run",
+        description="live writes, once simulated and armed; dry-run only decides; monitor-only watches.",
+    )
     limit_kw: float | None = Field(
         default=None, gt=0, description="The contract of the window's period when left out."
     )
@@ -58,3 +67,24 @@ def limiter_rules(settings: LimiterSettings, plan: Plan) -> LimiterRules:
         freeze_s=settings.freeze_s,
         blind_s=settings.blind_s,
     )
+
+
+def limiter_digest(settings: LimiterSettings, plan: Plan, contract: Any) -> str:
+    """SHA-256 of what a simulation, and an arming, hold for: another action or limit is another digest.
+
+    How much of it is carried out is no part of it, nor is what only events look at.
+
+    Parameters
+    ----------
+    contract : the site's contract and tariff as plain data: the limit where the settings say none.
+    """
+    said = {
+        "limiter": settings.model_dump(mode="json", exclude={"mode"}),
+        "contract": None if settings.limit_kw is not None else contract,
+        "plan": plan.id,
+        "dead_man_s": plan.dead_man_s,
+        "actions": [asdict(action) for action in plan.actions],
+        "guards": [asdict(guard) for guard in plan.guards],
+    }
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -6,6 +6,8 @@ from config.checking import Checks, number_of
 from config.positions import Node, Source
 from config.problems import Problem, did_you_mean
 
+_STRENGTH = ("monitor-only", "dry-run", "live")
+
 _DEFAULTS = {"shed_at_percent": 98.0, "back_at_percent": 93.0}
 
 
@@ -22,13 +24,16 @@ def check_limiter(root: Node, source: Source, others: Iterable[str] = ()) -> lis
     curtailment = root.get("curtailment")
     plans = [] if curtailment is None else curtailment.entries("plans")
     checks = _LimiterChecks(section, source, plans, others)
-    return [*checks.plan(), *checks.limit(root), *checks.shares()]
+    return [*checks.plan(), *checks.mode(), *checks.limit(root), *checks.shares()]
 
 
 class _LimiterChecks(Checks):
     def __init__(self, root: Node, source: Source, plans: list[Node], others: Iterable[str]) -> None:
         super().__init__(root, source)
-        self.plans = {*others, *(plan.word("id") or "" for plan in plans if plan.mapping is not None)}
+        here = {plan.word("id") or "": plan for plan in plans if plan.mapping is not None}
+        self.plans = {*others, *here}
+        # A plan in a file of its own is held against its mode once it runs.
+        self.modes = {name: plan.word("mode") or "dry-run" for name, plan in here.items()}
 
     def plan(self) -> Iterator[Problem]:
         """A plan that there is."""
@@ -37,6 +42,15 @@ class _LimiterChecks(Checks):
             yield self.at(
                 "limiter.unknown_plan", named, did_you_mean(named.text, self.plans), plan=named.text
             )
+
+    def mode(self) -> Iterator[Problem]:
+        """No stronger than its plan's."""
+        node, plan = self.root.get("mode"), self.root.word("plan") or ""
+        own = self.modes.get(plan)
+        if node is None or node.text not in _STRENGTH or own not in _STRENGTH:
+            return
+        if _STRENGTH.index(node.text) > _STRENGTH.index(own):
+            yield self.at("limiter.mode_stronger", node, mode=node.text, plan=plan, own=own)
 
     def limit(self, root: Node) -> Iterator[Problem]:
         """A limit, and meters whose window is held against it."""

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
@@ -21,6 +22,8 @@ from monitor.demand.limits import Limits
 from monitor.demand.watch import DemandWatch
 from monitor.dispatch.desk import EventDesk, plans_of
 from monitor.dispatch.dispatcher import Dispatcher
+from monitor.dispatch.limiter import Sight
+from monitor.dispatch.limiter_desk import LimiterDesk, orders_of
 from monitor.pipeline import Pipeline
 from monitor.reloading import Asked, refuse, site_wanted, take
 from monitor.reports.results import SiteResults
@@ -101,13 +104,13 @@ class Daemon:
         self._drivers = build_drivers(loaded, self._clock)
         self._pipeline = self._build_pipeline()
         self._scheduler = AsyncIOScheduler(timezone=loaded.site.site.timezone)
+        self._demand = DemandWatch(loaded, self._pipeline, self._reader, self._writer, self._clock)
         self._desk, self._dispatcher = self._build_dispatch()
         self._ven = self._build_ven()
         self._virtual = VirtualMeters(
             formulas_of(loaded.site), self._reader, self._writer, loaded.site.interval_s
         )
         self._keeper = StoreKeeper(loaded.site, loaded.store_path, self._reader, self._writer, self._clock)
-        self._demand = DemandWatch(loaded, self._pipeline, self._reader, self._writer, self._clock)
         self._days = DayWatch(loaded, self._reader, self._writer, self._clock)
         self._taker = RequestTaker(self._site, self._requests, self._reader, self._writer, self._clock)
         self._committed = asyncio.Event()
@@ -139,6 +142,7 @@ class Daemon:
         desk = EventDesk(self.loaded, self._clock, dispatcher.changed)
         self._requests.give_to("curtailment", desk.carry_out)
         self._requests.give_to("curtailment.list", desk.carry_out_list)
+        self._limit_demand(dispatcher)
         return desk, dispatcher
 
     def _build_ven(self) -> "Ven | None":
@@ -152,6 +156,21 @@ class Daemon:
 
         done, changed = Doing(self._writer.call), self._dispatcher.changed
         return make_ven(self.loaded, self._clock, done, self._desk.carry_out, changed, self._reader, tell)
+
+    def _limit_demand(self, dispatcher: Dispatcher) -> None:
+        desk = LimiterDesk(self.loaded, self._clock, dispatcher.changed)
+        self._requests.give_to("limiter.simulated", desk.keep)
+        self._requests.give_to("limiter.arm", desk.carry_out)
+        orders, store = orders_of(self.loaded), self._reader.events
+        if orders is not None:
+            sight = Sight(
+                self._demand.window,
+                Limits(self.loaded).kw,
+                store.limiter_past,
+                store.limiter_arming,
+                ZoneInfo(self.loaded.site.site.timezone),
+            )
+            dispatcher.limit(orders, sight)
 
     def _look_at(self, name: str, at_ms: int) -> None:
         """Have events looked at when one of them begins or ends; the store tells what is due then."""
@@ -201,7 +220,12 @@ class Daemon:
         self._scheduler.start()
         timekeeper = Timekeeper(self._clock, self._pipeline, self._held, self._reader, self._writer)
         collector = Collector(
-            self._drivers, self._pipeline, self._writer.submit, self._clock, self._dispatcher.saw
+            self._drivers,
+            self._pipeline,
+            self._writer.submit,
+            self._clock,
+            self._dispatcher.saw,
+            self._dispatcher.heard,
         )
         tasks = [asyncio.create_task(collector.run(), name="collector")]
         tasks += [asyncio.create_task(sink.run(), name=f"sink {i}") for i, sink in enumerate(self._sinks)]

@@ -30,9 +30,11 @@ class _Intake:
         submit: Callable[[Commit], None],
         clock: Clock,
         saw: Callable[[Scan], None] | None,
+        heard: Callable[[DeviceNews], None] | None,
     ) -> None:
         self._pipeline = pipeline
         self._saw = saw
+        self._heard = heard
         self._submit = submit
         self._clock = clock
         self._loop = asyncio.get_running_loop()
@@ -70,6 +72,8 @@ class _Intake:
         return since_ms
 
     def news(self, news: DeviceNews) -> None:
+        if self._heard is not None:
+            self._heard(news)
         error = None
         if news.error is not None:
             error = {"code": news.error.code, "data": {k: str(v) for k, v in news.error.data.items()}}
@@ -86,7 +90,8 @@ class Collector:
 
     Parameters
     ----------
-    saw : shown every scan, once the pipeline has it; must be quick and must not raise.
+    saw, heard : shown every scan, once the pipeline has it, and all news of devices; must be quick and
+        must not raise.
     """
 
     def __init__(
@@ -96,8 +101,10 @@ class Collector:
         submit: Callable[[Commit], None],
         clock: Clock,
         saw: Callable[[Scan], None] | None = None,
+        heard: Callable[[DeviceNews], None] | None = None,
     ) -> None:
         self._saw = saw
+        self._heard = heard
         self._drivers = drivers
         self._pipeline = pipeline
         self._submit = submit
@@ -105,7 +112,7 @@ class Collector:
 
     async def run(self) -> None:
         """Read every bus until cancelled; one bus's trouble never reaches another."""
-        intake = _Intake(self._pipeline, self._submit, self._clock, self._saw)
+        intake = _Intake(self._pipeline, self._submit, self._clock, self._saw, self._heard)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(asyncio.Event().wait(), name="a site without buses is no end")

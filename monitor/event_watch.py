@@ -10,6 +10,7 @@ from monitor.baselines import measured_kw, metered
 from monitor.event_baseline import EventBaselines
 from monitor.store.event_reader import EventReader
 from monitor.store.events import EventRow
+from monitor.store.limiting import LIMITER
 from monitor.store.reader import StoreReader
 from monitor.timestamps import iso_utc
 from rules.curtailment import OPEN, Life, Track, choose
@@ -99,11 +100,15 @@ class EventWatch:
         self._baselines = EventBaselines(loaded)
 
     def standings(self, events: EventReader, reader: StoreReader, now_ms: int) -> list[dict[str, Any]]:
-        """Every event that is worth a look now, by its start."""
+        """Every event that is worth a look now, by its start.
+
+        A run of the limiter is shown with the limiter, but where it is over and not handed back.
+        """
         shed = set(events.shed())
         return [
             self._standing(events, reader, row, row.id in shed, now_ms)
             for row in events.watched(now_ms - RECENT_MS)
+            if row.source != LIMITER or (row.life not in OPEN and row.id in shed)
         ]
 
     def _standing(

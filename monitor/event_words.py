@@ -47,6 +47,8 @@ def counted(key: str, count: object, language: str) -> str:
 def step_text(step: Mapping[str, Any], language: str) -> str:
     """What happened to an event, who did it, and what is known of it."""
     data = step["data"] or {}
+    if step["kind"] == "decision":
+        return f"{say('dispatch.step_decision', language)} {decision_text(data, language)}"
     told = [say(f"dispatch.step_{step['kind']}", language), step["who"]]
     for key, value in data.items():
         if key in ("error", "place") or value is None or value in ("", [], ()):
@@ -63,12 +65,28 @@ def _detail(key: str, value: Any, language: str) -> str:
         value = say(f"dispatch.{'yes' if value else 'no'}", language)
     elif key == "why" and value in WHYS:
         value = say(f"dispatch.why_{value}", language)
+    elif key == "why" and f"limiter.why_{value}" in catalogue(language):
+        value = say(f"limiter.why_{value}", language)
     elif isinstance(value, float):
         value = number(value)
     elif isinstance(value, list | tuple):
         value = say("config.comma", language).join(map(str, value))
     known = key if key in STEP_DETAILS else "other"
     return say(f"dispatch.detail_{known}", language, key=key, value=value)
+
+
+def decision_text(said: Mapping[str, Any], language: str) -> str:
+    """A decision of the limiter: what it changed, and what it rests on."""
+    comma = say("config.comma", language)
+    changed = []
+    if said.get("shed"):
+        changed.append(say("limiter.did_shed", language, action=said["shed"]))
+    if said.get("back"):
+        changed.append(say("limiter.did_back", language, actions=comma.join(said["back"])))
+    why = say(f"limiter.why_{said['why']}", language)
+    known = {key: said.get(f"{key}_kw") for key in ("projected", "limit", "short")}
+    figures = {key: "-" if value is None else f"{value:,.0f}" for key, value in known.items()}
+    return say("limiter.did", language, changed=comma.join(changed), why=why, **figures)
 
 
 def refusal_text(error: StoreError, zone: tzinfo, language: str) -> str:

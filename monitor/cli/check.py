@@ -14,6 +14,7 @@ from config.loading import LoadedSite, load_site
 from config.problems import render_all
 from config.words import say
 from drivers.contract import Driver, DriverError
+from monitor.cli.dr_limiter import limiter_watches
 from monitor.cli.words import colourful, plain, tell
 from monitor.clock import SystemClock
 from monitor.wiring import build_drivers
@@ -35,6 +36,9 @@ def run_check(path: Path, language: str, *, probe: bool, as_json: bool) -> int:
     loaded = load_site(path, checked_at_s=SystemClock().now_ms() / 1000)
     if loaded.warnings:
         tell(render_all(loaded.warnings, language, colour=colourful()))
+    watches = limiter_watches(loaded, language)
+    if watches:
+        tell(watches)
     answers = asyncio.run(_probe_everything(loaded, language)) if probe else []
     failed = sum(not answer.ok for answer in answers)
     site = loaded.site
@@ -47,7 +51,8 @@ def run_check(path: Path, language: str, *, probe: bool, as_json: bool) -> int:
     }
     if as_json:
         probes = [{"device": a.device, "ok": a.ok, "text": a.text} for a in answers]
-        body = {**facts, "warnings": [p.message(language) for p in loaded.warnings], "probes": probes}
+        warnings = [p.message(language) for p in loaded.warnings] + ([watches] if watches else [])
+        body = {**facts, "warnings": warnings, "probes": probes}
         sys.stdout.write(json.dumps(body, ensure_ascii=False, indent=2) + "\n")
         return 1 if failed else 0
     sys.stdout.write(say("cli.check_fine", language, file=path, **facts) + "\n")

@@ -16,14 +16,6 @@ def _help(key: str) -> str:
     return say(f"dispatch.{key}", LANGUAGE)
 
 
-def _limiter_help(key: str, **data: object) -> str:
-    return say(f"limiter.{key}", LANGUAGE, **data)
-
-
-FIRST_YEAR, LAST_YEAR = 2015, 2040
-"""What the model of the building knows holidays of."""
-
-
 def plan(
     name: Annotated[str | None, typer.Argument(metavar="[PLAN]", help=_help("arg_plan"))] = None,
     site: SiteOption = SITE,
@@ -47,33 +39,6 @@ def show(event: EventArgument, site: SiteOption = SITE, as_json: JsonOption = Fa
     from monitor.cli.dr_views import run_show
 
     raise typer.Exit(run_show(site, event, LANGUAGE, as_json=as_json))
-
-
-def simulate(
-    plan: Annotated[str, typer.Option("--plan", metavar="PLAN", help=_limiter_help("opt_plan"))] = "",
-    limit: Annotated[
-        float | None, typer.Option("--limit", metavar="KW", help=_limiter_help("opt_limit"))
-    ] = None,
-    year: Annotated[
-        int | None, typer.Option("--year", metavar="YEAR", help=_limiter_help("opt_year"))
-    ] = None,
-    source: Annotated[
-        str, typer.Option("--source", metavar="own|model", help=_limiter_help("opt_source"))
-    ] = "",
-    site: SiteOption = SITE,
-    as_json: JsonOption = False,
-) -> None:
-    """Go through a year of the demand limiter."""
-    from monitor.cli.dr_simulate import SimulateWish, run_simulate
-
-    if source not in ("", "own", "model"):
-        raise typer.BadParameter(_limiter_help("bad_source", source=source))
-    if year is not None and not FIRST_YEAR <= year <= LAST_YEAR:
-        raise typer.BadParameter(_limiter_help("bad_year", year=year))
-    if limit is not None and not 0 < limit < float("inf"):
-        raise typer.BadParameter(_limiter_help("bad_limit"))
-    wish = SimulateWish(plan, limit, year, source)
-    raise typer.Exit(run_simulate(site, wish, LANGUAGE, as_json=as_json))
 
 
 def export(
@@ -114,4 +79,3 @@ def add_event_commands(group: typer.Typer) -> None:
     )
     for name, command in commands:
         group.command(name, cls=Command, help=help_of(name))(command)
-    group.command("simulate", cls=Command, help=_limiter_help("help_simulate"))(simulate)

@@ -17,11 +17,15 @@ from config.loading import LoadedSite, load_site
 from config.problems import did_you_mean
 from config.words import say
 from monitor.cli.dr_simulate_views import shown
-from monitor.cli.words import tell
+from monitor.cli.handing_over import carried_out
+from monitor.cli.words import explain, tell
 from monitor.clock import SystemClock
 from monitor.demand.year import YearLoad, model_year, own_year
 from monitor.dispatch.desk import plans_of
+from monitor.dispatch.limiter_desk import digest_of, orders_of
 from monitor.store.database import StoreError
+from monitor.store.deliveries import who
+from monitor.store.limiter_requests import SimulatedRequest, keep_simulated
 from monitor.store.reader import StoreReader
 from rules.curtailment import Plan
 from rules.limiter_year import Outcome, Rooms, peaks, simulate, whole_peak
@@ -29,6 +33,7 @@ from rules.local_time import to_local
 
 FINE, PROBLEM, WRONG_USE = 0, 1, 2
 WH_A_KWH = 1000.0
+ANSWER_WITHIN_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +68,43 @@ def run_simulate(path: Path, wish: SimulateWish, language: str, *, as_json: bool
     except CannotSimulateError as error:
         tell(error.words)
         return error.code
+    kept = _kept(loaded, facts, language)
     if as_json:
-        sys.stdout.write(json.dumps(facts, ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(json.dumps(facts | {"kept": kept.state}, ensure_ascii=False, indent=2) + "\n")
     else:
-        sys.stdout.write(shown(facts, language))
-    return FINE
+        sys.stdout.write(
+            shown(facts, language) + (f"\n{kept.words}\n" if kept.is_fine and kept.words else "")
+        )
+    if not kept.is_fine:
+        tell(kept.words)
+    return FINE if kept.is_fine else PROBLEM
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What became of the figures: kept for the limiter of the site file, for another one, or not."""
+
+    state: str | None = None
+    words: str = ""
+    is_fine: bool = True
+
+
+def _kept(loaded: LoadedSite, facts: dict[str, Any], language: str) -> _Kept:
+    """Keep the figures where the site has a limiter that they may be for."""
+    orders = orders_of(loaded)
+    if orders is None:
+        return _Kept()
+    request = SimulatedRequest(facts["digest"], who(), SystemClock().now_ms(), facts)
+    try:
+        carried_out(
+            loaded, request, lambda engine, site: keep_simulated(engine, site, request), ANSWER_WITHIN_S
+        )
+    except StoreError as error:
+        words = say("limiter.not_kept", language, reason=explain(error, language)[0])
+        return _Kept(None, words, is_fine=False)
+    if facts["digest"] == orders.digest:
+        return _Kept("this", say("limiter.kept", language))
+    return _Kept("other", say("limiter.kept_other", language))
 
 
 def simulated(loaded: LoadedSite, wish: SimulateWish, language: str) -> dict[str, Any]:
@@ -87,6 +124,7 @@ def simulated(loaded: LoadedSite, wish: SimulateWish, language: str) -> dict[str
     month = to_local(starts, zone).astype("datetime64[s]").astype("datetime64[M]").astype(np.int64) % 12 + 1
     return {
         "plan": plan.id,
+        "digest": digest_of(loaded, settings, plan),
         "year": year,
         "source": found.source,
         "known": found.known,

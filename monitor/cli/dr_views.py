@@ -15,11 +15,14 @@ from rich.table import Table
 from config.loading import load_site
 from config.problems import did_you_mean, hinted
 from config.words import say, say_error
+from monitor.cli.dr_limiter_views import limiter_lines
 from monitor.cli.dr_plan import plan_lines
 from monitor.cli.words import plain, tell
+from monitor.clock import SystemClock
 from monitor.dispatch.desk import plans_of
 from monitor.event_watch import event_facts, whole_facts
 from monitor.event_words import mode_text, step_text
+from monitor.limiter_watch import limiter_facts
 from monitor.store.event_reader import EventReader
 from monitor.store.events import EventRow
 from monitor.timestamps import local_text
@@ -87,15 +90,18 @@ def run_list(path: Path, language: str, *, as_json: bool) -> int:
     reader = EventReader.open(loaded.store_path, loaded.site.site.id)
     try:
         rows, shed = reader.events(), set(reader.shed())
+        limiter = limiter_facts(loaded, reader, SystemClock().now_ms())
     finally:
         reader.close()
     if as_json:
         _dump([event_facts(row) | {"is_shed": row.id in shed} for row in rows])
         return FINE
+    zone = ZoneInfo(loaded.site.site.timezone)
+    for line in () if limiter is None else limiter_lines(limiter, zone, language):
+        Console().print(plain(line), soft_wrap=True)
     if not rows:
         sys.stdout.write(say("dispatch.no_events", language) + "\n")
         return FINE
-    zone = ZoneInfo(loaded.site.site.timezone)
     table = _table(language, "col_event", "col_life", "col_mode", "col_start", "col_end", "col_who")
     for row in rows:
         life = say(f"dispatch.life_{row.life.value}", language)

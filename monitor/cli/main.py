@@ -17,6 +17,7 @@ from monitor.cli.base_commands import base
 from monitor.cli.delivery_commands import deadletters, influx
 from monitor.cli.dr_commands import dr
 from monitor.cli.dr_event_commands import add_event_commands
+from monitor.cli.dr_limiter_commands import add_limiter_commands
 from monitor.cli.fleet_commands import (
     AllSitesOption,
     KnownAsOption,
@@ -241,6 +242,7 @@ app.add_typer(fleet, name="fleet")
 app.add_typer(dr, name="dr")
 app.add_typer(stores, name="store")
 add_event_commands(dr)
+add_limiter_commands(dr)
 app.add_typer(tariffs, name="tariff")
 app.command("backup", cls=Command, help=say("care.help_backup", LANGUAGE))(backup)
 app.command("restore", cls=Command, help=say("care.help_restore", LANGUAGE))(restore)

@@ -16,6 +16,7 @@ from config.sinks import SinkSettings
 from config.site import MeterSettings
 from config.words import say
 from monitor.adjusted.shown import ExpectedNow, expected_now
+from monitor.cli.dr_limiter_views import limiter_lines
 from monitor.cli.status_demand import window_line
 from monitor.cli.status_devices import counts_lines, device_facts, doubts_lines
 from monitor.cli.status_events import needs_attention, show_event, show_openadr
@@ -25,6 +26,7 @@ from monitor.clock import SystemClock
 from monitor.demand.standing import Standing, alarm_of, standing_of
 from monitor.event_watch import standings_of
 from monitor.findings import Finding, PointDoubt, counts_words, meter_findings, refusal_words
+from monitor.limiter_watch import limiter_facts, limiter_wants_somebody
 from monitor.sinks.lanes import pending
 from monitor.store.care.told import troubles_of
 from monitor.store.database import WriterLock
@@ -69,6 +71,7 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
     store = troubles_of(conditions.values(), reader.given_up(), now_ms)
     expected = _expected(loaded, reader, conditions, now_ms)
     events = standings_of(loaded, loaded.store_path, now_ms)
+    limiter = limiter_facts(loaded, reader.events, now_ms)
     demand, window = alarm_of(conditions, now_ms), standing_of(conditions, now_ms)
     openadr = _openadr(loaded, conditions)
     attention = (
@@ -80,6 +83,7 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
         or any(sink["dead_letters"] or sink["state"] not in ("ok", None) for sink in sinks)
         or any(one.changed for one in expected)
         or any(needs_attention(event) for event in events)
+        or limiter_wants_somebody(limiter)
         or (demand is not None and demand.error is not None)
         or (openadr is not None and openadr["error"] is not None)
     )
@@ -97,6 +101,7 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
         "sinks": sinks,
         "expected": expected,
         "events": events,
+        "limiter": limiter,
         "attention": attention,
     }
 
@@ -209,6 +214,10 @@ def _show(facts: dict[str, Any], loaded: LoadedSite, language: str) -> None:
             console.print(Text("  ").append_text(_error(sink["error"], language)), style="red")
     if facts["openadr"]:
         show_openadr(console, facts["openadr"], zone, language)
+    if facts["limiter"]:
+        style = "yellow" if limiter_wants_somebody(facts["limiter"]) else ""
+        for line in limiter_lines(facts["limiter"], zone, language):
+            console.print(plain(line), style=style, soft_wrap=True)
     for event in facts["events"]:
         show_event(console, event, zone, language)
 

@@ -27,20 +27,13 @@ from monitor.store.event_requests import (
     EventOutcome,
     EventRequest,
 )
-from monitor.store.events import (
-    EventRow,
-    Step,
-    add_event,
-    add_events,
-    events,
-    move_event,
-    steps,
-)
+from monitor.store.events import EventRow, Step, add_event, add_events, events, move_event, steps
 from monitor.store.ledgers import WriterEngine
+from monitor.store.limiting import LIMITER, disarm
 from monitor.timestamps import iso_utc
 from rules.curtailment import OPEN, WAITING, Life, Mode, Plan, Signal
 
-_STRENGTH = (Mode.MONITOR_ONLY, Mode.DRY_RUN, Mode.LIVE)
+STRENGTH = (Mode.MONITOR_ONLY, Mode.DRY_RUN, Mode.LIVE)
 
 MONTH_MS = 32 * 86_400_000
 """No month is longer: limits of a month and of a day look no further."""
@@ -282,7 +275,7 @@ class EventDesk:
         if not request.mode:
             return plan.mode
         asked = Mode(request.mode)
-        if _STRENGTH.index(asked) > _STRENGTH.index(plan.mode):
+        if STRENGTH.index(asked) > STRENGTH.index(plan.mode):
             raise StoreError("dispatch.mode_stronger", mode=asked.value, plan=plan.id, own=plan.mode.value)
         return asked
 
@@ -293,6 +286,8 @@ class EventDesk:
     @staticmethod
     def _check_free(engine: WriterEngine, site: str, start_ms: int, end_ms: int, besides: str = "") -> None:
         for other in events(engine, site, lives=OPEN):
+            if other.source == LIMITER:
+                continue  # it hands back first
             if other.id != besides and start_ms < other.end_ms and other.start_ms < end_ms:
                 when = {"start": iso_utc(other.start_ms), "end": iso_utc(other.end_ms)}
                 raise StoreError("dispatch.overlaps", event=other.id, **when)
@@ -325,6 +320,8 @@ class EventDesk:
         step = Step(event.id, now_ms, to.value, _who(request), {"note": request.note})
         if not move_event(engine, site, event.id, allowed, to, step):
             raise StoreError("dispatch.changed_meanwhile", event=event.id)
+        if event.source == LIMITER and event.mode is Mode.LIVE:
+            disarm(engine, site, _who(request), now_ms)  # else it would begin again in a moment
         return replace(event, life=to)
 
     def _change(

@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
 from config.words import Spoken
-from drivers.contract import Driver
+from drivers.contract import DeviceCondition, DeviceNews, Driver
 from monitor.clock import SteadyClock
 from monitor.dispatch.carrying import Carrier
 from monitor.dispatch.journal import Journal
+from monitor.dispatch.limiter import Limiter, Seen, Sight
+from monitor.dispatch.limiter_desk import LimiterOrders
 from monitor.dispatch.run import Run
 from monitor.store.doing import Call
 from monitor.store.events import Step
+from monitor.store.limiting import LIMITER
 from rules.curtailment import OPEN, Life, Mode, Plan, Reading, Wish, life_at
 from rules.scan import Scan
 from rules.shedding import Action
@@ -61,6 +64,8 @@ class Dispatcher:
         self._guarded: dict[str, set[str]] = {}
         self._follow(plans)
         self._readings: dict[tuple[str, str], Reading] = {}
+        self._limiter: Limiter | None = None
+        self._offline: set[str] = set()
         self._runs: dict[str, Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -75,6 +80,10 @@ class Dispatcher:
         for plan in plans:
             for guard in plan.guards:
                 self._guarded.setdefault(guard.device, set()).add(guard.point)
+
+    def limit(self, orders: LimiterOrders, sight: Sight) -> None:
+        """Have the demand limited, too. Before it runs."""
+        self._limiter = Limiter(orders, self._journal, sight)
 
     # -- who wakes it ---------------------------------------------------------------------------------------
 
@@ -105,6 +114,11 @@ class Dispatcher:
         if self._runs:
             self._woken.set()
 
+    def heard(self, news: DeviceNews) -> None:
+        """Take note of whether a device answers."""
+        change = self._offline.add if news.condition is DeviceCondition.OFFLINE else self._offline.discard
+        change(news.device)
+
     # -- turns ----------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -123,9 +137,10 @@ class Dispatcher:
                     self._is_stale = True
                     self._journal.complain("*", error)
             await self._turn()
+            looks = self._runs or self._is_stale or self._limiter is not None
             # Not wait_for: up to Python 3.11 it loses a cancellation that comes together with the waking.
             with suppress(TimeoutError):
-                async with asyncio.timeout(TURN_S if self._runs or self._is_stale else None):
+                async with asyncio.timeout(TURN_S if looks else None):
                     await self._woken.wait()
 
     async def _load(self, *, is_first: bool) -> None:
@@ -146,6 +161,8 @@ class Dispatcher:
         if is_first:
             for run in tuple(self._runs.values()):
                 await self._after_restart(run)
+        if self._limiter is not None:
+            await self._limiter.learn()
 
     def _leave_instants(self, run: Run) -> None:
         row = run.row
@@ -170,6 +187,8 @@ class Dispatcher:
     async def _turn(self) -> None:
         now_ms = self._clock.now_ms()
         ends = self._ends or self._clock.is_holding
+        if self._limiter is not None:
+            await self._limit(self._limiter, now_ms, ends=ends)
         for run in tuple(self._runs.values()):
             try:
                 if not ends:
@@ -179,6 +198,17 @@ class Dispatcher:
             except Exception as error:  # noqa: BLE001  what is shed is handed back all the same
                 self._journal.complain(run.id, error)
             self._act(run, now_ms, ends=ends)
+
+    async def _limit(self, limiter: Limiter, now_ms: int, *, ends: bool) -> None:
+        """Let the limiter look; a run that it begins is one like the others."""
+        seen = Seen(self._readings, self._offline, self._began_ms)
+        try:
+            begun = await limiter.turn(self._runs, seen, now_ms, self._move, ends=ends)
+            if begun is not None:
+                self._runs[begun.id] = begun
+        except Exception as error:  # noqa: BLE001  what is shed is handed back all the same
+            self._is_stale = True  # what it put down is found there
+            self._journal.complain(LIMITER, error)
 
     def _act(self, run: Run, now_ms: int, *, ends: bool) -> None:
         if run.row.mode is not Mode.MONITOR_ONLY:
@@ -243,8 +273,8 @@ class Dispatcher:
     def _is_held_elsewhere(self, run: Run, action: Action) -> bool:
         """Whether another event has not handed the point back yet: what stands there is not its own."""
         for other in self._runs.values():
-            if other is run:
-                continue
+            if other is run or (other.row.mode is Mode.DRY_RUN and run.row.mode is Mode.LIVE):
+                continue  # a rehearsal stands in nobody's way
             for theirs in other.row.plan.actions:
                 same = (theirs.device, theirs.point) == (action.device, action.point)
                 if same and (other.track(theirs.id).is_shed or theirs.id in other.busy):
@@ -292,6 +322,7 @@ class Dispatcher:
                     await self._settled.wait()
         for event, action in self._left():
             log.error(Spoken("dispatch.log_left", event=event, action=action))
+        await self._end_limiter()
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -303,6 +334,14 @@ class Dispatcher:
                 with suppress(Exception):  # it is handed back all the same
                     async with asyncio.timeout(STOP_S / 10):
                         await self._journal.note(Step(run.id, self._clock.now_ms(), "stop", "", {}))
+
+    async def _end_limiter(self) -> None:
+        """A run of the limiter that is handed back ends with the daemon."""
+        left = {event for event, _ in self._left()}
+        for run in tuple(self._runs.values()):
+            if run.row.source == LIMITER and run.row.life is Life.ACTIVE and run.id not in left:
+                with suppress(Exception):  # the next start ends it
+                    await self._move(run, Life.ENDED, {"why": "stop"})
 
     def _left(self) -> list[tuple[str, str]]:
         """What is shed or being written."""

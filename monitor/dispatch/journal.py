@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from config.words import Spoken
 from monitor.store import events as store
+from monitor.store import limiting
 from monitor.store.doing import Call, Doing
 from monitor.store.ledgers import WriterEngine
 from monitor.store.reader import UNREADABLE
@@ -28,10 +30,12 @@ class Journal:
     """
 
     def __init__(self, call: Call, site: str, monotonic_s: Callable[[], float]) -> None:
+        self._call = call
         self._done = Doing(call)
         self._site = site
         self._monotonic_s = monotonic_s
         self._complained: dict[str, tuple[str, float]] = {}
+        self._is_telling = False
 
     async def load(self, now_ms: int | None = None) -> "list[Loaded]":
         """Every event that is open or not handed back, with what became of its actions.
@@ -101,6 +105,25 @@ class Journal:
             log.error(Spoken("dispatch.log_unkept", event=event, reason=error.__cause__ or error))
         else:
             log.error("curtailment %s: %s", event, error, exc_info=error)
+
+    async def begin_run(self, row: store.EventRow, digest: str, first: store.Step) -> store.EventRow | None:
+        """Write a run of the limiter down; None where the store says that it may not be live."""
+        return await self._done(lambda e: limiting.begin_run(e, self._site, row, digest, first))
+
+    def tell_limiter(self, now_ms: int, data: dict[str, Any]) -> None:
+        """Keep how the limiter stands; nobody waits for it, and it waits in nobody's way."""
+        if self._is_telling:
+            return  # the disk is slow: the next one tells more
+
+        def work(engine: WriterEngine) -> None:
+            try:
+                with suppress(*UNREADABLE):  # it is told again in a moment
+                    limiting.put_standing(engine, self._site, now_ms, data)
+            finally:
+                self._is_telling = False
+
+        self._is_telling = True
+        self._call(work)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from drivers.contract import Backoff
 from monitor.dispatch.journal import Loaded
 from monitor.store.events import EventRow
+from monitor.store.limiting import LIMITER
 from rules.curtailment import (
     Event,
     Life,
@@ -65,7 +66,10 @@ class Run:
         What this event shed already takes part in it, whatever the turn would be now.
         """
         own = {action for action, track in self.tracks.items() if track.shed_ms is not None}
-        self.chosen = frozenset(choose(self.row.plan.actions, self.row.wanted_kw, last_shed_ms)) | own
+        # The limiter decides anew what it sheds.
+        limits = self.row.source == LIMITER
+        turn = () if limits else choose(self.row.plan.actions, self.row.wanted_kw, last_shed_ms)
+        self.chosen = frozenset(turn) | own
 
     def take(self, loaded: Loaded) -> bool:
         """Go on by what stands in the store now; whether it begins or ends at another time."""

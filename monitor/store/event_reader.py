@@ -20,8 +20,17 @@ from monitor.store.events import (
     watched_events,
     writes,
 )
+from monitor.store.limiting import (
+    Arming,
+    LimiterPast,
+    LimiterRecord,
+    arming_of,
+    past_of,
+    records,
+    standing,
+)
 from monitor.store.sites import check_site
-from rules.curtailment import Life, Track
+from rules.curtailment import Life, Mode, Plan, Track
 
 
 class EventReader:
@@ -91,3 +100,21 @@ class EventReader:
     def shed(self) -> list[str]:
         """Ids of the events of which something is not handed back."""
         return shed_events(self._engine, self._site)
+
+    # -- the limiter ----------------------------------------------------------------------------------------
+
+    def limiter_arming(self, digest: str) -> Arming:
+        """Whether the limiter may write with the plan and settings of a digest."""
+        return arming_of(records(self._engine, self._site), digest)
+
+    def limiter_records(self) -> list[LimiterRecord]:
+        """What was simulated, armed and disarmed, oldest first."""
+        return records(self._engine, self._site)
+
+    def limiter_past(self, plan: Plan, mode: Mode, since_ms: int) -> LimiterPast:
+        """What became of a plan's actions before, and how often their points were written."""
+        return past_of(self._engine, self._site, plan, mode, since_ms)
+
+    def limiter_standing(self) -> dict[str, Any] | None:
+        """How the limiter of the daemon stood last, with ``at_ms``; None before there was one."""
+        return standing(self._engine, self._site)

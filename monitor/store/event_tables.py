@@ -1,4 +1,4 @@
-"""Tables of curtailment: events, what was written to equipment for them, baselines and settlements."""
+"""Tables of curtailment: events, writes to equipment for them, baselines, settlements, the limiter."""
 
 from sqlalchemy import BigInteger, Column, Double, Index, Integer, SmallInteger, String, Table, Text
 
@@ -10,6 +10,8 @@ __all__ = [
     "event_actions",
     "event_steps",
     "event_writes",
+    "limiter_records",
+    "limiter_standing",
     "metadata",
     "openadr_events",
     "settlements",
@@ -147,4 +149,27 @@ baselines = Table(
     Column("kw", Double),  # NULL: the method gave no number
     Column("detail", Text, nullable=False),  # JSON: days used and left out, adjustment, findings
     Column("at_ms", BigInteger, nullable=False),
+)
+
+# What was said and found of the demand limiter: years it was taken through, who armed and disarmed it.
+limiter_records = Table(
+    "limiter_records",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("site", String, nullable=False),
+    Column("kind", String, nullable=False),  # simulated, armed, disarmed
+    Column("digest", String, nullable=False),  # SHA-256 of plan and settings that it holds for
+    Column("who", String, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("detail", Text, nullable=False),  # JSON: the year's figures of what was simulated
+    Index("limiter_records_of", "site", "kind"),
+)
+
+# How the limiter of a running daemon stands; written anew every few seconds.
+limiter_standing = Table(
+    "limiter_standing",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("data", Text, nullable=False),  # JSON object
 )

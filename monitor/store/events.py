@@ -94,11 +94,13 @@ def add_event(engine: Engine, site: str, event: EventRow) -> None:
     add_events(engine, site, [event])
 
 
-def add_events(engine: Engine, site: str, rows: Sequence[EventRow]) -> None:
-    """Write new events down, each with its first step: all of them or none."""
+def add_events(engine: Engine, site: str, rows: Sequence[EventRow], then: Sequence[Step] = ()) -> None:
+    """Write new events down, each with its first step, and further steps: all of them or none."""
     with engine.begin() as connection:
         for row in rows:
             _add_event(connection, site, row)
+        for step in then:
+            write_step(connection, site, step)
 
 
 def _add_event(connection: Connection, site: str, event: EventRow) -> None:

@@ -71,6 +71,7 @@ from monitor.store.history_requests import (
     unstage,
 )
 from monitor.store.ledgers import ImportOutcome, Progress, import_ledger, import_reasons
+from monitor.store.limiter_requests import ArmRequest, LimiterOutcome, SimulatedRequest, keep_simulated
 from monitor.store.measures import MeasuresRequest, import_measures
 from monitor.store.readings import import_readings
 from monitor.store.records import RecordOutcome, RecordRequest, write_record
@@ -140,6 +141,8 @@ KINDS: Mapping[str, Kind] = {
     "curtailment.list": Kind(EventListRequest, no_desk, EventListOutcome),
     "audit": Kind(AuditRequest, take_down, AuditOutcome),
     "settlement": Kind(SettlementRequest, keep_settlement, SettlementOutcome),
+    "limiter.simulated": Kind(SimulatedRequest, keep_simulated, LimiterOutcome),
+    "limiter.arm": Kind(ArmRequest, no_desk, LimiterOutcome),
     "base.lock": Kind(LockRequest, lock_base, LockOutcome),
     "adjust": Kind(AdjustRequest, write_adjustments, ImportOutcome),
     "log": Kind(LogRequest, log_figure, LogOutcome),

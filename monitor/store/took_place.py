@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, select
 
 from monitor.store.database import StoreError
 from monitor.store.event_tables import curtailment_events, event_steps
+from monitor.store.limiting import LIMITER
 from rules.curtailment import Life, Mode
 
 BEGAN = tuple(life.value for life in (Life.ACTIVE, Life.ENDED, Life.ABORTED, Life.SETTLED))
@@ -24,16 +25,21 @@ def was_active() -> ColumnElement[bool]:
 def took_place(site: str) -> ColumnElement[bool]:
     """Of a row of events: it is of this site, was live, and was active."""
     own = curtailment_events.c
-    return and_(own.site == site, own.mode == Mode.LIVE.value, own.life.in_(BEGAN), was_active())
+    # Nobody called for a run of the limiter: its days are days like others.
+    called = and_(own.site == site, own.source != LIMITER)
+    return and_(called, own.mode == Mode.LIVE.value, own.life.in_(BEGAN), was_active())
 
 
 def why_not_settled(connection: Connection, site: str, event: str) -> StoreError | None:
     """Why an event of the store may not be settled; None where it may, and where there is none."""
     own = curtailment_events.c
-    query = select(own.mode, own.life, was_active().label("active")).where(own.site == site, own.id == event)
+    query = select(own.mode, own.life, own.source, was_active().label("active"))
+    query = query.where(own.site == site, own.id == event)
     row = connection.execute(query).one_or_none()
     if row is None:
         return None
+    if row.source == LIMITER:
+        return StoreError("limiter.not_settled", event=event)
     if row.mode != Mode.LIVE.value:
         return StoreError("dr.event_not_live", event=event, mode=row.mode)
     if row.life not in OVER:

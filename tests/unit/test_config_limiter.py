@@ -61,3 +61,23 @@ def test_each_mistake_is_told_with_its_place(tmp_path, old, new, expected):
 def test_a_limit_comes_from_somewhere(tmp_path):
     text = SITE.replace("contract: {capacity_kw: 1000}\n", "").replace("limit_kw: 950, ", "")
     assert problems(tmp_path, text) == [("limiter.no_limit", 16)]
+
+
+@pytest.mark.parametrize(
+    ("mode", "own", "found"),
+    [
+        ("live", "", [("limiter.mode_stronger", 17)]),
+        ("dry-run", "", []),
+        ("dry-run", "mode: monitor-only", [("limiter.mode_stronger", 18)]),
+        ("monitor-only", "", []),
+    ],
+)
+def test_the_limiter_is_no_stronger_than_its_plan(tmp_path, mode, own, found):
+    text = SITE.replace("limiter: {plan: summer,", f"limiter: {{plan: summer, mode: {mode},")
+    if own:
+        text = text.replace("dead_man_s: 7200", f"dead_man_s: 7200\n      {own}")
+    if found:
+        assert problems(tmp_path, text) == found
+    else:
+        (tmp_path / "site.yaml").write_text(text, encoding="utf-8")
+        assert load_site(tmp_path / "site.yaml").site.limiter.mode == mode
