@@ -24,6 +24,7 @@ from monitor.dispatch.desk import EventDesk, plans_of
 from monitor.dispatch.dispatcher import Dispatcher
 from monitor.dispatch.limiter import Sight
 from monitor.dispatch.limiter_desk import LimiterDesk, orders_of
+from monitor.health import Health
 from monitor.pipeline import Pipeline
 from monitor.reloading import Asked, refuse, site_wanted, take
 from monitor.reports.results import SiteResults
@@ -32,13 +33,14 @@ from monitor.rework import Reworker
 from monitor.sinks.contract import Sink, SinkState
 from monitor.sinks.delivery import Delivery
 from monitor.sinks.making import maker_of
+from monitor.store.care.lost import open_known
 from monitor.store.care.quarantine import (
     DAMAGE_SHOWS_IN,
     damage_in,
     mark_damaged,
     quarantine_if_damaged,
 )
-from monitor.store.database import StoreError, WriterLock, in_words, open_writer
+from monitor.store.database import StoreError, WriterLock, in_words
 from monitor.store.deliveries import DAEMON, add_audit
 from monitor.store.doing import Doing
 from monitor.store.openadr import CONDITION as OPENADR
@@ -89,7 +91,7 @@ class Daemon:
         opened.callback(self._lock.release)
         if damaged := quarantine_if_damaged(path, clock.now_ms()):
             log.error(Spoken("care.log_quarantined", kept=damaged.kept, reason=damaged.reason))
-        self._engine = open_writer(path)
+        self._engine = open_known(path)
         opened.callback(self._engine.dispose)
         self._reader = StoreReader.open(path, self._site)
         opened.callback(self._reader.close)
@@ -111,6 +113,7 @@ class Daemon:
             formulas_of(loaded.site), self._reader, self._writer, loaded.site.interval_s
         )
         self._keeper = StoreKeeper(loaded.site, loaded.store_path, self._reader, self._writer, self._clock)
+        self._health = Health(self._drivers, self._writer, self._clock)
         self._days = DayWatch(loaded, self._reader, self._writer, self._clock)
         self._taker = RequestTaker(self._site, self._requests, self._reader, self._writer, self._clock)
         self._committed = asyncio.Event()
@@ -241,6 +244,7 @@ class Daemon:
         tasks.append(asyncio.create_task(self._demand.run(), name="demand"))
         if self._ven is not None:
             tasks.append(asyncio.create_task(self._ven.run(), name="openadr"))
+        tasks.append(asyncio.create_task(self._health.run(), name="health"))
         stopping = asyncio.create_task(asked.stop.wait(), name="stop")
         changing = asyncio.create_task(site_wanted(asked, self.loaded.path, self.note), name="reload")
         on_ready(self.loaded)

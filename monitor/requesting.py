@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from config.words import Spoken
+from monitor.alarms import alarm_result
 from monitor.clock import SteadyClock
 from monitor.store.box_file import BOX_DAMAGED
 from monitor.store.database import StoreError
@@ -84,7 +85,9 @@ class RequestTaker:
         self._told = trouble
         condition = "ok" if trouble is None else "trouble"
         row = ConditionRow(CONDITION, condition, self._clock.now_ms(), trouble)
-        self._writer.submit(Commit(conditions=[row]))
+        self._writer.submit(
+            Commit(conditions=[row], results=[alarm_result(CONDITION, row.since_ms, trouble)])
+        )
 
 
 def _set_aside_as(kept: Path) -> Trouble:

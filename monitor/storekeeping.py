@@ -7,16 +7,18 @@ from pathlib import Path
 
 from config.site import Site
 from config.words import Spoken
+from monitor.alarms import alarm_result
 from monitor.clock import SteadyClock
 from monitor.store.care.files import in_mb
 from monitor.store.care.full_disk import FullDisk
+from monitor.store.care.lost import lost_beside
 from monitor.store.care.quarantine import damage_in, quarantined_beside
 from monitor.store.care.size import Room, SizeCap, used_bytes
 from monitor.store.care.told import CONDITIONS, Trouble
 from monitor.store.database import StoreError
 from monitor.store.given_up import Cause, Order, Went, told
 from monitor.store.reader import UNREADABLE, StoreReader
-from monitor.store.retention import delete_old_scans, give_up_oldest_scans, thin_out
+from monitor.store.retention import delete_old_scans, forget_health, give_up_oldest_scans, thin_out
 from monitor.store.rows import Commit, ConditionRow
 from monitor.store.writer import Writer
 from monitor.timestamps import iso_utc
@@ -74,6 +76,7 @@ class StoreKeeper:
         try:
             self._tell("size", self._mind_size())
             self._tell("quarantine", self._quarantined())
+            self._tell("lost", self._lost())
             self._tell("permissions", self._loose())
         except UNREADABLE as error:
             if damage_in(error) is not None:
@@ -89,6 +92,8 @@ class StoreKeeper:
         before_ms = now_ms - days * 86_400_000
         count = await asyncio.to_thread(delete_old_scans, self._reader, self._writer, before_ms, sinks)
         await asyncio.to_thread(thin_out, self._writer, self._site.site.id, now_ms)
+        sinks = [one.id for one in self._site.sinks if "results" in one.streams()]
+        await asyncio.to_thread(forget_health, self._reader, self._writer, self._site.site.id, now_ms, sinks)
         log.info(Spoken("log.retention", count=count, days=days))
 
     def _is_full_disk(self) -> bool:
@@ -131,6 +136,10 @@ class StoreKeeper:
         found = list(quarantined_beside(self._path))
         return {"code": "care.quarantined", "data": {"kept": str(found[-1])}} if found else None
 
+    def _lost(self) -> Trouble | None:
+        found = list(lost_beside(self._path))
+        return {"code": "care.lost", "data": {"kept": str(found[-1])}} if found else None
+
     def _loose(self) -> Trouble | None:
         folder = self._path.absolute().parent
         mode = folder.stat().st_mode
@@ -151,4 +160,7 @@ class StoreKeeper:
         self._told[name] = trouble
         condition = "ok" if trouble is None else "trouble"
         row = ConditionRow(name, condition, self._clock.now_ms(), trouble)
-        self._writer.submit(Commit(conditions=[row]))
+        commit = Commit(conditions=[row])
+        if (trouble and trouble["code"]) != (told and told["code"]):  # figures change all the time
+            commit.results.append(alarm_result(name, row.since_ms, trouble))
+        self._writer.submit(commit)

@@ -169,7 +169,7 @@ class _Shown:
                 text = say("backfill.sink_again", self._language, sink=sink)
             else:
                 words = say_error(row.error, self._language)
-                text = say("backfill.sink_waits", self._language, sink=sink, words=words)
+                text = say("backfill.sink_waits", self._language, words=words)
             self._console.print(plain(text))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from config.loading import LoadedSite
 from config.meter_checks import formulas_of
 from config.words import Spoken
+from monitor.alarms import alarm_result
 from monitor.clock import SteadyClock
 from monitor.demand.limits import Limits
 from monitor.demand.standing import CONDITION, alarm_row, window_row
@@ -86,7 +87,8 @@ class DemandWatch:
         rows = [window_row(window, limit_kw, self._level, now_ms)]
         if limit_kw is not None and (changed or self._level is not Level.CALM):
             rows.append(alarm_row(window, limit_kw, self._level, self._since_ms, now_ms))
-        self._writer.submit(Commit(conditions=rows))
+        results = [alarm_result(CONDITION, now_ms, rows[-1].error)] if changed else []
+        self._writer.submit(Commit(conditions=rows, results=results))
         if changed:
             self._tell(rows[-1].error, limit_kw)
 

@@ -32,7 +32,7 @@ class Batch:
     ----------
     position : the cursor once the batch is settled.
     lines, positions : as they are sent, and where the row of each stands.
-    empty : rows among them that had nothing to send.
+    empties : positions of rows among them that had nothing to send.
     unsendable : rows that cannot be a line, with the reason and the position.
     more : whether rows lie behind the batch already.
     """
@@ -42,9 +42,17 @@ class Batch:
     lines: list[bytes] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
     size: int = 0
-    empty: int = 0
+    empties: list[int] = field(default_factory=list)
     unsendable: list[tuple[bytes, str, int]] = field(default_factory=list)
     more: bool = False
+
+    def cut(self, judged: int) -> None:
+        """Leave only the first lines, and the rows up to the last of them: the others come again."""
+        self.position = self.positions[judged - 1]
+        del self.lines[judged:], self.positions[judged:]
+        self.empties = [one for one in self.empties if one <= self.position]
+        self.unsendable = [one for one in self.unsendable if one[2] <= self.position]
+        self.more = True
 
 
 class Batches:
@@ -105,7 +113,7 @@ class Batches:
             batch.unsendable.append((shown, str(error), position))
             return True
         if not line:
-            batch.empty += 1
+            batch.empties.append(position)
             return True
         if batch.lines and batch.size + len(line) + 1 > max_bytes:
             return False

@@ -116,6 +116,7 @@ class SinkState(StrEnum):
 
     OK = "ok"
     HOLDING = "holding"  # the far side wants a person: a token, a bucket, an address
+    SORTING = "sorting"  # it refuses lines: those at fault are found one by one
     BACKING_OFF = "backing_off"  # the far side is away or busy: it comes back by itself
 
 

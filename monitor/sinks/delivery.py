@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 
 from monitor.clock import Clock
@@ -89,7 +90,7 @@ class Delivery:
         self._batches = Batches(reader, self._far_end)
         self._condition = Condition(clock)
         self._size = BatchSize(self._far_end.max_bytes, self._pace.drain_s)
-        self._sending = Sending(self._far_end, self._condition, self._size, self._pace)
+        self._sending = Sending(self._far_end, self._condition, self._size, self._pace, clock)
         self._courses: dict[str, Course] = {}
         self._turn = 0
         self._delivered = dict.fromkeys(STREAMS, 0)
@@ -104,9 +105,9 @@ class Delivery:
             cursors = await self._from_store(lambda: self._reader.cursors(self.id))
             self._courses = {stream: Course.of(stream, cursors) for stream in self._far_end.streams}
             while True:
-                await self._live()
+                more = await self._live()
                 again = await self._asked_letters()
-                if not (await self._backlog() or again):
+                if not (await self._backlog() or again or more):
                     await self._idle()
         finally:
             await self._far_end.close()
@@ -142,26 +143,33 @@ class Delivery:
 
     # -- whose turn it is ---------------------------------------------------------------------------
 
-    async def _live(self) -> None:
-        """Deliver what is new, each stream in turn, until none has more than a moment's rows."""
-        more = True
-        while more:
+    async def _live(self) -> bool:
+        """Deliver what is new, each stream in turn, until none has more than a moment's rows.
+
+        While lines at fault are being found, once: others than the live rows have their turn as well.
+        Returns whether more is to be done at once.
+        """
+        while True:
             more = False
             for stream in self._far_end.streams:
                 more |= await self._advance(stream)
+            if not more or self._sending.is_sorting:
+                return more
 
     async def _advance(self, stream: str) -> bool:
         """Deliver the next live batch of a stream. Returns whether more of it waits already."""
         course = self._courses[stream]
         batch = await self._read(Stretch(stream, course.newest), backlog=False)
         if batch is None:
+            self._sending.sorted(stream)
             return False
         if batch.more:
             newest = await self._from_store(lambda: self._reader.newest_position(stream))
             if newest - course.newest > self._split_rows:
                 await self._move(stream, course.split(newest), Commit())
                 return False
-        took_s = await self._deliver(batch, lambda commit: self._moved(batch, live=True, commit=commit))
+        moved = partial(self._moved, batch, live=True)
+        took_s = await self._deliver(batch, stream, moved)
         if batch.more:
             # A backlog may take half of the server's time and of ours.
             await asyncio.sleep(min(self._pace.rest_s, took_s))
@@ -188,8 +196,7 @@ class Delivery:
         if batch is None or not batch.more:
             batch = batch or Batch(course.stream, course.behind)
             batch.position = course.live_from
-        ready = batch
-        return await self._deliver(batch, lambda commit: self._moved(ready, live=False, commit=commit))
+        return await self._deliver(batch, f"{course.stream} behind", partial(self._moved, batch, live=False))
 
     async def _backfills(self) -> list[Backfill]:
         return await self._from_store(lambda: self._reader.deliveries.backfills(self.id))
@@ -201,13 +208,13 @@ class Delivery:
         if batch is None or not batch.more:
             batch = batch or Batch(backfill.stream, backfill.position)
             batch.position = backfill.until
-        position = batch.position
+        ready = batch
 
         async def settle(commit: Commit) -> None:
-            commit.cursors[self.id, backfill.lane] = position
+            commit.cursors[self.id, backfill.lane] = ready.position
             await self._commit(commit)
 
-        return await self._deliver(batch, settle)
+        return await self._deliver(batch, backfill.lane, settle)
 
     async def _idle(self) -> None:
         await asyncio.sleep(self._pace.gather_s)
@@ -242,10 +249,16 @@ class Delivery:
                     self._condition.fine("sink.store_readable", {"sink": self.id})
                 return answer
 
-    async def _deliver(self, batch: Batch, settle: Settle) -> float:
-        """Send a batch, bury what is refused for good and settle it. Returns how long sending took."""
+    async def _deliver(self, batch: Batch, lane: str, settle: Settle) -> float:
+        """Send a batch, bury what is refused for good and settle it. Returns how long sending took.
+
+        Of a batch with many lines at fault, what was judged so far is settled: the batch is cut there.
+        """
         started_s = self._clock.monotonic_s()
-        refused = await self._sending.deliver(batch.lines)
+        judged = await self._sending.deliver(batch.lines, lane, more=batch.more)
+        refused = judged.refused
+        if judged.count < len(batch.lines):
+            batch.cut(judged.count)
         took_s = self._clock.monotonic_s() - started_s
         at_ms = self._clock.now_ms()
         letters = [
@@ -258,7 +271,7 @@ class Delivery:
         ]
         await settle(Commit(dead_letters=letters))
         self._delivered[batch.stream] += len(batch.lines) - len(refused)
-        self._empty[batch.stream] += batch.empty
+        self._empty[batch.stream] += len(batch.empties)
         if letters:
             self._mention(letters)
         return took_s
@@ -283,13 +296,15 @@ class Delivery:
             return False
         pairs = await self._from_store(lambda: [(one, self._line_of(one)) for one in letters])
         sent = [(letter, line) for letter, line in pairs if isinstance(line, bytes) and line]
-        refused = {one.index: one.words for one in await self._sending.deliver([line for _, line in sent])}
+        lines, more = [line for _, line in sent], len(letters) == LETTERS_AT_ONCE
+        judged = await self._sending.deliver(lines, "letters", more=more)
+        refused = {one.index: one.words for one in judged.refused}
         at_ms = self._clock.now_ms()
         settled = [
             SettledLetter(letter.id, LetterState.OPEN, at_ms, refused[index])
             if index in refused
             else SettledLetter(letter.id, LetterState.DELIVERED, at_ms)
-            for index, (letter, _) in enumerate(sent)
+            for index, (letter, _) in enumerate(sent[: judged.count])
         ]
         settled += [
             SettledLetter(letter.id, LetterState.SUPERSEDED, at_ms)
@@ -315,7 +330,7 @@ class Delivery:
 
     # -- the cursor ---------------------------------------------------------------------------------
 
-    async def _moved(self, batch: Batch, *, live: bool, commit: Commit) -> None:
+    async def _moved(self, batch: Batch, commit: Commit, *, live: bool) -> None:
         await self._move(batch.stream, self._courses[batch.stream].moved(batch.position, live=live), commit)
 
     async def _move(self, stream: str, course: Course, commit: Commit) -> None:

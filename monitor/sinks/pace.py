@@ -22,6 +22,7 @@ class Pace:
     retry_after_cap_s : the longest wait that a server may ask for.
     rest_s : the longest pause between batches of a backlog; it lasts as long as the batch took.
     drain_s : a batch of a backlog should take no longer: live rows wait for it.
+    sort_s : so long lines at fault are looked for in one batch before what was found is settled.
     """
 
     gather_s: float = 0.2
@@ -32,6 +33,7 @@ class Pace:
     retry_after_cap_s: float = 300.0
     rest_s: float = 1.0
     drain_s: float = 0.5
+    sort_s: float = 2.0
 
 
 def wait_s(answer: Answer, backoff: Backoff, pace: Pace, jitter: float) -> float:

@@ -23,6 +23,11 @@ log = logging.getLogger(__name__)
 
 APPLICATION_ID = 0x454E4D4F  # "ENMO": tells our files from other people's
 
+OUR_WORDS = (b"CREATE TABLE intervals", b"register_start")
+LOOK_FOR_WORDS_IN = 1 << 20
+HEADER = "its header does not say whose it is"
+"""What the first part of a store of ours holds, whatever became of its header."""
+
 DAMAGE = ("disk image is malformed", "malformed database schema", "not a database")
 """How the database says that the file itself is damaged; malformed JSON is another matter."""
 
@@ -50,6 +55,21 @@ class LedgerRefused(StoreError):
 def speaks_of_damage(error: str) -> bool:
     """Whether an error of the database says that the file itself is damaged."""
     return any(words in error for words in DAMAGE)
+
+
+def holds_our_words(head: bytes) -> bool:
+    """Whether the first part of a file is that of a store of ours."""
+    return all(words in head for words in OUR_WORDS)
+
+
+def _foreign(path: Path) -> StoreError:
+    """A file that does not call itself ours: somebody else's, or ours with a damaged header."""
+    head = b""
+    with suppress(OSError), path.open("rb") as file:
+        head = file.read(LOOK_FOR_WORDS_IN)
+    if holds_our_words(head):
+        return StoreError("care.damaged", path=str(path), reason=HEADER)
+    return StoreError("store.foreign", path=str(path))
 
 
 def _create_all(connection: Connection) -> None:
@@ -119,6 +139,8 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _add_answers_and_events,
 )
 VERSION = len(MIGRATIONS)
+LIKELY_VERSIONS = 1000
+"""No program will ever write a higher one: it is a damaged header."""
 
 
 ATTEMPTS = 10
@@ -244,7 +266,7 @@ def _refuse_foreign(path: Path) -> None:
     except sqlite3.Error as error:
         raise _unusable(path, error) from error
     if application != APPLICATION_ID and tables:
-        raise StoreError("store.foreign", path=str(path))
+        raise _foreign(path)
 
 
 def _version(connection: Connection, path: Path) -> int:
@@ -253,7 +275,9 @@ def _version(connection: Connection, path: Path) -> int:
     version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
     tables = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
     if application != APPLICATION_ID and tables:
-        raise StoreError("store.foreign", path=str(path))
+        raise _foreign(path)
+    if not 0 <= version <= LIKELY_VERSIONS:
+        raise StoreError("care.damaged", path=str(path), reason=HEADER)
     if version > VERSION:
         raise StoreError("store.newer", path=str(path), found=version, known=VERSION)
     return int(version) if tables else 0
@@ -299,7 +323,9 @@ def open_reader(path: Path) -> Engine:
     if not tables:  # a writer is about to make it
         raise StoreError("store.missing", path=str(path))
     if application != APPLICATION_ID:
-        raise StoreError("store.foreign", path=str(path))
+        raise _foreign(path)
+    if not 0 <= version <= LIKELY_VERSIONS:
+        raise StoreError("care.damaged", path=str(path), reason=HEADER)
     if version != VERSION:
         code = "store.older" if version < VERSION else "store.newer"
         raise StoreError(code, path=str(path), found=version, known=VERSION)
@@ -309,7 +335,7 @@ def open_reader(path: Path) -> Engine:
 def _unusable(path: Path, error: Exception, *, reading: bool = False) -> StoreError:
     cause = error.__cause__ if isinstance(error.__cause__, sqlite3.Error) else error
     if "not a database" in str(cause):
-        return StoreError("store.foreign", path=str(path))
+        return _foreign(path)
     if "malformed" in str(cause):
         return StoreError("care.damaged", path=str(path), reason=str(cause))
     if "readonly" in str(cause) or "unable to open" in str(cause):

@@ -228,7 +228,8 @@ class BackfillRequest:
 class AskedOutcome:
     """How many rows a request set in motion, or the numbers of what it began.
 
-    ``spans`` are the letters to be tried again: first and last number of each stretch of a sink's letters.
+    Of letters to be tried again ``ids`` are the first thousand, and ``spans`` all: first and last number of
+    each stretch of a sink's letters.
     """
 
     count: int
@@ -271,7 +272,7 @@ def ask_retry(engine: Engine, site: str, request: RetryRequest) -> AskedOutcome:
             connection.execute(these.values(state=LetterState.ASKED))
         detail = {"sink": request.sink, "letters": wanted[:1000], "count": len(wanted)}
         write_audit(connection, site, request.at_ms, request.actor, "deadletter.retry", detail)
-    return AskedOutcome(len(wanted), spans=spans)
+    return AskedOutcome(len(wanted), tuple(wanted[:1000]), spans)
 
 
 def _spans(is_wanted: Mapping[int, bool]) -> tuple[tuple[int, int], ...]:

@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Engine, update
 
+from monitor.store.event_results import write_event_result
 from monitor.store.event_tables import curtailment_events
 from monitor.store.events import Step, write_step
 from rules.curtailment import Life, Signal
@@ -32,6 +33,7 @@ def change_event(
         if not done.rowcount:
             return False
         write_step(connection, site, step)
+        write_event_result(connection, site, event, step.at_ms)
     return True
 
 

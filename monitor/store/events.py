@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from monitor.store.event_results import write_event_result
 from monitor.store.event_tables import curtailment_events, event_actions, event_steps, event_writes
 from rules.curtailment import BY_SCHEDULE, OPEN, Life, Mode, Plan, Signal, Track
 
@@ -131,6 +132,7 @@ def _add_event(connection: Connection, site: str, event: EventRow) -> None:
     signal = event.signal  # what was said first; what is said later takes its place in the event's row
     told = {} if signal.ttl_s is None else {"active": signal.is_active, "ttl_s": signal.ttl_s}
     write_step(connection, site, Step(event.id, event.changed_ms, event.life.value, event.who, told))
+    write_event_result(connection, site, event.id, event.changed_ms)
 
 
 def move_event(
@@ -163,6 +165,7 @@ def move_event(
         if not done.rowcount:
             return False
         write_step(connection, site, step)
+        write_event_result(connection, site, event, step.at_ms)
     return True
 
 

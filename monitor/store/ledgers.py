@@ -14,8 +14,9 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 from config.ledger import LedgerRow, ReasonRow
 from monitor.store import schema
 from monitor.store.base_guard import BookedGuard, GivenRow
+from monitor.store.care.lost import open_known
 from monitor.store.correcting import Correction, Why, implausible_row, write_corrections
-from monitor.store.database import LedgerRefused, StoreError, WriterLock, open_writer
+from monitor.store.database import LedgerRefused, StoreError, WriterLock
 from rules.logs import Plausible
 
 WriterEngine = Engine
@@ -48,7 +49,7 @@ def writing(store_path: Path) -> Iterator[WriterEngine]:
     lock = WriterLock(store_path)
     lock.acquire()
     try:
-        engine = open_writer(store_path)
+        engine = open_known(store_path)
         try:
             yield engine
         finally:

@@ -21,6 +21,9 @@ FIRST_STEP, MOST_A_STEP = 250, 5_000
 
 DONE_WITHIN_S = 60.0
 
+HEALTH, HEALTH_KEPT_MS = "daemon", 30 * 86_400_000
+"""The results of this kind are kept so long: a row a minute, and nobody bills by them."""
+
 DAY_MS = 86_400_000
 EACH_HOUR_MS, EACH_QUARTER_DAY_MS, EACH_DAY_MS = 26 * 3_600_000, 8 * DAY_MS, 62 * DAY_MS
 """How long a meter's states are kept of each hour, of each sixth hour and of each day."""
@@ -171,6 +174,27 @@ def thin_out_states(engine: Engine, site: str, now_ms: int, at_most: int = 2**31
             old = (late.c.site == site, late.c.at_ms < oldest_ms)
             gone += connection.execute(_some_of(late, at_most - gone, *old)).rowcount
     return int(gone)
+
+
+def forget_health(reader: StoreReader, writer: Writer, site: str, now_ms: int, sinks: Iterable[str]) -> int:
+    """Let go of what the daemon told of itself a month ago, once every sink has it; blocks.
+
+    It is no billing data, and a row a minute for good would outgrow what is. Returns how many rows went.
+    """
+    table = schema.results
+    positions = [reader.cursors(sink).get("results", 0) for sink in sinks]
+    old = [table.c.site == site, table.c.kind == HEALTH, table.c.at_s < (now_ms - HEALTH_KEPT_MS) // 1000]
+    if positions:
+        old.append(table.c.seq <= min(positions))
+
+    def forget(engine: Engine, rows: int) -> int:
+        with engine.begin() as connection:
+            return int(connection.execute(_some_of(table, rows, *old)).rowcount)
+
+    steps, gone = Steps(writer), 0
+    while count := steps.do(forget):
+        gone += count
+    return gone
 
 
 def _some_of(table: Table, at_most: int, *which: Any) -> Any:

@@ -21,7 +21,7 @@ from monitor.store.deliveries import write_deliveries
 from monitor.store.interval_rows import guarded_upsert, write_intervals
 from monitor.store.life import write_meter_life
 from monitor.store.order import newest_seq
-from monitor.store.rows import Commit, IntervalRow, ScanRow, Snapshot, layout_to_json, pack_scan
+from monitor.store.rows import Commit, IntervalRow, ResultRow, ScanRow, Snapshot, layout_to_json, pack_scan
 from monitor.store.waiting import cursors_of, room_for
 from rules.scan import Layout
 
@@ -222,19 +222,9 @@ class Writer:
             for commit in group:
                 if not any(_rare_rows(commit)):
                     continue  # nearly all of them
-                seq = self._write_results(connection, commit, seq)
+                seq = write_results(connection, self._site, commit.results, seq)
                 self._write_rest(connection, commit)
         self._seq = seq
-
-    def _write_results(self, connection: Connection, commit: Commit, seq: int) -> int:
-        rows = []
-        for row in commit.results:
-            seq += 1
-            data = json.dumps(row.data, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
-            rows.append((self._site, row.kind, row.subject, row.at_s, data, 0, seq))
-        if rows:
-            connection.exec_driver_sql(_RESULT_SQL, rows)
-        return seq
 
     def _write_rest(self, connection: Connection, commit: Commit) -> None:
         site = self._site
@@ -270,6 +260,18 @@ def _write_scans(connection: Connection, rows: Sequence[ScanRow]) -> None:
             cursor.executemany(sql, several)
         done = upto
     cursor.close()
+
+
+def write_results(connection: Connection, site: str, rows: Sequence[ResultRow], seq: int) -> int:
+    """Upsert results; returns the last ``seq`` used. Unchanged rows keep theirs."""
+    values = []
+    for row in rows:
+        seq += 1
+        data = json.dumps(row.data, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+        values.append((site, row.kind, row.subject, row.at_s, data, 0, seq))
+    if values:
+        connection.exec_driver_sql(_RESULT_SQL, values)
+    return seq
 
 
 def _put(connection: Connection, table: Table, key: dict[str, Any], rest: dict[str, Any]) -> None:

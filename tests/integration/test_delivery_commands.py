@@ -106,9 +106,9 @@ def test_a_backfill_that_must_wait_says_why_and_goes_on_by_itself(site: Path, pi
         program.wait_for_line("reading 0 devices")
         with run_program(command, name="backfill", env={"ENERGY_MONITOR_LANGUAGE": "en"}) as waiting:
             waiting.wait_for_line(r"^city: intervals: 0 %")
-            waiting.wait_for_line(r"^city does not take anything now: .*503.*Ctrl-C leaves it")
+            waiting.wait_for_line(r"^city: .*503.*The backfill waits for it; Ctrl-C leaves it")
             waiting.wait_for_line(r"^city: intervals: 0 %", after=2)  # and again, some seconds later
             picky.status = 204
             assert waiting.wait() == 0
         assert "Done: all of it was acknowledged (intervals)" in waiting.output
-        assert sum("does not take anything" in line for line in waiting.lines) == 1
+        assert sum("The backfill waits" in line for line in waiting.lines) == 1

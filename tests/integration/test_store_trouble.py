@@ -17,8 +17,10 @@ import pytest
 from config.loading import load_site
 from monitor.clock import SteadyClock, SystemClock
 from monitor.dispatch.journal import Journal
+from monitor.store.care.lost import is_lost
+from monitor.store.care.quarantine import quarantine_if_damaged
 from monitor.store.care.verify import verify_store
-from monitor.store.database import APPLICATION_ID, VERSION, StoreError, open_writer
+from monitor.store.database import APPLICATION_ID, VERSION, StoreError, open_reader, open_writer
 from monitor.store.reader import UNREADABLE, StoreReader
 from monitor.store.rows import Commit
 from monitor.store.writer import Writer, submit_and_wait
@@ -118,6 +120,54 @@ def test_scenario_6_a_damaged_store_is_set_aside_and_a_new_one_begun(site, store
     with running(site) as daemon:  # it happened once
         daemon.wait_for_line("reading 0 devices")
         assert "set aside" not in "\n".join(line for line in daemon.lines if "quarantined" not in line)
+        assert daemon.terminate() == 0
+
+
+@pytest.mark.parametrize(("first", "last"), [(18, 98), (60, 72), (60, 64), (68, 72)])
+@pytest.mark.scenario(6)
+def test_scenario_6_a_damaged_header_does_not_make_it_somebody_elses(tmp_path, first, last):
+    store = store_of(site_in(tmp_path))
+    with store.open("r+b") as file:
+        file.seek(first)
+        file.write(b"\xa5" * (last - first))
+    damaged = store.read_bytes()
+    with pytest.raises(StoreError) as caught:
+        open_reader(store)
+    assert caught.value.code == "care.damaged"
+    with pytest.raises(StoreError) as caught:
+        open_writer(store)
+    assert caught.value.code == "care.damaged"
+    found = quarantine_if_damaged(store, 1_700_000_000_000)
+    assert found is not None
+    assert found.kept.read_bytes() == damaged
+    assert not is_lost(store)  # it was set aside, which is told in its own words
+
+
+@pytest.mark.parametrize("how", ["missing", "empty"])
+def test_a_store_that_is_gone_is_said_until_somebody_has_looked(site, store, how):
+    with running(site) as daemon:
+        daemon.wait_for_line("reading 0 devices")
+        assert "a store was here" not in daemon.output  # a new site, or one of an earlier version
+        assert daemon.terminate() == 0
+    store.unlink()
+    if how == "empty":
+        store.touch()
+    store.with_name("energy.db-wal").write_bytes(b"what the log still held")
+    with running(site) as daemon:
+        daemon.wait_for_line("ERROR .*a store was here, and it is missing or empty now")
+        kept = store.with_name("energy.db.lost")
+        assert store.with_name("energy.db.lost-wal").read_bytes() == b"what the log still held"
+
+        def noticed():
+            facts = json.loads(told(site, "status", "--json")[1])
+            return [one["code"] for one in facts["store"]] == ["care.lost"]
+
+        wait_until("status tells it", noticed, daemon)
+        assert daemon.terminate() == 0
+    kept.unlink()
+    with running(site) as daemon:
+        daemon.wait_for_line("reading 0 devices")
+        assert "a store was here" not in daemon.output
         assert daemon.terminate() == 0
 
 

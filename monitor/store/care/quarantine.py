@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.store.care.files import beside, set_aside, stamp, sync_folder
-from monitor.store.database import APPLICATION_ID, VERSION, StoreError, speaks_of_damage
+from monitor.store.care.lost import forget
+from monitor.store.database import (
+    APPLICATION_ID,
+    HEADER,
+    LIKELY_VERSIONS,
+    LOOK_FOR_WORDS_IN,
+    VERSION,
+    StoreError,
+    holds_our_words,
+    speaks_of_damage,
+)
 from monitor.store.reader import UNREADABLE
 
 LOOK_AT_MOST_S = 3.0
@@ -19,8 +29,6 @@ LOOK_AT_MOST_S = 3.0
 
 MAGIC = b"SQLite format 3\0"
 USER_VERSION_AT, APPLICATION_ID_AT = 60, 68
-OUR_WORDS = (b"CREATE TABLE intervals", b"register_start")
-LOOK_FOR_WORDS_IN = 1 << 20
 DAMAGE_SHOWS_IN: tuple[type[Exception], ...] = (StoreError, *UNREADABLE)
 
 
@@ -65,6 +73,7 @@ def quarantine_if_damaged(
         return None
     kept = set_aside(path, beside(path, f".damaged-{stamp(at_ms)}"))
     mark.unlink(missing_ok=True)
+    forget(path)
     return Quarantined(kept, reason)
 
 
@@ -85,8 +94,11 @@ def damage(path: Path, look_at_most_s: float) -> str | None:
     except OSError:
         return None  # whoever opens it to write says why
     if not head.startswith(MAGIC):
-        return "file is not a database" if all(words in head for words in OUR_WORDS) else None
-    if _number(head, APPLICATION_ID_AT) != APPLICATION_ID or _number(head, USER_VERSION_AT) > VERSION:
+        return "file is not a database" if holds_our_words(head) else None
+    is_named, version = _number(head, APPLICATION_ID_AT) == APPLICATION_ID, _number(head, USER_VERSION_AT)
+    if not is_named or version > LIKELY_VERSIONS:
+        return HEADER if holds_our_words(head) else None
+    if version > VERSION:
         return None
     return _check(path, look_at_most_s)
 
