@@ -18,9 +18,11 @@ def plan_lines(plan: Plan, settings: PlanSettings, language: str) -> Iterator[st
     yield told("restart_resume" if plan.resumes else "restart_release")
     yield told("signal_hold" if plan.holds_without_signal else "signal_release")
     yield told("failure_release" if plan.all_or_nothing else "failure_continue")
-    yield told("stage", seconds=number(plan.stage_s))
+    if plan.stage_s:
+        yield told("stage", seconds=number(plan.stage_s))
     yield told("notified", minutes=number(plan.notify_s / 60))
-    yield told("notice", minutes=number(settings.least_notice_s / 60))
+    if settings.least_notice_s:
+        yield told("notice", minutes=number(settings.least_notice_s / 60))
     for key in ("baseline", "programme"):
         value = getattr(settings, key)
         yield told(key, name=value) if value else told(f"no_{key}")

@@ -26,7 +26,7 @@ from monitor.limiter_watch import limiter_facts
 from monitor.store.event_reader import EventReader
 from monitor.store.events import EventRow
 from monitor.timestamps import local_text
-from rules.curtailment import Plan
+from rules.curtailment import OPEN, Plan
 from rules.shedding import Action, Sheds
 
 _ARROWS = {Sheds.DOWN: " ↓", Sheds.UP: " ↑", Sheds.EITHER: ""}
@@ -105,7 +105,7 @@ def run_list(path: Path, language: str, *, as_json: bool) -> int:
     table = _table(language, "col_event", "col_life", "col_mode", "col_start", "col_end", "col_who")
     for row in rows:
         life = say(f"dispatch.life_{row.life.value}", language)
-        if row.id in shed:
+        if row.id in shed and row.life not in OPEN:  # while it runs that is as it should be
             life += say("dispatch.not_back", language)
         when = local_text(row.start_ms, zone), local_text(row.end_ms, zone)
         table.add_row(plain(row.id), life, mode_text(row.mode.value, language), *when, plain(row.who))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from config.loading import load_site
-from monitor.cli.dr_views import run_plan, run_show
+from monitor.cli.dr_views import run_list, run_plan, run_show
 from monitor.cli.status import run_status
 from monitor.clock import SystemClock
 from monitor.event_watch import EventWatch, standings_of
@@ -204,13 +204,16 @@ def test_a_plan_by_its_name_shows_all_that_it_does(tmp_path, capsys):
         "            ramp: {step: 10, every_s: 30}, writes_per_day: 20}\n"
         "      guards:\n        - {point: roof.temperature, above: 40, back_at: 38, actions: [limit-3]}",
     )
+    more = "      dead_man_s: 14400\n      least_notice_s: 5400\n      stage_s: 120\n"
+    text = text.replace("      dead_man_s: 14400\n", more)
     feeder.site_file.write_text(text, encoding="utf-8")
     assert run_plan(feeder.site_file, "summer", "en", as_json=False) == 0
     said = capsys.readouterr().out
     for line in (
         "a restart in the middle of an event resumes it",
         "a lost signal hands everything back",
-        "an event needs a notice of 0 min",
+        "an event needs a notice of 90 min",
+        "at the end 120 s between one release and the next",
         "baseline: taipower-mean-of-5",
         "limit-3: priority 2, in turn, 60 s after the start, by 10 every 30 s, at least 300 s shed, ",
         "at least 120 s handed back, 20 writes a day",
@@ -222,6 +225,19 @@ def test_a_plan_by_its_name_shows_all_that_it_does(tmp_path, capsys):
     assert "writes a day" not in capsys.readouterr().out
     run_plan(feeder.site_file, "summer", "zh-TW", as_json=False)
     assert "輪流" in capsys.readouterr().out
+    feeder.close()
+
+
+def test_an_event_that_runs_is_not_called_one_that_is_not_handed_back(tmp_path, capsys):
+    now_ms = at_ms(15, 8, 30)
+    feeder, rows = world(tmp_path, now_ms)
+    rows.event("hot", at_ms(14, 0), at_ms(16, 0), Life.ACTIVE)
+    rows.shed("hot", "limit-1", at_ms(14, 0, 1), 100.0, 60.0)
+    run_list(feeder.site_file, "en", as_json=False)
+    assert "NOT HANDED" not in capsys.readouterr().out
+    rows.becomes("hot", Life.ABORTED, at_ms(15, 0))
+    run_list(feeder.site_file, "en", as_json=False)
+    assert "NOT HANDED" in capsys.readouterr().out
     feeder.close()
 
 
