@@ -93,6 +93,11 @@ class SteadyClock:
         return self._state.standing is Standing.STEADY and not jumped
 
     @property
+    def was_behind(self) -> bool:
+        """Whether the present time showed first as one of before the newest reading in the store."""
+        return self._state.was_behind
+
+    @property
     def is_plausible(self) -> bool:
         """Whether the machine's clock shows a time that can be."""
         return self._state.is_plausible

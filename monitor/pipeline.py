@@ -198,6 +198,13 @@ class Pipeline:
         self._snapshot_slot = self._slot()
         self._submit(commit)
 
+    def gathered_unseen(self, by_ms: int) -> None:
+        """What the registers show next may have gathered for so much longer than times tell."""
+        for track in self._tracks.values():
+            gathers_longer(track, by_ms)
+        snapshot = self.snapshot()
+        self._submit(Commit(snapshot=snapshot, checkpoints=self._checkpoints(self._tracks, snapshot.meters)))
+
     def _slot(self) -> int:
         return (self._clock_ms() - self._settled_ms) // self._interval_ms
 

@@ -124,6 +124,9 @@ class Timekeeper:
         if step_ms:
             self._record(step_ms)
         if was_holding and not self._clock.is_holding:
+            if not step_ms and self._clock.was_behind:
+                # Nobody knows how long it was down: it has come back to where the readings end.
+                self._pipeline.gathered_unseen(DOWN_AT_MOST_MS)
             self._release()
         self._tell()
 

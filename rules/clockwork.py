@@ -63,6 +63,11 @@ class Clockwork:
         return Standing.STEADY if trimmed else Standing.DOUBTFUL
 
     @property
+    def was_behind(self) -> bool:
+        """Whether the machine's clock, as it goes now, showed less than the newest reading at first."""
+        return self.since_ms + self.shown_ms < self.floor_ms - STEP_MS
+
+    @property
     def is_plausible(self) -> bool:
         """Whether the machine's clock shows a time that can be."""
         return EARLIEST_MS <= self.at_ms + self.shown_ms <= LATEST_MS

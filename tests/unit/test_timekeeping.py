@@ -306,6 +306,23 @@ def test_a_start_behind_the_store_goes_on_after_ten_minutes_and_loses_nothing(tm
     second.leave()
 
 
+def test_a_start_just_behind_the_store_counts_what_the_register_gathered_unseen(tmp_path):
+    """The machine was down for hours, and its clock stood still meanwhile: the first step is no spike."""
+    first = House(tmp_path / "energy.db", Machine())
+    first.read_for(HOUR_S)
+    first.pipeline._submit(Commit(snapshot=first.pipeline.snapshot()))
+    first.leave()
+    machine = first.machine
+    machine.steady_s += 3 * HOUR_S
+    machine.set(-3 * HOUR_S - 300)
+    second = House(tmp_path / "energy.db", machine)
+    second.read_for(600)
+    assert second.condition().condition == "steady"
+    assert second.counted() == pytest.approx(machine.steady_s - 1000.0, abs=11)
+    assert {one.code for one in second.reader.past.refusals("main", 0, 100)} <= {"late", "caught_up"}
+    second.leave()
+
+
 def test_set_back_while_the_disk_is_full_nothing_is_lost(house):
     """What was closed ahead of the new time is not on disk yet when it has to be taken back."""
     house.read_for(HOUR_S)
