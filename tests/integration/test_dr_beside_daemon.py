@@ -5,7 +5,7 @@ import sqlite3
 import sys
 from contextlib import closing
 
-from monitor.store.events import EventRow, add_event
+from monitor.store.events import EventRow, Step, add_event, note_step
 from monitor.store.ledgers import writing
 from rules.curtailment import Life, Mode, Plan
 from tests.baseline_world import EVENT, instant_s
@@ -34,6 +34,7 @@ def test_a_settlement_is_kept_by_the_daemon(tmp_path, capsys):
             source="command", who="ann", changed_ms=start_ms,
             wanted_kw=120.0, programme="taipower-demand-bidding-later",
         ))  # fmt: skip
+        note_step(engine, "hall", Step("e1", start_ms, "active"))
     with run_program([*DAEMON, site], name="daemon") as daemon:
         daemon.wait_for_line("reading 2 devices", timeout_s=PATIENCE_S)
         (event,) = dr_json(capsys, site, "settle", "e1", "--bid", "8", "--keep")["events"]
@@ -67,7 +68,7 @@ def test_a_list_of_events_is_taken_by_the_daemon_whole_and_once(tmp_path, capsys
         daemon.wait_for_line("1 requests of other commands carried out", timeout_s=PATIENCE_S)
         assert [one.id for one in events(site)] == ["a", "b"]
         code, said = schedule(row("a", 13, 50), row("b", 15), row("c", 17))
-        assert (code, "1 events scheduled, 2 stood there already" in said) == (0, True), said
+        assert (code, "1 event scheduled, 2 stood there already" in said) == (0, True), said
         code, said = schedule(row("d", 9), row("e", 15), row("f", 19, 500))
         assert code == 1, said
         assert "row 3: It overlaps with event 'b'" in said
