@@ -18,7 +18,14 @@ from monitor.store.care.told import CONDITIONS, Trouble
 from monitor.store.database import StoreError
 from monitor.store.given_up import Cause, Order, Went, told
 from monitor.store.reader import UNREADABLE, StoreReader
-from monitor.store.retention import delete_old_scans, forget_health, give_up_oldest_scans, thin_out
+from monitor.store.retention import (
+    Steps,
+    delete_old_scans,
+    forget_health,
+    give_up_oldest_scans,
+    oldest_within,
+    thin_out,
+)
 from monitor.store.rows import Commit, ConditionRow
 from monitor.store.writer import Writer
 from monitor.timestamps import iso_utc
@@ -44,7 +51,8 @@ class StoreKeeper:
         self._clock = clock
         gigabytes = site.store.max_size_gb
         self._cap = None if gigabytes is None else SizeCap(round(gigabytes * GIGABYTE))
-        self._disk = FullDisk(reader, writer)
+        cap_bytes = None if self._cap is None else self._cap.bytes_at_most
+        self._disk = FullDisk(path, reader, writer, cap_bytes)
         self._told: dict[str, Trouble | None] = {}
 
     async def run(self) -> None:
@@ -60,7 +68,7 @@ class StoreKeeper:
         while True:
             self.look_for_damage()
             since_s += LOOK_EVERY_S
-            if since_s >= SIZE_EVERY_S or self._is_full_disk():
+            if since_s >= SIZE_EVERY_S or self._disk.is_met():
                 since_s = 0.0
                 await asyncio.to_thread(self.look)
             await asyncio.sleep(LOOK_EVERY_S)
@@ -74,7 +82,9 @@ class StoreKeeper:
     def look(self) -> None:
         """Hold the store against its cap, and tell what people should know; blocks."""
         try:
+            self._mind_disk()
             self._tell("size", self._mind_size())
+            self._tell("disk", self._disk.trouble())
             self._tell("quarantine", self._quarantined())
             self._tell("lost", self._lost())
             self._tell("permissions", self._loose())
@@ -96,36 +106,42 @@ class StoreKeeper:
         await asyncio.to_thread(forget_health, self._reader, self._writer, self._site.site.id, now_ms, sinks)
         log.info(Spoken("log.retention", count=count, days=days))
 
-    def _is_full_disk(self) -> bool:
-        return self._cap is not None and self._disk.is_met()
+    def _mind_disk(self) -> None:
+        """Have room in reserve; on a full disk use it. With a cap it was decided as well what goes first."""
+        self._disk.prepare()
+        order = None if self._cap is None else self._order(Cause.DISK)
+        self._log(Cause.DISK, self._disk.make_room(order))
 
     def _mind_size(self) -> Trouble | None:
         cap = self._cap
         if cap is None:
             return None
-        # A disk that is smaller than was thought is a cap as well: what goes first was decided.
-        self._log(Cause.DISK, self._disk.make_room(self._order(Cause.DISK)))
-        used = used_bytes(self._path)
+        used, failure = used_bytes(self._path), None
         if cap.room(used) is Room.FULL:
-            self._log(Cause.CAP, self._give_up(cap))
+            failure = self._give_up(cap)
             used = used_bytes(self._path)
         room = cap.room(used)
         if room is Room.ENOUGH:
             return None
-        code = "care.size_near" if room is Room.NEAR else "care.size_held"
+        # Where a step failed there may well be readings left: then it is the disk that is told.
+        code = "care.size_held" if room is Room.FULL and failure is None else "care.size_near"
         return {"code": code, "data": {"used": in_mb(used), "cap": in_mb(cap.bytes_at_most)}}
 
     def _order(self, cause: Cause) -> Order:
         sinks = tuple(one.id for one in self._site.sinks if "scans" in one.streams())
         return Order(self._site.site.id, sinks, cause, self._clock.now_ms())
 
-    def _give_up(self, cap: SizeCap) -> Went:
-        return give_up_oldest_scans(
-            self._reader,
-            self._writer,
-            self._order(Cause.CAP),
-            lambda: used_bytes(self._path) > cap.eased_bytes,
-        )
+    def _give_up(self, cap: SizeCap) -> str | None:
+        """Give up what is above the cap; returns what the database said where it did not take that."""
+        steps = Steps(self._writer)
+        while (above := used_bytes(self._path) - cap.eased_bytes) > 0:
+            rows = oldest_within(self._reader, above)
+            order = self._order(Cause.CAP)
+            went = give_up_oldest_scans(self._reader, self._writer, order, steps=steps, at_most=rows)
+            self._log(Cause.CAP, went)
+            if not went.count:
+                break
+        return steps.failure
 
     @staticmethod
     def _log(cause: Cause, went: Went) -> None:

@@ -28,7 +28,7 @@ from monitor.event_watch import standings_of
 from monitor.findings import Finding, PointDoubt, counts_words, meter_findings, refusal_words
 from monitor.limiter_watch import limiter_facts, limiter_wants_somebody
 from monitor.sinks.lanes import pending
-from monitor.store.care.told import troubles_of
+from monitor.store.care.told import store_troubles
 from monitor.store.database import WriterLock
 from monitor.store.openadr import CONDITION as OPENADR
 from monitor.store.past import Refusal
@@ -68,7 +68,7 @@ def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, An
     meters = [_meter(reader, meter.id, now_ms) | _virtual(meter, conditions) for meter in loaded.site.meters]
     sinks = [_sink(reader, sink, conditions.get(f"sink/{sink.id}")) for sink in loaded.site.sinks]
     clock = conditions.get(CLOCK)
-    store = troubles_of(conditions.values(), reader.given_up(), now_ms)
+    store = store_troubles(reader, conditions.values(), loaded.store_path, now_ms)
     expected = _expected(loaded, reader, conditions, now_ms)
     events = standings_of(loaded, loaded.store_path, now_ms)
     limiter = limiter_facts(loaded, reader.events, now_ms)

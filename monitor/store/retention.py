@@ -11,6 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from monitor.store import schema
 from monitor.store.given_up import Book, Order, Went
 from monitor.store.reader import StoreReader
+from monitor.store.rows import Commit, pack_scan
+from monitor.store.waiting import room_for
 from monitor.store.writer import Writer
 
 STEP_S = 0.01
@@ -24,6 +26,9 @@ DONE_WITHIN_S = 60.0
 HEALTH, HEALTH_KEPT_MS = "daemon", 30 * 86_400_000
 """The results of this kind are kept so long: a row a minute, and nobody bills by them."""
 
+LOOKED_AT = 50
+"""So many of the oldest scans tell how large one is."""
+
 DAY_MS = 86_400_000
 EACH_HOUR_MS, EACH_QUARTER_DAY_MS, EACH_DAY_MS = 26 * 3_600_000, 8 * DAY_MS, 62 * DAY_MS
 """How long a meter's states are kept of each hour, of each sixth hour and of each day."""
@@ -32,13 +37,15 @@ EACH_HOUR_MS, EACH_QUARTER_DAY_MS, EACH_DAY_MS = 26 * 3_600_000, 8 * DAY_MS, 62 
 class Steps:
     """Deletes in the writer's thread, one small transaction after the other, between live commits.
 
-    How many rows make a step follows from how long the last one took on this disk.
+    How many rows make a step follows from how long the last one took on this disk. ``failure`` is what the
+    database said of a step that it did not take.
     """
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self.rows = FIRST_STEP
         self.slowest_s = 0.0
+        self.failure: str | None = None
 
     def do(self, work: Callable[[Engine, int], int]) -> int | None:
         """One step: ``work`` deletes so many rows at most, and tells how many it did.
@@ -53,8 +60,8 @@ class Steps:
             began_s = monotonic()
             try:
                 told[0] = work(engine, self.rows)
-            except SQLAlchemyError:
-                return  # the writer meets the same trouble and tells of it
+            except SQLAlchemyError as error:
+                self.failure = str(error.__cause__ or error)
             finally:
                 self._learn(monotonic() - began_s)
                 done.set()
@@ -116,6 +123,13 @@ def give_up_oldest_scans(
         last = min(span[1], span[0] + at_most - 1, reader.snapshot_position())
         _forget_scans(steps or Steps(writer), span[0], last, go_on, book)
     return book.went
+
+
+def oldest_within(reader: StoreReader, room: float) -> int:
+    """About how many of the oldest scans take so many bytes."""
+    oldest = reader.follow(0, LOOKED_AT)
+    size = room_for(Commit(scans=[(id_, layout, 0, *pack_scan(scan))]) for id_, layout, scan in oldest)
+    return 1 + int(room * len(oldest) / size) if size else 0
 
 
 def _forget_scans(

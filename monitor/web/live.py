@@ -10,7 +10,7 @@ from config.site import Commodity
 from monitor.demand.limits import Limits
 from monitor.demand.standing import alarm_of
 from monitor.event_watch import EventWatch
-from monitor.store.care.told import troubles_of
+from monitor.store.care.told import store_troubles
 from monitor.store.database import StoreError
 from monitor.store.openadr import CONDITION as OPENADR
 from monitor.store.reader import UNREADABLE, StoreReader
@@ -219,7 +219,7 @@ class LiveState:
         self._demand_error = demand.error if demand else None
         openadr = conditions.get(OPENADR) if self._has_openadr else None
         self._openadr_error = openadr.error if openadr else None
-        self._store_troubles = tuple(troubles_of(conditions.values(), reader.given_up(), now_ms))
+        self._store_troubles = tuple(store_troubles(reader, conditions.values(), self._path, now_ms))
         self._board.troubled = {
             row.device: row.since_ms for row in conditions.values() if row.condition != "online"
         }

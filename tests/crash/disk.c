@@ -2,6 +2,8 @@
  *
  * arm_fault("write:full", 7): the seventh write finds a full disk. So does STORE_FAULT="write:full 7" in the
  * surroundings. Kinds: write, sync, cut (ftruncate).
+ * limit_space(n): from then on the store, its log and its ballast together take so many bytes at most, and a write
+ * beyond finds a full disk every time, until limit_space(0).
  * What becomes of it: full (ENOSPC), broken (EIO), kill (dies before it), torn (writes half of it and dies).
  */
 #define _GNU_SOURCE
@@ -12,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -31,6 +34,10 @@ __attribute__((constructor)) static void look_around(void) {
     if (told && sscanf(told, "%15s %ld", what, &number) == 2)
         arm_fault(what, number);
 }
+
+static atomic_long space = 0;
+
+void limit_space(long bytes) { space = bytes; }
 
 int fault_fired(void) { return fired; }
 
@@ -66,10 +73,38 @@ static int fail(void) {
     return -1;
 }
 
+static long size_of(const char *path) {
+    struct stat known;
+    return stat(path, &known) ? 0 : (long)known.st_size;
+}
+
+/* Whether a write makes a store's files larger than the disk is. */
+static int is_beyond(int fd, size_t size, off_t at) {
+    struct stat known;
+    if (space <= 0 || !is_store(fd) || fstat(fd, &known) || at + (off_t)size <= known.st_size)
+        return 0;
+    char link[32], path[4096], name[4200];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    path[length < 0 ? 0 : length] = 0;
+    *(strrchr(path, '/') + 1) = 0;
+    long total = (long)(at + size - known.st_size);
+    const char *files[] = {"energy.db", "energy.db-wal", "energy.db.ballast"};
+    for (int i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "%s%s", path, files[i]);
+        total += size_of(name);
+    }
+    return total > space;
+}
+
 typedef ssize_t (*write_at)(int, const void *, size_t, off_t);
 
 static ssize_t written(const char *name, int fd, const void *data, size_t size, off_t at) {
     write_at real = (write_at)dlsym(RTLD_NEXT, name);
+    if (is_beyond(fd, size, at)) {
+        errno = ENOSPC;
+        return -1;
+    }
     if (!is_due("write", fd))
         return real(fd, data, size, at);
     if (!strcmp(armed_end, "torn"))

@@ -1,13 +1,32 @@
 """A disk that is full: raw readings make room for what waits and for nothing else, and all recovers."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
 import pytest
 
+from config.words import say
 from monitor.store import writer as store_writer
+from monitor.store.care.ballast import Ballast
+from monitor.store.care.disk import disk_trouble
 from monitor.store.care.full_disk import FullDisk
 from monitor.store.care.verify import verify_store
 from monitor.store.given_up import Cause, Order
 from monitor.store.writer import Writer
+from tests.crash.every_nth import built
 from tests.keeping_world import Keeping
+
+
+class Usage(NamedTuple):
+    """What ``shutil.disk_usage`` says."""
+
+    total: int
+    used: int
+    free: int
 
 
 @pytest.fixture
@@ -77,7 +96,7 @@ def test_nothing_more_is_given_up_until_the_writer_has_failed_again(keeping, mon
     one.fill_disk()
     one.accept(300_000, 330_000)
     one.wait_until_refused()
-    disk = FullDisk(one.house.reader, one.house.writer)
+    disk = FullDisk(one.loaded.store_path, one.house.reader, one.house.writer, None)
     order = Order("hall", (), Cause.DISK, 0)
     assert disk.make_room(order).count > 0
     left = one.scans()
@@ -89,3 +108,70 @@ def test_nothing_more_is_given_up_until_the_writer_has_failed_again(keeping, mon
     one.house.writer.try_now()
     one.wait_until("all of it is on disk", lambda: one.house.writer.waiting() == 0)
     assert disk.make_room(order).count == 0
+
+
+def on_a_small_disk(folder, reserve):
+    """What ``tests/small_disk.py`` says; its disk is a library that any user can have."""
+    library = built(folder)
+    command = [sys.executable, "-m", "tests.small_disk", str(folder), reserve]
+    surroundings = {**os.environ, "LD_PRELOAD": str(library)}
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root, env=surroundings, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.scenario(5)
+def test_scenario_5_a_disk_that_is_full_to_the_last_byte_has_a_reserve(tmp_path):
+    """Deleting wants room in the log: the ballast gives it, raw readings go, all that waited is written."""
+    found = on_a_small_disk(tmp_path, "with")
+    assert found["laid_by"] == 16 << 20
+    assert (found["stuck"], found["kept_back"]) == (False, False)
+    assert 0 < found["given_up"] < 7_750
+    assert found["there"] == found["fed"] - found["given_up"]
+    assert found["again"]  # made anew once there is room
+    assert found["told"] == {}
+    assert "care.size_held" not in found["codes"]
+    assert set(found["verify"]) == {"care.found_undelivered", "care.found_given_up_disk"}
+
+
+def test_without_a_reserve_it_is_the_disk_that_is_told_and_nothing_is_lost(tmp_path):
+    found = on_a_small_disk(tmp_path, "without")
+    assert found["stuck"]
+    assert "care.disk_full" in found["codes"]
+    assert not {"care.size_held", "care.given_up_disk_undelivered"} & set(found["codes"])
+    assert (found["given_up"], found["there"]) == (0, found["fed"])
+    assert (found["told"], found["verify"]) == ({}, [])
+
+
+def test_the_disk_is_asked_by_whoever_tells_of_it(tmp_path, monkeypatch):
+    """The daemon cannot write down that it cannot write: page and ``status`` ask the disk themselves."""
+    path = tmp_path / "energy.db"
+    for free, code in ((10**9, None), (100 << 20, "care.disk_low"), (4096, "care.disk_full")):
+        monkeypatch.setattr("shutil.disk_usage", lambda _, left=free: Usage(10**10, 10**10 - left, left))
+        found = disk_trouble(path)
+        assert (found and found["code"]) == code
+        if found:
+            words = {say(found["code"], language, **found["data"]) for language in ("en", "zh-TW")}
+            assert len(words) == 2
+    small = Usage(30 << 20, 0, 30 << 20)  # a small disk that is empty is not full
+    monkeypatch.setattr("shutil.disk_usage", lambda _: small)
+    assert disk_trouble(path) is None
+
+
+def test_a_ballast_is_in_proportion_and_leaves_room(tmp_path, monkeypatch):
+    path = tmp_path / "energy.db"
+    for cap, total, free, size in (
+        (None, 10**12, 10**11, 16 << 20),
+        (80 << 20, 10**12, 10**11, 10 << 20),
+        (None, 80 << 20, 80 << 20, 10 << 20),
+        (None, 10**10, 5 << 20, 4 << 20),
+        (None, 10**10, 1 << 20, None),
+        (1 << 20, 10**10, 10**9, None),
+    ):
+        monkeypatch.setattr("shutil.disk_usage", lambda _, a=total, b=free: Usage(a, a - b, b))
+        one = Ballast(path, cap)
+        assert one.make() is (size is not None)
+        assert not one.is_there() or one.path.stat().st_size == size
+        assert one.release() is (size is not None)
+        assert not one.is_there()
