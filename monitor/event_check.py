@@ -84,7 +84,8 @@ class _Course:
     ----------
     writes : of this action, without those that were left alone.
     alive : [from, to] of the event's active life; to is None while it lasts, and both where there was none.
-    last_s : when everything was to be handed back at the latest.
+    last_s : when the event was to be over, whatever else held.
+    due_s : when everything was to be handed back, least times apart.
     held : [from, to] of each time that a guard held it back; the last may be open.
     stops_s : when the daemon ended and nobody followed: minimum off times give way.
     """
@@ -93,10 +94,10 @@ class _Course:
     writes: list[dict[str, Any]]
     alive: tuple[float, float | None] | None
     last_s: float
+    due_s: float
     held: list[tuple[float, float | None]]
     stops_s: list[float]
     is_open: bool
-    stage_s: float
 
     @classmethod
     def of(cls, content: dict[str, Any], action: dict[str, Any]) -> "_Course":
@@ -104,7 +105,11 @@ class _Course:
         plan, steps = content["plan_data"], content["steps"]
         began = next((_s(step["at"]) for step in steps if step["kind"] == "active"), None)
         ended = next((_s(step["at"]) for step in steps if step["kind"] in ("ended", "aborted")), None)
-        start_s = _s(content["start"])
+        dead_s = _s(content["start"]) + plan["dead_man_s"]
+        last_s = min(_s(content["end"]), dead_s)
+        due_s = last_s if ended is None else min(ended, last_s)
+        if any(step["kind"] == "ended" for step in steps):  # a regular end: one after another
+            due_s = min(due_s + plan["stage_s"] * len(plan["actions"]), dead_s)
         return cls(
             action,
             [
@@ -113,11 +118,11 @@ class _Course:
                 if write["action"] == action["id"] and write["outcome"] != _LEFT_ALONE
             ],
             None if began is None else (began, ended),
-            min(_s(content["end"]), start_s + plan["dead_man_s"]),
+            last_s,
+            due_s,
             _held(plan, steps, action["id"]),
             [_s(step["at"]) for step in steps if step["kind"] == "stop"],
             content["life"] == Life.ACTIVE.value,
-            plan["stage_s"] * len(plan["actions"]),
         )
 
     def faults(self) -> list[Fault]:
@@ -155,10 +160,8 @@ class _Course:
 
     def _due_s(self, shed_s: float) -> float:
         """When what was shed at an instant was to be handed back at the latest."""
-        ends = [self.last_s, *(from_s for from_s, _ in self.held if from_s >= shed_s)]
-        if self.alive and self.alive[1] is not None:
-            ends.append(max(self.alive[1], shed_s) + self.stage_s)
-        return max(min(ends), shed_s + float(self.action["min_off_s"]))
+        held_s = [from_s for from_s, _ in self.held if from_s >= shed_s]
+        return max(min([self.due_s, *held_s]), shed_s + float(self.action["min_off_s"]))
 
     def _minimum_times(self) -> Iterator[str]:
         shed_s: float | None = None

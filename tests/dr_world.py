@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from monitor.store.settlements import SettlementRequest
 from tests.baseline_world import FIRST, TAIPEI, table_kw
 from tests.import_world import SITE
 from tests.servers import run_program
@@ -75,3 +76,11 @@ def dr_json(capsys, site: Path, *arguments: object) -> Any:
     code, said = run_here(capsys, site, *arguments, "--json")
     assert code == 0, said
     return json.JSONDecoder().raw_decode(said)[0]  # words of stderr stand behind it
+
+
+def of_its_own(id_: str) -> SettlementRequest:
+    """A settlement as it is handed to the store."""
+    facts = {"source": "s", "detail": "{}", "preset": "p", "digest": "0", "meters": "[]", "baseline": "{}"}
+    days = {"start_day": "2015-07-01", "end_day": "2015-07-01"}
+    seconds = {"start_s": 0, "end_s": 1}
+    return SettlementRequest(id_, "own", kwh=3.0, credit="30.00", kw=1.5, at_ms=1, **facts, **days, **seconds)
