@@ -164,6 +164,15 @@ def test_once_shed_it_stays_so_for_its_minimum_off_time_whatever_happens():
     assert wish_for(event(compressor), compressor, Track(), END - 900_000) == SHED
 
 
+def test_where_nobody_follows_it_is_handed_back_at_once_before_its_time_and_out_of_its_turn():
+    compressor, other = action(min_off_s=900.0), action("b")
+    over = event(compressor, other, life=Life.ENDED, ended_ms=START + 60_000, stage_s=600.0)
+    assert wish_for(over, compressor, shed(), START + 61_000) is None
+    back = Wish(is_release=True, value=7.0)
+    assert wish_for(over, compressor, shed(), START + 61_000, at_once=True) == back
+    assert wish_for(over, compressor, Track(), START + 61_000, at_once=True) is None
+
+
 def test_once_handed_back_it_stays_so_for_its_minimum_on_time():
     compressor, track = action(min_on_s=900.0), Track(back_ms=START)
     assert wish_for(event(compressor), compressor, track, START + 899_999) is None
