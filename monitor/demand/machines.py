@@ -10,7 +10,10 @@ from rules.quality import Quality
 from rules.scan import Layout
 
 LOAD = "capacity_rla"
-MOST_SCANS = 500_000
+LATE_MS = 60_000
+"""A load is read live: what came later than that is not waited for."""
+
+MOST_SCANS = 200_000
 """Of all devices in one window: beyond that nobody waits for it."""
 
 
@@ -22,12 +25,14 @@ class ChillerThen:
     percent: float
 
 
-def chillers_in(streams: RowStreams, layouts: dict[int, Layout], span: Span) -> tuple[ChillerThen, ...]:
+def chillers_in(
+    streams: RowStreams, layouts: dict[int, Layout], span: Span, most_scans: int = MOST_SCANS
+) -> tuple[ChillerThen, ...]:
     """The mean load of each chiller that ran in a window, the largest first; none where readings are gone."""
     if not layouts:
         return ()
-    ids = streams.scan_ids(span)
-    if ids[1] - ids[0] > MOST_SCANS:
+    ids = streams.scan_ids(span, LATE_MS)
+    if ids[1] - ids[0] > most_scans:
         return ()
     loads: dict[str, list[float]] = {}
     for block in streams.scans(span, list(layouts), ids):

@@ -96,10 +96,10 @@ class RowStreams:
             if not devices or row.device in devices
         }
 
-    def scan_ids(self, span: Span) -> tuple[int, int]:
-        """First and last id among which the scans of a span are to be found."""
+    def scan_ids(self, span: Span, late_ms: int = LATE_MS) -> tuple[int, int]:
+        """First and last id among which the scans of a span are to be found; ``late_ms`` after it at most."""
         first = self._id_since(1000 * span.first_s)
-        return first, max(first, self._id_since(1000 * span.last_s + LATE_MS))
+        return first, max(first, self._id_since(1000 * span.last_s + late_ms))
 
     def scans(self, span: Span, layouts: Sequence[int], ids: tuple[int, int]) -> Iterator[Sequence[Any]]:
         """Rows of id, layout id, instant [ms], values and qualities, in the order in which they came.

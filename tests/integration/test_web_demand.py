@@ -9,7 +9,9 @@ import pytest
 
 from config.loading import load_site
 from monitor.cli.demand import run_demand
+from monitor.demand.machines import chiller_layouts, chillers_in
 from monitor.store.rows import Commit, IntervalRow
+from monitor.store.streams import RowStreams, Span
 from monitor.store.writer import submit_and_wait
 from rules.intervals import Interval
 from tests.browser.make_store import ZONE, Faults, Feeder
@@ -59,6 +61,16 @@ def test_for_programs_it_is_what_the_command_line_says(feeder, page, capsys):
     assert all(abs(one["percent"] - 76) < 2.1 for one in top["chillers"])
     assert told["tops"][1]["chillers"] == []
     assert load_site(feeder.site_file).site.site.id == told["site"]
+
+
+def test_of_all_scans_only_those_of_the_window_are_looked_through(feeder):
+    """Some 6,000 were taken in its 15 minutes and the one after, and 9,000 until now."""
+    streams = RowStreams.open(feeder.folder / "energy.db", "city-hall")
+    layouts, span = chiller_layouts(streams), Span(HIGHEST_S, HIGHEST_S + 900)
+    assert [one.device for one in chillers_in(streams, layouts, span, 7000)] == ["ch-1", "ch-2"]
+    assert chillers_in(streams, layouts, span, 4000) == ()
+    assert chillers_in(streams, {}, span) == ()
+    streams.close()
 
 
 @pytest.mark.parametrize(
