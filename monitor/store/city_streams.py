@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Engine, bindparam, text
 
 from monitor.store.city_days import SCHEMA
-from monitor.store.streams import ROWS_A_BLOCK, RowStreams, Span
+from monitor.store.streams import LATE_MS, ROWS_A_BLOCK, RowStreams, Span
 
 _WHICH = f"""
 FROM {SCHEMA}.scans WHERE site = :site AND layout_id IN :layouts AND at_ms >= :first_ms AND at_ms < :last_ms
@@ -23,7 +23,7 @@ class CityStreams(RowStreams):
     def __init__(self, engine: Engine, site: str) -> None:
         super().__init__(engine.execution_options(schema_translate_map={None: SCHEMA}), site)
 
-    def scan_ids(self, span: Span) -> tuple[int, int]:
+    def scan_ids(self, span: Span, late_ms: int = LATE_MS) -> tuple[int, int]:
         """First and last of the numbers that the scans of a span are given here."""
         with self._engine.connect() as connection:
             return 1, int(connection.execute(_COUNT, self._of(span, list(self.layouts()))).scalar_one())
