@@ -32,7 +32,7 @@ from monitor.web.wording import Words
 COOKIE = "language"
 YEAR_S = 31_536_000
 FOR_EVER = f"public, max-age={YEAR_S}, immutable"
-LISTS = ("notices", "devices", "counts", "expected", "events")
+LISTS = ("notices", "devices", "counts", "expected", "events", "limiter")
 
 Wish = Annotated[str | None, Query(alias="lang")]
 Kept = Annotated[str | None, Cookie(alias=COOKIE)]

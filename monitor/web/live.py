@@ -10,6 +10,7 @@ from config.site import Commodity
 from monitor.demand.limits import Limits
 from monitor.demand.standing import alarm_of
 from monitor.event_watch import EventWatch
+from monitor.limiter_watch import limiter_facts
 from monitor.store.care.told import store_troubles
 from monitor.store.database import StoreError
 from monitor.store.openadr import CONDITION as OPENADR
@@ -82,6 +83,8 @@ class LiveState:
         self._store_troubles: tuple[dict[str, Any], ...] = ()
         self._event_watch = EventWatch(loaded)
         self._events: tuple[dict[str, Any], ...] = ()
+        self._loaded = loaded
+        self._limiter: dict[str, Any] | None = None
 
     def step(self, now_ms: int) -> Snapshot:
         """Take up what was committed since the last step, and tell how things are."""
@@ -94,6 +97,7 @@ class LiveState:
             self._watch.look(reader, now_ms)
             devices = self._devices(reader, now_ms)
             self._events = tuple(self._event_watch.standings(reader.events, reader, now_ms))
+            self._limiter = limiter_facts(self._loaded, reader.events, now_ms)
         except StoreError as error:
             return self._snapshot(now_ms, (), {"code": error.code, "data": error.data})
         except UNREADABLE as error:
@@ -301,6 +305,7 @@ class LiveState:
             store_troubles=self._store_troubles,
             expected=self._expected.told,
             events=self._events,
+            limiter=self._limiter,
             charts_version=f"{self._closed.seq} {self._half_years_at}",
         )
 

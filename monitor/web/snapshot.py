@@ -99,7 +99,8 @@ class Snapshot:
     ``store_troubles`` are {code, data} each: a store near its cap, a damaged one that was set aside.
     ``trouble`` is {code, data} while the store cannot be read, ``stopped_ms`` since when nothing was
     written although something should have been. ``window_lacks`` are the meters without which the window
-    is shown, or not known. ``events`` are the curtailment events that are worth a look, as data.
+    is shown, or not known. ``events`` are the curtailment events that are worth a look, as data;
+    ``limiter`` is how the demand limiter stands, None for a site without one.
     """
 
     now_ms: int
@@ -129,6 +130,7 @@ class Snapshot:
     charts_version: str = ""
     expected: tuple[ExpectedNow, ...] = ()
     events: tuple[dict[str, Any], ...] = ()
+    limiter: dict[str, Any] | None = None
 
     @property
     def waiting(self) -> bool:

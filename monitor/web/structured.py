@@ -49,6 +49,7 @@ def structured(snapshot: Snapshot, site: str) -> dict[str, Any]:
         "clock": snapshot.clock_error,
         "store": list(snapshot.store_troubles),
         "events": list(snapshot.events),
+        "limiter": snapshot.limiter,
         "expected": [one.as_data() for one in snapshot.expected],
     }
 

@@ -16,6 +16,7 @@ from monitor.web.device_view import device_fields, device_name, error_words
 from monitor.web.event_view import event_fields, event_notices
 from monitor.web.expected_view import expected_fields, expected_notices
 from monitor.web.halfyear import HalfYear
+from monitor.web.limiter_view import limiter_fields, limiter_notices
 from monitor.web.reading import Reading, combined, missing
 from monitor.web.snapshot import ChillerState, OpenWindow, Snapshot, finite
 from monitor.web.wording import NO_VALUE, Words, finer, number
@@ -56,6 +57,7 @@ def fields(snapshot: Snapshot, language: Language, zone: ZoneInfo) -> Fields:
     shown |= device_fields(snapshot, words)
     shown |= expected_fields(snapshot, words)
     shown |= event_fields(snapshot, words)
+    shown |= limiter_fields(snapshot, words)
     shown["h.notices"] = list(_notices(snapshot, words))
     shown["c.point"] = snapshot.power_point
     shown["c.version"] = snapshot.charts_version
@@ -88,6 +90,7 @@ def _notices(snapshot: Snapshot, words: Words) -> Iterator[dict[str, str]]:
     for error in snapshot.store_troubles:
         yield {"level": "warn", "text": error_words(error, words)}
     yield from event_notices(snapshot, words)
+    yield from limiter_notices(snapshot, words)
     yield from expected_notices(snapshot, words)
     offline = [device.id for device in snapshot.devices if device.condition == "offline"]
     if offline:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.dispatch_world import SHED, wait_for
+from tests.dispatch_world import COMMAND, PATIENCE_S, SHED, wait_for
 from tests.limiter_world import LIMITER, STAGES, limited
+from tests.servers import run_program
 
 
 def test_a_load_above_the_limit_sheds_stage_by_stage_and_goes_back_in_the_calm(tmp_path):
@@ -29,6 +30,12 @@ def test_a_load_above_the_limit_sheds_stage_by_stage_and_goes_back_in_the_calm(t
             assert one.plant.facts(run)["life"] == "ended"
             assert daemon.terminate() == 0
         assert one.runs() == [run]
+        record = tmp_path / "run.json"
+        assert one.plant.dr("export", run, "--out", str(record))[0] == 0
+        with run_program([*COMMAND, "dr", "check", record], name="dr check") as program:
+            assert program.wait(PATIENCE_S) == 0, program.output
+        code, said = one.plant.dr("settle", run)
+        assert (code, "nothing to settle" in said) == (2, True), said
 
 
 def test_kill_9_is_handed_back_by_the_next_start_and_the_regular_end_hands_back_itself(tmp_path):
