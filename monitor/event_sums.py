@@ -53,7 +53,9 @@ def sums_again(content: Mapping[str, Any]) -> list[Fault]:
         return found
     agreed = {key: _decimal(told["terms"][key]) for key in ("committed_kw", "bid", "minimum_kw")}
     terms = Terms(**agreed, notice_min=told["terms"]["notice_min"])
-    delivered = Delivered(measured(baseline_kw), measured(drawn_kw), called.hours, called.on_the_day)
+    kw = measured(baseline_kw), measured(drawn_kw)
+    whole_hours = Decimal(told["called_hours"])
+    delivered = Delivered(*kw, called.hours, called.on_the_day, called_hours=whole_hours)
     again = settle_event(programme, terms, delivered)
     credit = None if again.amount is None else f"{again.amount:f}"
     if credit != settled["credit"] or told["credit"] != settled["credit"]:

@@ -100,7 +100,9 @@ def settle(
         findings.append(refusal("event_not_measured"))
     else:
         seen = Called(event.start, event.end, event.notice)
-        delivered = Delivered(measured(found.kw), measured(drawn_kw), seen.hours, seen.on_the_day)
+        whole_hours = called(event).hours
+        kw = measured(found.kw), measured(drawn_kw)
+        delivered = Delivered(*kw, seen.hours, seen.on_the_day, called_hours=whole_hours)
         result = settle_event(programme, agreed, delivered)
     return Settled(event, programme, preset, agreed, found, drawn_kw, result, tuple(findings))
 
@@ -143,6 +145,7 @@ def settled_data(one: Settled) -> dict[str, Any]:
         "start": one.event.start.isoformat(),
         "end": one.event.end.isoformat(),
         "notice": None if one.event.notice is None else one.event.notice.isoformat(),
+        "called_hours": f"{called(one.event).hours:f}",
         "terms": {**_plain(agreed), "notice_min": terms.notice_min},
         "drawn_kw": one.drawn_kw,
         "curtailed_kw": None if result is None else float(result.counted_kw),

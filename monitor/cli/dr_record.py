@@ -46,20 +46,22 @@ def run_export(path: Path, event: str, out: Path, language: str) -> int:
     except OSError as error:
         tell(say("dispatch.not_exported", language, file=str(out), reason=error.strerror or str(error)))
         return PROBLEM
-    told = {"event": event, "file": str(out), "sha256": bundle["sha256"]}
-    sys.stdout.write(say("dispatch.exported", language, **told) + "\n")
-    return _taken_down(loaded, {"event": event, "file": out.name, "sha256": bundle["sha256"]}, language)
-
-
-def _taken_down(loaded: LoadedSite, detail: dict[str, str], language: str) -> int:
-    """The sum stands where whoever changes the file does not reach."""
-    request = AuditRequest(SystemClock().now_ms(), who(), "dr.export", detail)
+    detail = {"event": event, "file": out.name, "sha256": bundle["sha256"]}
+    told = {**detail, "file": str(out)}
     try:
-        carried_out(loaded, request, lambda engine, site: take_down(engine, site, request), ANSWER_WITHIN_S)
+        _take_down(loaded, detail)
     except StoreError as error:
-        tell(say("dispatch.sum_not_kept", language, reason=say(error.code, language, **error.data)))
+        reason = say(error.code, language, **error.data)
+        tell(say("dispatch.sum_not_kept", language, **told, reason=reason))
         return PROBLEM
+    sys.stdout.write(say("dispatch.exported", language, **told) + "\n")
     return FINE
+
+
+def _take_down(loaded: LoadedSite, detail: dict[str, str]) -> None:
+    """Keep the sum where whoever changes the file does not reach. Raises ``StoreError``."""
+    request = AuditRequest(SystemClock().now_ms(), who(), "dr.export", detail)
+    carried_out(loaded, request, lambda engine, site: take_down(engine, site, request), ANSWER_WITHIN_S)
 
 
 def run_check_record(file: Path, language: str) -> int:

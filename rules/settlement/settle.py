@@ -27,7 +27,8 @@ class Delivered:
     ----------
     baseline_kw : what would have been drawn. [kW]
     event_kw : what was drawn, mean or maximum as the programme has it. [kW]
-    hours : length of the event. [h]
+    hours : length of what is settled. [h]
+    called_hours : length of the event as it was called, which picks the rate; None is the same. [h]
     same_day_notice : the notice came on the event's own day.
     """
 
@@ -35,6 +36,7 @@ class Delivered:
     event_kw: Decimal
     hours: Decimal
     same_day_notice: bool = False
+    called_hours: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ class _Amount:
     def __init__(self, terms: Terms, delivered: Delivered, percent: Decimal | None, kwh: Decimal) -> None:
         self._terms = terms
         self._hours = delivered.hours
+        self._called_hours = delivered.hours if delivered.called_hours is None else delivered.called_hours
         self._same_day = delivered.same_day_notice
         self._percent = percent
         self._kwh = kwh
@@ -152,10 +155,10 @@ class _Amount:
         if committed_kw is None or percent is None:
             self._refuse("no_commitment")
             return None
-        rate = credit.rate(self._hours)
+        rate = credit.rate(self._called_hours)
         if rate is None:
             hours = ", ".join(_text(one) for one, _ in credit.rates)
-            self._refuse("no_rate", hours=_text(self._hours), known=hours)
+            self._refuse("no_rate", hours=_text(self._called_hours), known=hours)
             return None
         counted = self._limited(percent, credit.most_percent)
         ratio = ratio_at(credit.steps, percent)

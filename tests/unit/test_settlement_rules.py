@@ -90,6 +90,12 @@ class TestRate:
         assert codes(settled.findings) == [("no_rate", True)]
         assert dict(settled.findings[0].facts) == {"hours": "3", "known": "2, 4, 6"}
 
+    def test_the_length_that_was_called_picks_the_rate_and_what_is_settled_is_paid(self):
+        part = replace(DELIVERED, hours=Decimal("1.75"), called_hours=Decimal(2))
+        settled, whole = (settle_event(DAY_AHEAD, Terms(Decimal(100)), one) for one in (part, DELIVERED))
+        assert whole.amount is not None
+        assert settled.amount == (whole.amount * Decimal("1.75") / 2).quantize(Decimal("0.01"))
+
     def test_a_commitment_is_needed(self):
         assert settle_event(DAY_AHEAD, Terms(), DELIVERED).amount is None
 
