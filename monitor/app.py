@@ -235,6 +235,7 @@ class Daemon:
         tasks.append(asyncio.create_task(timekeeper.run(), name="timekeeper"))
         tasks.append(asyncio.create_task(self._heartbeat(), name="heartbeat"))
         tasks.append(asyncio.create_task(self._keeper.run(), name="store"))
+        tasks.append(asyncio.create_task(self._keeper.forget_in_time(), name="retention"))
         reworker = Reworker(self._pipeline, self._reader, self._clock)
         tasks.append(asyncio.create_task(reworker.run(), name="rework"))
         tasks.append(asyncio.create_task(self._keep_virtual_meters(), name="virtual meters"))
@@ -279,7 +280,6 @@ class Daemon:
         alone = {"max_instances": 1, "coalesce": True}
         self._scheduler.add_job(self._update_results, "interval", seconds=every_s, args=[results], **alone)
         self._scheduler.add_job(self._days.look, "interval", seconds=every_s, **alone)
-        self._scheduler.add_job(self._keeper.forget, "cron", hour=3, minute=20, **alone)
 
     async def _update_results(self, results: SiteResults) -> None:
         if self._clock.is_holding:

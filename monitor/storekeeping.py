@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import stat
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from config.site import Site
 from config.words import Spoken
@@ -32,10 +34,23 @@ from monitor.timestamps import iso_utc
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_S, SIZE_EVERY_S = 1.0, 30.0
+LOOK_EVERY_S, SIZE_EVERY_S, ASK_EVERY_S = 1.0, 30.0, 600.0
+
+NIGHT = time(3, 20)
+RETENTION = CONDITIONS + "retention"
+"""The condition that tells since when old rows are gone."""
 
 GIGABYTE = 1_000_000_000
 OTHERS_MAY_WRITE = 0o002
+
+
+def last_night_ms(now_ms: int, zone: tzinfo) -> int:
+    """The last 03:20 of a site's time, milliseconds UTC."""
+    now = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(zone)
+    night = datetime.combine(now.date(), NIGHT, zone)
+    if night > now:
+        night = datetime.combine(now.date() - timedelta(days=1), NIGHT, zone)
+    return round(night.timestamp() * 1000)
 
 
 class StoreKeeper:
@@ -93,18 +108,37 @@ class StoreKeeper:
                 raise
             log.warning(Spoken("care.log_unreadable", reason=error.__cause__ or error))
 
-    async def forget(self) -> None:
-        """Let go of scans that are older than they are to be kept, once a night."""
+    async def forget_in_time(self) -> None:
+        """Let go of what is old, every night; until cancelled. A night that was missed is made up for."""
+        while True:
+            try:
+                if await asyncio.to_thread(self.is_night_due):
+                    await self.forget()
+            except UNREADABLE as error:
+                log.warning(Spoken("care.log_unreadable", reason=error.__cause__ or error))
+            await asyncio.sleep(ASK_EVERY_S)
+
+    def is_night_due(self) -> bool:
+        """Whether no retention was done since 03:20 of the site's time; state decides, and no timer."""
         if not self._clock.is_settled:
-            return  # a clock that was set years ahead must not cost the readings of years
+            return False  # a clock that was set years ahead must not cost the readings of years
+        now_ms = self._clock.now_ms()
+        done_ms = next((row.since_ms for row in self._reader.conditions() if row.device == RETENTION), None)
+        night_ms = last_night_ms(now_ms, ZoneInfo(self._site.site.timezone))
+        return done_ms is None or not night_ms <= done_ms <= now_ms
+
+    async def forget(self) -> None:
+        """Let go of scans that are older than they are to be kept, and remember that it was done."""
         days, now_ms = self._site.store.keep_scans_days, self._clock.now_ms()
         sinks = [one.id for one in self._site.sinks if "scans" in one.streams()]
-        before_ms = now_ms - days * 86_400_000
-        count = await asyncio.to_thread(delete_old_scans, self._reader, self._writer, before_ms, sinks)
+        before_ms, steps = now_ms - days * 86_400_000, Steps(self._writer)
+        count = await asyncio.to_thread(delete_old_scans, self._reader, self._writer, before_ms, sinks, steps)
         await asyncio.to_thread(thin_out, self._writer, self._site.site.id, now_ms)
         sinks = [one.id for one in self._site.sinks if "results" in one.streams()]
         await asyncio.to_thread(forget_health, self._reader, self._writer, self._site.site.id, now_ms, sinks)
         log.info(Spoken("log.retention", count=count, days=days))
+        if steps.failure is None:
+            self._writer.submit(Commit(conditions=[ConditionRow(RETENTION, "ok", now_ms, None)]))
 
     def _mind_disk(self) -> None:
         """Have room in reserve; on a full disk use it. With a cap it was decided as well what goes first."""

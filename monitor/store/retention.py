@@ -18,8 +18,8 @@ from monitor.store.writer import Writer
 STEP_S = 0.01
 """What a step may take of the writer's time; the slowest one has to stay far below 100 ms."""
 
-FIRST_STEP, MOST_A_STEP = 250, 5_000
-"""Rows a step, at first and at most."""
+FIRST_STEP, LEAST_A_STEP, MOST_A_STEP = 250, 50, 5_000
+"""Rows a step, at first, at least and at most: a disk whose every commit is slow comes to an end as well."""
 
 DONE_WITHIN_S = 60.0
 
@@ -41,8 +41,9 @@ class Steps:
     database said of a step that it did not take.
     """
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, timer: Callable[[], float] = monotonic) -> None:
         self._writer = writer
+        self._timer = timer
         self.rows = FIRST_STEP
         self.slowest_s = 0.0
         self.failure: str | None = None
@@ -57,13 +58,13 @@ class Steps:
         done, told = threading.Event(), [-1]
 
         def step(engine: Engine) -> None:
-            began_s = monotonic()
+            began_s = self._timer()
             try:
                 told[0] = work(engine, self.rows)
             except SQLAlchemyError as error:
                 self.failure = str(error.__cause__ or error)
             finally:
-                self._learn(monotonic() - began_s)
+                self._learn(self._timer() - began_s)
                 done.set()
 
         self._writer.call(step)
@@ -77,7 +78,7 @@ class Steps:
     def _learn(self, took_s: float) -> None:
         self.slowest_s = max(self.slowest_s, took_s)
         if took_s > STEP_S:
-            self.rows = max(1, self.rows // 2)
+            self.rows = max(LEAST_A_STEP, self.rows // 2)
         elif took_s < STEP_S / 4:
             self.rows = min(MOST_A_STEP, self.rows * 2)
 
