@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.dispatch_world import SHED, plant, wait_for
+from tests.dispatch_world import PLAN, SHED, plant, wait_for
 
 
 def kinds_of(one):
@@ -18,33 +18,70 @@ def is_handed_back(one, event):
     return closed and not any(action["is_shed"] for action in facts["actions"])
 
 
-@pytest.mark.parametrize("how", ["ignore", "refuse", "silent", "mute"])
-def test_the_n_th_write_fails_for_every_n_and_everything_is_handed_back(tmp_path, how):
-    """The n-th write to a device is struck, n = 1, 2, 3 ... until an event passes without meeting it."""
-    silenced = ("chiller-2",) if how in ("silent", "mute") else ()
-    with plant(tmp_path, silenced=silenced) as one, one.daemon():
-        before, n, met = one.registers(), 0, True
-        while met:
-            n += 1
-            number = one.fault("chiller-2", kind="disobeying", how=how, spared=n - 1, times=1)
-            event = f"e{n}"
-            code, said = one.dr("trigger", "summer", "--for", "30m", "--id", event, "--operator", "wang")
-            assert code == 0, said
+GUARDED = (
+    PLAN
+    + """\
+      guards:
+        - {point: weather.humidity, above: 70}
+"""
+)
 
-            def has_acted(event=event):
-                states = one.states(event)
-                done = ("shed", "failed", "handed_back")
-                return all(state in done for state in states.values()) and states["third"] == "shed"
+ENDS = ("abort", "signal", "guard")
 
-            wait_for(f"event {n}", has_acted)
-            assert one.dr("abort", event)[0] == 0
-            wait_for(f"the release of event {n}", lambda event=event: is_handed_back(one, event))
-            assert one.registers() == before
-            struck = [f["struck"] for f in one.tell(list=True)["faults"] if f["number"] == number]
-            met = struck == [1]
-            one.tell(clear=number)
-            assert n < 10
-        assert n >= 3  # it struck the shedding and the release at least
+
+def hand_back(one, event, end):
+    """Have an event handed back: aborted, by its signal's end, or past a guard's limit."""
+    if end == "signal":
+        assert one.dr("signal", event, "inactive")[0] == 0
+    elif end == "guard":
+        one.set_register(4, 1, 720)
+    if end != "abort":
+        shed = ("shed", "not_confirmed")
+        wait_for(f"the {end}", lambda: not any(state in shed for state in one.states(event).values()))
+        one.set_register(4, 1, 600)
+        one.wait_for_polls("weather", "humidity", 60.0)
+    assert one.dr("abort", event)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("how", "devices", "first_end"),
+    [
+        ("ignore", ("chiller-1", "chiller-3"), 0),
+        ("refuse", ("chiller-2",), 2),
+        ("silent", ("chiller-3",), 0),  # each silence costs its time
+        ("mute", ("chiller-2",), 1),
+    ],
+)
+def test_the_n_th_write_fails_for_every_n_and_everything_is_handed_back(tmp_path, how, devices, first_end):
+    """The n-th write to a device is struck, n = 1, 2, 3 ... until an event passes without meeting it.
+
+    How the event ends goes round with n, from another kind of end on for each way of failing.
+    """
+    silenced = devices if how in ("silent", "mute") else ()
+    with plant(tmp_path, GUARDED, silenced=silenced) as one, one.daemon():
+        before = one.registers()
+        for place, device in enumerate(devices, first_end):
+            n, met = 0, True
+            while met:
+                n += 1
+                number = one.fault(device, kind="disobeying", how=how, spared=n - 1, times=1)
+                event = f"{device}-{n}"
+                code, said = one.dr("trigger", "summer", "--for", "30m", "--id", event, "--operator", "wang")
+                assert code == 0, said
+
+                def has_acted(event=event):
+                    done = ("shed", "failed", "handed_back")
+                    return set(one.states(event).values()) <= {*done}
+
+                wait_for(f"event {event}", has_acted)
+                hand_back(one, event, ENDS[(n + place) % len(ENDS)])
+                wait_for(f"the release of {event}", lambda event=event: is_handed_back(one, event))
+                assert one.registers() == before
+                struck = [f["struck"] for f in one.tell(list=True)["faults"] if f["number"] == number]
+                met = struck == [1]
+                one.tell(clear=number)
+                assert n < 10
+            assert n >= 3  # it struck the shedding and the release at least
 
 
 def test_kill_9_at_random_instants_of_an_event_leaves_nothing_shed(tmp_path):
