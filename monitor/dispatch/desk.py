@@ -331,7 +331,8 @@ class EventDesk:
         if event.life not in OPEN:
             raise StoreError("dispatch.not_open", event=event.id, life=event.life.value)
         began = event.life is Life.ACTIVE
-        span_ms = event.start_ms if began else request.start_ms, request.end_ms
+        # A start that is past is now: the request took its way.
+        span_ms = event.start_ms if began else max(request.start_ms, now_ms), request.end_ms
         if began or span_ms[0] == event.start_ms:
             check_end(event.plan, *span_ms, now_ms)
         else:

@@ -116,7 +116,7 @@ class Reception:
             return await self._new(event, known)
 
     async def _new(self, event: VtnEvent, known: VtnEventRow | None) -> Opt:
-        ours, reason = "" if known is None else known.event, None
+        ours, reason = await self._unanswered(event) if known is None else known.event, None
         try:
             _check_free(known)
             ours = await self._begin(event, ours)
@@ -200,7 +200,7 @@ class Reception:
             mode=self._mode(rule, event),
             wanted_kw=wanted.kw,
             programme=rule.programme,
-            note=" ".join(part for part in ("OpenADR", event.id, event.market_context) if part),
+            note=_note_of(event),
             signal=wanted.is_active,
             ttl_s=self._settings.unknown_after_s,
         )
@@ -215,12 +215,19 @@ class Reception:
         if standing is None or (standing.plan.id, standing.mode.value) != (wish.plan, wish.mode):
             if standing is not None:
                 await self._end(standing.id, event)
-            return (await self._armed(replace(wish, event=await self._free_id(event)))).event
-        await self._armed(
-            replace(wish, what="change", event=standing.id, start_ms=max(wish.start_ms, wish.asked_ms))
-        )
+            return await self._begun(replace(wish, event=await self._free_id(event)))
+        await self._armed(replace(wish, what="change", event=standing.id))
         await self._tell(standing.id, "signal", wanted)
         return standing.id
+
+    async def _begun(self, wish: EventRequest) -> str:
+        try:
+            return (await self._armed(wish)).event
+        except StoreError as error:
+            if error.code != "dispatch.past" or wish.what != "schedule":
+                raise
+        # Its start passed while it was on its way.
+        return (await self._armed(replace(wish, what="trigger"))).event
 
     def _check_power(self, rule: Rule, signal: VtnSignal) -> None:
         most, plan = most_kw(rule, signal), self._plans[rule.plan]
@@ -241,6 +248,12 @@ class Reception:
         known = await self._done(lambda engine: vtn_event(engine, self._site, event.id))
         return wanted if known is None else f"{wanted}-m{event.modification}"
 
+    async def _unanswered(self, event: VtnEvent) -> str:
+        """An event that was begun just before a power cut, so that nobody kept what was answered; its id."""
+        standing = await self._standing(await self._free_id(event))
+        begun = standing is not None and (standing.source, standing.note) == (SOURCE, _note_of(event))
+        return standing.id if standing is not None and begun else ""
+
     async def _standing(self, ours: str) -> EventRow | None:
         """An event of ours, where it is open."""
         if not ours:
@@ -253,9 +266,10 @@ class Reception:
         standing = await self._standing(ours)
         if standing is None:
             return
+        note = f"OpenADR {event.id}: {event.status}"
         what: Wanted = "abort" if standing.life is Life.ACTIVE else "cancel"
         try:
-            await self._armed(self._wish(what, ours, note=f"OpenADR {event.id}: {event.status}"))
+            await self._armed(self._wish(what, ours, mode=standing.mode.value, note=note))
         except StoreError as error:
             # Who lost the key may still say that nothing is wanted, for good.
             log.warning(Spoken("openadr.log_not_ended", event=ours, error=_trouble(error)))
@@ -265,7 +279,11 @@ class Reception:
     async def _armed(self, wish: EventRequest) -> EventOutcome:
         """Ask the desk, with the operator's name and key where there is one."""
         if self._settings.operator is not None and wish.what != "abort":
-            wish = replace(wish, operator=self._settings.operator, key=self._key())
+            try:
+                wish = replace(wish, operator=self._settings.operator, key=self._key())
+            except StoreError:
+                if wish.mode == Mode.LIVE.value:
+                    raise  # else no key is wanted
         return await self._ask(wish)
 
     def _wish(self, what: Wanted, event: str, **more: Any) -> EventRequest:
@@ -309,7 +327,8 @@ class Reception:
     async def _turn(self, held: Held, standing: EventRow, wanted: Want) -> None:
         if wanted.is_active and wanted.kw != standing.wanted_kw:
             span = {"start_ms": standing.start_ms, "end_ms": standing.end_ms}
-            await self._armed(self._wish("change", held.event, wanted_kw=wanted.kw, **span))
+            mode = standing.mode.value
+            await self._armed(self._wish("change", held.event, mode=mode, wanted_kw=wanted.kw, **span))
         if wanted.is_active != standing.signal.is_active:
             await self._tell(held.event, "signal", wanted)
 
@@ -325,14 +344,14 @@ class Reception:
         now_ms = self._clock.now_ms()
         if await self._done(lambda engine: renew_signals(engine, self._site, ids, now_ms)):
             self._changed()
-        for held in self._held.values():
+        for held in tuple(self._held.values()):
             if held.is_lost:
                 held.is_lost = False
                 await self._note(held.event, "signal", {"active": held.told.is_active})
 
     async def silent(self) -> None:
         """The VTN is silent for so long that what it said is unknown; the dispatcher acts on it by itself."""
-        for held in self._held.values():
+        for held in tuple(self._held.values()):
             if not held.is_lost and await self._standing(held.event) is not None:
                 held.is_lost = True
                 await self._note(held.event, "signal_lost", {})
@@ -361,6 +380,10 @@ class Reception:
     @property
     def _who(self) -> str:
         return self._settings.ven_name
+
+
+def _note_of(event: VtnEvent) -> str:
+    return " ".join(part for part in ("OpenADR", event.id, event.market_context) if part)
 
 
 def _trouble(error: StoreError) -> dict[str, Any]:

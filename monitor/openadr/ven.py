@@ -164,8 +164,10 @@ class Ven:
             await self._ask_for_events()
         for _ in range(AT_ONCE):
             answer = await self._ask(POLL, "oadrPoll", ven_id=self._ven_id)
+            if answer is None:  # nothing was said, so nothing holds any longer for it
+                raise VtnError("openadr.other_answer", wanted="oadrResponse", kind="-")
             await self._heard()
-            if answer is None or answer.kind == "oadrResponse":
+            if answer.kind == "oadrResponse":
                 break
             await self._take(answer)
         await self._tell_what_ended_here()

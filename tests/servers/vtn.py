@@ -1,11 +1,14 @@
 """A utility's VTN, run for a test: openleadr's own server as a process."""
 
+import hashlib
 import json
+import ssl
 import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tests.servers.processes import PATIENCE_S, Program, free_port, run_program
@@ -45,6 +48,12 @@ class Vtn:
     def reported(self) -> list[tuple[str, str, float]]:
         """Resource, instant and value of what was reported."""
         return [tuple(one) for one in self.tell("heard")["reported"]]
+
+
+def fingerprint_of(certificate: Path) -> str:
+    """Of a certificate, as OpenADR has it: the last ten bytes of its SHA-256."""
+    der = ssl.PEM_cert_to_DER_cert(certificate.read_text())
+    return ":".join(f"{byte:02X}" for byte in hashlib.sha256(der).digest()[-10:])
 
 
 @contextmanager

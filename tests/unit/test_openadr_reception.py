@@ -99,6 +99,25 @@ def test_an_event_is_begun_once_however_often_it_is_told(tmp_path):
     assert hall.reasons() == ["in"]
 
 
+def test_what_was_begun_before_a_power_cut_is_taken_up_and_not_begun_again(tmp_path):
+    hall = Hall(tmp_path)
+    hall.hear(told())
+    with hall.engine.begin() as rows:
+        rows.exec_driver_sql("DELETE FROM openadr_events")
+    hall.restart()
+    assert hall.hear(told()) == [("e1", 0, True)]
+    assert (hall.only().id, hall.only().life) == ("e1", Life.SCHEDULED)
+
+
+def test_an_event_of_somebody_else_is_not_taken_for_the_vtns(tmp_path):
+    hall = Hall(tmp_path)
+    assert hall.hear(told("peak/7"), told("peak-7", start=3 * HOUR)) == [
+        ("peak/7", 0, True),
+        ("peak-7", 0, False),
+    ]
+    assert hall.reasons() == ["in", "dispatch.known_event"]
+
+
 def test_an_id_of_any_letters_becomes_one_for_a_command_line(tmp_path):
     hall = Hall(tmp_path)
     assert hall.hear(told("夏季 peak/#7")) == [("夏季 peak/#7", 0, True)]
@@ -217,7 +236,7 @@ def test_a_change_that_cannot_be_carried_out_ends_what_was_agreed(tmp_path):
 
 
 def test_a_test_is_a_dry_run_and_becomes_no_live_event_by_itself(tmp_path):
-    hall = Hall(tmp_path, key="guess")
+    hall = Hall(tmp_path, key=None)
     assert hall.hear(told(is_test=True)) == [("e1", 0, True)]
     assert hall.only().mode is Mode.DRY_RUN
     hall.key = KEY
