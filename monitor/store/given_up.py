@@ -4,7 +4,7 @@ They are written in the transaction that deletes, so that accepted = delivered +
 given up, whatever becomes of process, sinks and settings afterwards.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -14,7 +14,8 @@ from sqlalchemy import Connection, Engine, func, insert, select, update
 from monitor.store import schema
 from monitor.store.care_tables import given_up
 from monitor.store.courses import Course
-from monitor.store.deliveries import DAEMON, audit_text
+from monitor.store.deliveries import DAEMON, audit_text, write_audit
+from monitor.store.rows import ScanRow
 
 STORE = ""
 """The name of the store's own book: every reading that went, whoever had it."""
@@ -28,6 +29,7 @@ class Cause(StrEnum):
 
     CAP = "cap"  # store.max_size_gb
     DISK = "disk"  # it was full
+    WAITING = "waiting"  # it was full for so long that there was no room for more in memory: never on disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,14 @@ def read_given_up(engine: Engine, site: str) -> list[GivenUp]:
     with engine.connect() as connection:
         rows = connection.execute(query.order_by(given_up.c.first_id, given_up.c.sink)).all()
     return [GivenUp(row[0], Cause(row[1]), *row[2:]) for row in rows]
+
+
+def unwritten_between(connection: Connection, after: int, last: int) -> int:
+    """How many ids after one and up to another belong to readings that never got to disk."""
+    table = given_up.c
+    query = select(func.coalesce(func.sum(table.count), 0))
+    query = query.where(table.cause == Cause.WAITING, table.first_id > after, table.last_id <= last)
+    return int(connection.scalar(query) or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +197,28 @@ def _enter(connection: Connection, order: Order, sink: str, went: Went) -> None:
             at_ms=order.at_ms,
         )
     )  # fmt: skip
+
+
+def with_rows(spans: Sequence[Went], rows: Iterable[ScanRow]) -> list[Went]:
+    """Spans of readings, and more readings: what goes on is one span."""
+    found = list(spans)
+    for id_, _, at_ms, *_ in rows:
+        last = found[-1] if found else None
+        if last is None or last.last_id != id_ - 1:
+            found.append(Went(1, id_, id_, at_ms, at_ms))
+            continue
+        first_ms, last_ms = min(last.first_ms, at_ms), max(last.last_ms, at_ms)
+        found[-1] = Went(last.count + 1, last.first_id, id_, first_ms, last_ms)
+    return found
+
+
+def book_unwritten(connection: Connection, site: str, spans: Iterable[Went]) -> None:
+    """Enter readings that never got to disk, in the transaction that writes what came after them."""
+    for went in spans:
+        order = Order(site, (), Cause.WAITING, went.last_ms)
+        _enter(connection, order, STORE, went)
+        detail = {"cause": order.cause, "count": went.count, "ids": [went.first_id, went.last_id]}
+        write_audit(connection, site, order.at_ms, DAEMON, "scans.given_up", detail)
 
 
 # -- in words -----------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from monitor.store.database import open_reader
 from monitor.store.deliveries import UNSETTLED, Deliveries, position_of, span_of
 from monitor.store.event_reader import EventReader
 from monitor.store.expected import ExpectedReader
-from monitor.store.given_up import GivenUp, read_given_up
+from monitor.store.given_up import GivenUp, read_given_up, unwritten_between
 from monitor.store.logbook import Logbook
 from monitor.store.past import PastReader
 from monitor.store.rows import ConditionRow, layout_from_json, unpack_scan
@@ -329,7 +329,11 @@ class StoreReader:
         with self._connect() as connection:
             first = connection.scalar(select(func.min(ids)))
             last = connection.scalar(select(func.max(ids)))
-        return 0 if first is None or last is None else max(0, last - max(position, first - 1))
+            if first is None or last is None:
+                return 0
+            after = max(position, first - 1)
+            rows: int = last - after - unwritten_between(connection, after, last)
+            return max(0, rows)
 
     def given_up(self) -> list[GivenUp]:
         """The books of raw readings that went before their time."""

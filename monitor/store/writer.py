@@ -18,11 +18,12 @@ from monitor.store import schema
 from monitor.store.base_guard import kept_apart, locked_spans
 from monitor.store.database import speaks_of_damage
 from monitor.store.deliveries import write_deliveries
+from monitor.store.given_up import Went, book_unwritten, with_rows
 from monitor.store.interval_rows import guarded_upsert, write_intervals
 from monitor.store.life import write_meter_life
 from monitor.store.order import newest_seq
 from monitor.store.rows import Commit, IntervalRow, ResultRow, ScanRow, Snapshot, layout_to_json, pack_scan
-from monitor.store.waiting import cursors_of, room_for
+from monitor.store.waiting import cursors_of, let_go, room_for
 from rules.scan import Layout
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ class Writer:
         self._idle = False
         self._awaited = False
         self._closing = False
+        self._let_go: list[Went] = []  # raw readings for which there was no room, to be booked
         self._hurried = False
         self._last_try_s = 0.0
         self.tries = 0
@@ -146,6 +148,8 @@ class Writer:
                     self._wake.wait()
                 self._wake.wait_for(lambda: self._awaited or self._calls or self._closing, GATHER_S)
                 self._idle = self._awaited = self._hurried = False
+                if self.last_error is not None:
+                    self._bound_what_waits()
                 group, calls = list(self._waiting), list(self._calls)
                 self._calls.clear()
                 closing = self._closing
@@ -166,10 +170,17 @@ class Writer:
                 continue
             delay_s = RETRY_FIRST_S
             self.last_error = None
+            self._let_go.clear()
             with self._wake:
                 del self._waiting[: len(group)]
             self.tries += 1
             _tell_that_safe(group)
+
+    def _bound_what_waits(self) -> None:
+        gone = let_go(self._waiting)
+        if gone:
+            log.error(Spoken("care.log_let_go", count=len(gone)))
+        self._let_go = with_rows(self._let_go, gone)
 
     def _rest(self, delay_s: float) -> None:
         """Wait before the next try, only shortly at the end. Calls are done meanwhile: one may make room."""
@@ -216,6 +227,7 @@ class Writer:
         seq = self._seq
         with self._engine.begin() as connection:
             _write_scans(connection, [row for commit in group for row in commit.scans])
+            book_unwritten(connection, self._site, self._let_go)
             intervals = [row for commit in group for row in commit.intervals]
             intervals = kept_apart(connection, self._site, intervals, self._locked)
             seq = write_intervals(connection, self._site, intervals, seq)

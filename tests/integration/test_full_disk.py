@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from config.words import say
+from monitor.store import waiting
 from monitor.store import writer as store_writer
 from monitor.store.care.ballast import Ballast
 from monitor.store.care.disk import disk_trouble
@@ -19,6 +20,7 @@ from monitor.store.given_up import Cause, Order
 from monitor.store.writer import Writer
 from tests.crash.every_nth import built
 from tests.keeping_world import Keeping
+from tests.rework_world import House
 
 
 class Usage(NamedTuple):
@@ -59,9 +61,10 @@ def test_scenario_5_a_full_disk_with_a_cap_gives_up_raw_scans_and_recovers_by_it
     intervals = one.house.ask("SELECT count(*) FROM intervals").scalar_one()
     scans = one.scans()
     assert scans == 20_000
-    fed = one.accept(600_000, 606_000)
-    while one.house.writer.last_error is None:  # the last page has room for some
-        fed += one.accept(600_000 + 30 * fed, 600_000 + 30 * fed + 30)
+    fed, writer = 0, one.house.writer
+    while writer.last_error is None:  # the last page has room for some
+        fed += one.accept(600_000 + 30 * fed, 600_000 + 30 * fed + 6_000)
+        one.wait_until("written or refused", lambda: not writer.waiting() or writer.last_error)
     keeper = one.keeper()
     for _ in range(20):
         if not one.house.writer.waiting():
@@ -175,3 +178,38 @@ def test_a_ballast_is_in_proportion_and_leaves_room(tmp_path, monkeypatch):
         assert not one.is_there() or one.path.stat().st_size == size
         assert one.release() is (size is not None)
         assert not one.is_there()
+
+
+@pytest.mark.usefixtures("long_rest")
+def test_what_waits_in_memory_is_bounded_and_what_was_let_go_is_booked(keeping, monkeypatch):
+    """Without a cap nothing on disk goes; of what waits raw readings go, and every interval gets there."""
+    monkeypatch.setattr(waiting, "SCANS_AT_MOST", 100)
+    one = keeping(10**9)
+    house = one.house
+    one.feed(0, 30_000)
+    one.fill_disk()
+    fed = 1_000
+    while house.writer.last_error is None:
+        fed += one.accept(30 * fed, 30 * fed + 3_000)
+        one.wait_until("written or refused", lambda: not house.writer.waiting() or house.writer.last_error)
+    fed += one.accept(30 * fed, 30 * fed + 30_000)
+    tries = house.writer.tries
+    house.writer.try_now()
+    one.wait_until("it was tried", lambda: house.writer.tries > tries)
+    house.ask("PRAGMA max_page_count=1000000")
+    house.writer.try_now()
+    one.wait_until("it is on disk", lambda: not house.writer.waiting())
+    (row,) = house.reader.given_up()
+    assert (row.sink, row.cause, row.count) == ("", "waiting", row.last_id - row.first_id + 1)
+    assert one.scans() == fed - row.count
+    assert row.count > 500
+    assert house.reader.count_after("scans", 0) == one.scans()
+    starts = [start for start, *_ in house.rows()]
+    assert starts == list(range(starts[0], starts[-1] + 900, 900))
+    assert {found.code for found in verify_store(one.loaded.store_path)} == {"care.found_given_up_waiting"}
+    before = house.rows()
+    house.leave()
+    again = House(one.loaded.store_path, now_s=house.clock.ms / 1000)
+    assert again.rows() == before
+    again.leave()
+    one.house = House(one.loaded.store_path, now_s=house.clock.ms / 1000)

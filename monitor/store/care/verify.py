@@ -15,7 +15,7 @@ from monitor.store.care.manifest import is_store, table_names
 from monitor.store.care.totals import totals_of_registers
 from monitor.store.courses import Course
 from monitor.store.database import VERSION, StoreError
-from monitor.store.given_up import STORE
+from monitor.store.given_up import STORE, Cause
 from monitor.store.rows import layout_from_json
 from monitor.timestamps import iso_utc
 
@@ -128,11 +128,16 @@ def _impossible(rows: Rows) -> Iterator[Finding]:
             yield Finding("care.found_impossible", {"table": table, "count": count})
 
 
+_UNWRITTEN = """SELECT coalesce(sum(count), 0) FROM given_up
+WHERE cause = 'waiting' AND first_id > ? AND last_id < ?"""
+
+
 def _scan_ids(rows: Rows) -> Iterator[Finding]:
     """Ids are given one after the other and go from the oldest on: a hole is a row that was lost."""
     count, first, last = rows.execute("SELECT count(*), min(id), max(id) FROM scans").fetchone()
-    if count and last - first + 1 != count:
-        data = {"count": last - first + 1 - count, "first": first, "last": last}
+    (unwritten,) = rows.execute(_UNWRITTEN, (first or 0, last or 0)).fetchone()
+    if count and last - first + 1 - unwritten != count:
+        data = {"count": last - first + 1 - unwritten - count, "first": first, "last": last}
         yield Finding("care.found_scan_holes", data)
 
 
@@ -159,7 +164,8 @@ def _positions(rows: Rows) -> Iterator[Finding]:
 
 _BOOKS = """SELECT sink, cause, sum(count), min(first_ms), max(last_ms) FROM given_up
 GROUP BY sink, cause ORDER BY sink, cause"""
-_BOOKED = "SELECT coalesce(sum(count), 0) FROM given_up WHERE sink = ? AND last_id > ? AND first_id <= ?"
+_BOOKED = """SELECT coalesce(sum(count), 0) FROM given_up
+WHERE (sink = ? OR cause = 'waiting') AND last_id > ? AND first_id <= ?"""
 
 
 def _given_up(rows: Rows) -> Iterator[Finding]:
@@ -167,7 +173,7 @@ def _given_up(rows: Rows) -> Iterator[Finding]:
     for sink, cause, count, first_ms, last_ms in rows.execute(_BOOKS).fetchall():
         data = {"count": count, "first": iso_utc(first_ms), "last": iso_utc(last_ms)}
         if sink == STORE:
-            yield Finding(f"care.found_given_up_{cause}", data, note=True)
+            yield Finding(f"care.found_given_up_{cause}", data, note=cause != Cause.WAITING)
         else:
             yield Finding("care.found_undelivered", {**data, "sink": sink})
     (first,) = rows.execute("SELECT coalesce(min(id), 1) FROM scans").fetchone()
