@@ -33,6 +33,7 @@ from monitor.rework import Reworker
 from monitor.sinks.contract import Sink, SinkState
 from monitor.sinks.delivery import Delivery
 from monitor.sinks.making import maker_of
+from monitor.store.care.ballast import with_room
 from monitor.store.care.lost import open_known
 from monitor.store.care.quarantine import (
     DAMAGE_SHOWS_IN,
@@ -87,7 +88,7 @@ class Daemon:
         """The store, for the one that writes and for those that read. Opened last, closed first."""
         path = self.loaded.store_path
         self._lock = WriterLock(path)
-        self._lock.acquire()
+        with_room(path, self._lock.acquire)
         opened.callback(self._lock.release)
         if damaged := quarantine_if_damaged(path, clock.now_ms()):
             log.error(Spoken("care.log_quarantined", kept=damaged.kept, reason=damaged.reason))

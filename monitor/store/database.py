@@ -166,8 +166,12 @@ class WriterLock:
             os.close(descriptor)
             raise StoreError("store.in_use", path=str(self._path), pid=holder)
         self._open_to_readers(descriptor)
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, str(os.getpid()).encode())
+        try:
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, str(os.getpid()).encode())
+        except OSError as error:
+            os.close(descriptor)
+            raise not_writable(self._path, error) from error
         self._descriptor = descriptor
 
     def _open_to_readers(self, descriptor: int) -> None:
@@ -233,10 +237,11 @@ def open_writer(path: Path) -> Engine:
             version = _version(connection, path)
         if 0 < version < VERSION:
             _keep_copy(path, version)
-        with engine.begin() as connection:
-            # All or nothing: without it each change of a table would be a transaction of its own.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            _migrate(connection, version)
+        if version < VERSION:  # else nothing is written: a start needs no room on a full disk
+            with engine.begin() as connection:
+                # All or nothing: without it each change of a table would be a transaction of its own.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                _migrate(connection, version)
     except StoreError:
         engine.dispose()
         raise

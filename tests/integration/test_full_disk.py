@@ -1,5 +1,6 @@
 """A disk that is full: raw readings make room for what waits and for nothing else, and all recovers."""
 
+import errno
 import json
 import os
 import subprocess
@@ -13,9 +14,10 @@ from config.words import say
 from monitor.store import waiting
 from monitor.store import writer as store_writer
 from monitor.store.care.ballast import Ballast
-from monitor.store.care.disk import disk_trouble
+from monitor.store.care.disk import disk_trouble, is_full
 from monitor.store.care.full_disk import FullDisk
 from monitor.store.care.verify import verify_store
+from monitor.store.database import StoreError, WriterLock
 from monitor.store.given_up import Cause, Order
 from monitor.store.writer import Writer
 from tests.crash.every_nth import built
@@ -113,10 +115,10 @@ def test_nothing_more_is_given_up_until_the_writer_has_failed_again(keeping, mon
     assert disk.make_room(order).count == 0
 
 
-def on_a_small_disk(folder, reserve):
+def on_a_small_disk(folder, reserve, world="tests.small_disk"):
     """What ``tests/small_disk.py`` says; its disk is a library that any user can have."""
     library = built(folder)
-    command = [sys.executable, "-m", "tests.small_disk", str(folder), reserve]
+    command = [sys.executable, "-m", world, str(folder), reserve]
     surroundings = {**os.environ, "LD_PRELOAD": str(library)}
     root = Path(__file__).parents[2]
     done = subprocess.run(command, capture_output=True, text=True, cwd=root, env=surroundings, timeout=600)
@@ -145,6 +147,31 @@ def test_without_a_reserve_it_is_the_disk_that_is_told_and_nothing_is_lost(tmp_p
     assert not {"care.size_held", "care.given_up_disk_undelivered"} & set(found["codes"])
     assert (found["given_up"], found["there"]) == (0, found["fed"])
     assert (found["told"], found["verify"]) == ({}, [])
+
+
+def test_a_start_on_a_full_disk_writes_nothing_and_keeps_the_reserve(tmp_path):
+    found = on_a_small_disk(tmp_path, "again", "tests.full_start")
+    assert (found["refused"], found["kept"]) == ([], True)
+
+
+def test_a_start_that_has_to_write_on_a_full_disk_gives_the_reserve_back(tmp_path):
+    found = on_a_small_disk(tmp_path, "anew", "tests.full_start")
+    assert (found["refused"], found["kept"]) == ([], False)
+    assert found["heard"].count("care.log_ballast") == 1
+
+
+def test_a_lock_that_finds_no_room_says_so_in_words_and_is_free_again(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    lock = WriterLock(tmp_path / "energy.db")
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "ftruncate", full)
+        with pytest.raises(StoreError) as caught:
+            lock.acquire()
+    assert (caught.value.code, is_full(caught.value.data["reason"])) == ("store.unusable", True)
+    lock.acquire()
+    lock.release()
 
 
 def test_the_disk_is_asked_by_whoever_tells_of_it(tmp_path, monkeypatch):

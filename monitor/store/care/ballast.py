@@ -1,10 +1,20 @@
 """Room that is kept for a full disk: a file that goes when nothing else can be written any more."""
 
+import logging
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
+from config.words import Spoken
+from monitor.store.care.disk import disk_trouble, is_full
 from monitor.store.care.files import beside
+from monitor.store.database import StoreError
+
+log = logging.getLogger(__name__)
+
+Done = TypeVar("Done")
 
 MOST_BYTES, LEAST_BYTES = 16 << 20, 256 << 10
 """Its size, where there is room; below the second it helps nobody."""
@@ -54,3 +64,28 @@ class Ballast:
         except OSError:
             return False
         return True
+
+
+def with_room(path: Path, begin: Callable[[], Done]) -> Done:
+    """Do what a start has to write; on a full disk give the ballast back and do it once more.
+
+    For whoever is about to hold the store. Raises what ``begin`` raises.
+    """
+    try:
+        return begin()
+    except StoreError as error:
+        if not _is_for_room(path, error.data) or not Ballast(path, None).release():
+            raise
+        log.warning(Spoken("care.log_ballast", path=path))
+        return begin()
+
+
+def _is_for_room(path: Path, data: dict[str, Any]) -> bool:
+    """Whether it was room that was wanting: the log's index only tells of an error of the disk."""
+    if is_full(str(data.get("reason", ""))):
+        return True
+    try:
+        trouble = disk_trouble(path)
+    except OSError:
+        return False
+    return trouble is not None and trouble["code"] == "care.disk_full"

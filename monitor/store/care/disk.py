@@ -1,5 +1,7 @@
 """The disk under a store: how much is free, as anybody can see who asks it."""
 
+import errno
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,12 @@ FULL_BYTES, LOW_BYTES = 8 << 20, 256 << 20
 FULL_SHARE, LOW_SHARE = 100, 20
 """Full and nearly full: fewer bytes free than that, or than this part of a small disk."""
 
+NO_SPACE = os.strerror(errno.ENOSPC)
+
 
 def is_full(reason: str | None) -> bool:
-    """Whether what the database said means that there is no room."""
-    return reason is not None and "full" in reason
+    """Whether what the database or the system said means that there is no room."""
+    return reason is not None and ("full" in reason or NO_SPACE in reason)
 
 
 def full(path: Path) -> dict[str, Any]:

@@ -7,11 +7,13 @@ looked. A new site has no such file, and stays silent.
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from config.words import Spoken
+from monitor.store.care.ballast import with_room
 from monitor.store.care.files import beside, set_aside, sync_folder
 from monitor.store.database import open_writer
 
@@ -29,11 +31,12 @@ def open_known(path: Path) -> Engine:
     if is_lost(path):
         kept = _keep_what_is_left(path)
         log.error(Spoken("care.log_lost", path=path, kept=kept))
-    engine = open_writer(path)
+    engine = with_room(path, lambda: open_writer(path))
     mark = beside(path, KNOWN)
     if not mark.exists():
-        mark.write_text(_TEXT, encoding="utf-8")
-        sync_folder(path.parent)
+        with suppress(OSError):  # the next start makes it: a full disk keeps nobody from reading meters
+            mark.write_text(_TEXT, encoding="utf-8")
+            sync_folder(path.parent)
     return engine
 
 
