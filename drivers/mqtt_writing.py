@@ -46,6 +46,10 @@ class Shown:
             self._news = asyncio.Event()
         self._delivery.scan(scan, on_commit)
 
+    def obeyed(self, device: str, point: str, value: float) -> None:
+        """A command was obeyed by what is read back: what the point itself showed before is no longer so."""
+        self._last[device, point] = (asyncio.get_running_loop().time(), value)
+
     def news(self, news: DeviceNews) -> None:
         """Hand it on."""
         self._delivery.news(news)
@@ -151,6 +155,7 @@ class Commands:
             raise NoAnswer(where, "mqtt.silent", timeout_s=writable.settle_s)
         if not is_same(found, value):
             raise NotObeyed(where, point=name, asked=f"{value:g}", shown=f"{found:g}")
+        shown.obeyed(device, name, value)
         return Written(value, found, sent_ms, clock_ms())
 
 

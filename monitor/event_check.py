@@ -13,7 +13,7 @@ from rules.curtailment import NEXT, RESERVED_WRITES, Life
 _BACK = ("obeyed", "already", "dry_run")
 _LEFT_ALONE = "sheds_already"
 """What was found shed as much: nothing went out, so nothing is to be handed back."""
-_NOT_SENT = ("already", "dry_run", _LEFT_ALONE)
+_NOT_SENT = ("already", "dry_run", _LEFT_ALONE, "mqtt.broker_lost")
 _SLACK = 1e-6
 
 A_TURN_S = 5.0

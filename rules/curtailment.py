@@ -12,6 +12,8 @@ from enum import StrEnum
 from rules.quality import Quality
 from rules.shedding import Action
 
+DAY_S = 86_400.0
+
 RESERVED_WRITES = 2
 """Of a point's budget, what is kept for handing it back: once, and once more."""
 
@@ -352,3 +354,13 @@ def choose(
 def within_budget(action: Action, used: int, *, is_release: bool) -> bool:
     """Whether a point bears one more write after ``used`` within a day; some are kept for the release."""
     return used + (0 if is_release else RESERVED_WRITES) < action.writes_per_day
+
+
+def release_rest_s(action: Action, used: int) -> float:
+    """How long a release that did not go well rests at least, after ``used`` writes within a day.
+
+    Half of the budget is tried quickly, the other half is spread over a day: however long a device is not to
+    be had, it is tried until it is.
+    """
+    half = action.writes_per_day / 2
+    return 0.0 if used <= half else DAY_S / half

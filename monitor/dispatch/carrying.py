@@ -16,7 +16,7 @@ from monitor.clock import Clock
 from monitor.dispatch.journal import Journal, trouble_of
 from monitor.dispatch.run import TRIES, Run
 from monitor.store.events import DAY_MS, Outcome, Step, WriteRow
-from rules.curtailment import Mode, Track, Wish, within_budget
+from rules.curtailment import Mode, Track, Wish, release_rest_s, within_budget
 from rules.shedding import Action
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ class Carrier:
             await self._journal.unsent(run.id, track, write, Outcome("dry_run", done_ms=now_ms))
             run.tracks[action.id] = track
             return
-        await self._check_budget(action, is_release=False)
+        self._check_budget(action, await self._used(action), is_release=False)
         track = replace(track, standing=None)
         number = await self._journal.intend(run.id, action.id, track, write)
         run.tracks[action.id] = track
@@ -118,8 +118,8 @@ class Carrier:
             written = await self._driver(action).write(action.device, action.point, value, own=own)
         except DriverError as error:
             track = run.track(action.id)
-            if isinstance(error, _MAY_PASS):
-                run.unanswered.add(action.id)
+            if isinstance(error, (*_MAY_PASS, NotObeyed)):
+                run.unanswered.add(action.id)  # it may be carried out later than anybody waited
             outcome = Outcome(error.code, _shown(error), None, self._clock.now_ms(), trouble_of(error))
             await self._kept(run, action, track, number, outcome)
             raise
@@ -149,13 +149,17 @@ class Carrier:
         if action.id not in run.unanswered and math.isclose(shown, value, rel_tol=1e-6, abs_tol=1e-6):
             await self._back(run, action, write, Outcome("already", shown))
             return
-        await self._check_budget(action, is_release=True)
+        rest_s = await self._rest_after_release(run, action)
         number = None
         try:
             number = await self._journal.intend(run.id, action.id, track, write)
         except Exception as error:  # noqa: BLE001  told, and tried again or done without
             self._journal.complain(run.id, error)
-        await self._written(run, action, value, number, own=True)
+        try:
+            await self._written(run, action, value, number, own=True)
+        except DriverError:
+            run.rests(action.id, self._clock.monotonic_s() + rest_s)
+            raise
         log.info(Spoken("dispatch.log_back", event=run.id, action=action.id, value=f"{value:g}"))
 
     async def _back(self, run: Run, action: Action, write: WriteRow, outcome: Outcome) -> None:
@@ -185,9 +189,21 @@ class Carrier:
             at_ms=self._clock.now_ms(),
         )
 
-    async def _check_budget(self, action: Action, *, is_release: bool) -> None:
-        since_ms = self._clock.now_ms() - DAY_MS
-        used = await self._journal.used(action.device, action.point, since_ms)
+    async def _rest_after_release(self, run: Run, action: Action) -> float:
+        """How long it rests if the write that comes now goes wrong. Raises ``BudgetSpent``."""
+        try:
+            used = await self._used(action)
+        except Exception as error:  # noqa: BLE001  a store that says nothing keeps nothing shed
+            self._journal.complain(run.id, error)
+            used = run.tries.get(action.id, 0)
+        self._check_budget(action, used, is_release=True)
+        return release_rest_s(action, used + 1)
+
+    async def _used(self, action: Action) -> int:
+        return await self._journal.used(action.device, action.point, self._clock.now_ms() - DAY_MS)
+
+    @staticmethod
+    def _check_budget(action: Action, used: int, *, is_release: bool) -> None:
         if not within_budget(action, used, is_release=is_release):
             budget = action.writes_per_day
             raise BudgetSpent(Where("", action.device), point=action.point, used=used, budget=budget)

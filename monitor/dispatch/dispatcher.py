@@ -73,6 +73,8 @@ class Dispatcher:
         self._settled = asyncio.Event()
         self._is_stale = True
         self._ends = False
+        self._is_handed_on = False
+        self._blind_since_ms: int | None = None  # since when the limiter cannot look
         self._nobody_follows = False
         self._began_ms = 0
 
@@ -116,8 +118,13 @@ class Dispatcher:
 
     def heard(self, news: DeviceNews) -> None:
         """Take note of whether a device answers."""
-        change = self._offline.add if news.condition is DeviceCondition.OFFLINE else self._offline.discard
-        change(news.device)
+        if news.condition is DeviceCondition.OFFLINE:
+            self._offline.add(news.device)
+        elif news.device in self._offline:
+            self._offline.remove(news.device)
+            for run in self._runs.values():
+                run.hurry()
+            self._woken.set()
 
     # -- turns ----------------------------------------------------------------------------------------------
 
@@ -128,7 +135,7 @@ class Dispatcher:
         is_first = True
         while True:
             self._woken.clear()
-            if self._is_stale:
+            if self._is_stale and not self._is_handed_on:
                 self._is_stale = False
                 try:
                     await self._load(is_first=is_first)
@@ -160,7 +167,10 @@ class Dispatcher:
                 del self._runs[gone]
         if is_first:
             for run in tuple(self._runs.values()):
-                await self._after_restart(run)
+                try:
+                    await self._after_restart(run)
+                except Exception as error:  # noqa: BLE001  the next one is looked at all the same
+                    self._journal.complain(run.id, error)
         if self._limiter is not None:
             await self._limiter.learn()
 
@@ -206,9 +216,15 @@ class Dispatcher:
             begun = await limiter.turn(self._runs, seen, now_ms, self._move, ends=ends)
             if begun is not None:
                 self._runs[begun.id] = begun
+            self._blind_since_ms = None
         except Exception as error:  # noqa: BLE001  what is shed is handed back all the same
             self._is_stale = True  # what it put down is found there
             self._journal.complain(LIMITER, error)
+            self._blind_since_ms = since_ms = now_ms if self._blind_since_ms is None else self._blind_since_ms
+            if now_ms - since_ms >= 1000 * limiter.blind_s:
+                for run in self._runs.values():
+                    if run.row.source == LIMITER:
+                        run.chosen = frozenset()
 
     def _act(self, run: Run, now_ms: int, *, ends: bool) -> None:
         if run.row.mode is not Mode.MONITOR_ONLY:
@@ -308,7 +324,9 @@ class Dispatcher:
         goes_on : another daemon takes over at once: events that resume are left to it as they are, and so is
             what has to stay shed a little longer.
         """
-        self._ends = True
+        self._ends, self._is_handed_on = True, goes_on
+        for run in self._runs.values():
+            run.hurry()
         if not goes_on:
             await self._tell_stop()
         self._nobody_follows = not goes_on

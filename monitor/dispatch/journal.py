@@ -1,10 +1,11 @@
 """What the dispatcher keeps, from the event loop: each call is on disk when it returns."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from config.words import Spoken
 from monitor.store import events as store
@@ -15,6 +16,11 @@ from monitor.store.reader import UNREADABLE
 from rules.curtailment import OPEN, Life, Track
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+ANSWER_S = 15.0
+"""A disk that says nothing for so long holds up no guard and no release."""
 
 SAY_AGAIN_S = 60.0
 """What goes on failing in the same way is told once a minute: a turn comes twice a second."""
@@ -31,11 +37,19 @@ class Journal:
 
     def __init__(self, call: Call, site: str, monotonic_s: Callable[[], float]) -> None:
         self._call = call
-        self._done = Doing(call)
+        self._doing = Doing(call)
         self._site = site
         self._monotonic_s = monotonic_s
         self._complained: dict[str, tuple[str, float]] = {}
         self._is_telling = False
+
+    async def _done(self, work: Callable[[WriterEngine], T]) -> T:
+        """Have it done; raises TimeoutError where nobody knows whether it was, or will be."""
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return await self._doing(work)
+        except TimeoutError:
+            raise TimeoutError(f"no answer within {ANSWER_S:g} s") from None
 
     async def load(self, now_ms: int | None = None) -> "list[Loaded]":
         """Every event that is open or not handed back, with what became of its actions.
@@ -48,7 +62,8 @@ class Journal:
 
         def work(engine: WriterEngine) -> list[Loaded]:
             if now_ms is not None:
-                store.orphaned_writes(engine, site, now_ms)
+                with suppress(*UNREADABLE):  # what is shed is handed back all the same
+                    store.orphaned_writes(engine, site, now_ms)
             rows = {row.id: row for row in store.events(engine, site, lives=OPEN)}
             shed = store.shed_events(engine, site)
             rows |= {row.id: row for row in store.events(engine, site, ids=shed)}
@@ -62,7 +77,7 @@ class Journal:
                 for row in rows.values()
             ]
 
-        return await self._done(work)
+        return await self._doing(work)
 
     async def move(self, event: str, expected: tuple[Life, ...], to: Life, step: store.Step) -> bool:
         """Let an event go on in its life; False when somebody changed it meanwhile."""

@@ -98,6 +98,11 @@ class Limiter:
         self._memory = _Memory()
 
     @property
+    def blind_s(self) -> float:
+        """Who cannot look for so long hands everything back. [s]"""
+        return self._orders.rules.blind_s
+
+    @property
     def mode(self) -> Mode:
         """As it is carried out: what is not simulated and armed only watches."""
         return self._orders.wanted if self._arming.missing is None else Mode.MONITOR_ONLY

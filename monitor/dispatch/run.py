@@ -150,8 +150,17 @@ class Run:
         """Let an action rest; returns how often it failed in a row."""
         self.tries[action] = self.tries.get(action, 0) + 1
         backoff = self.backoff.setdefault(action, Backoff(first_s=1.0, cap_s=30.0))
-        self.rest_until_s[action] = now_s + backoff.failed(random)
+        self.rests(action, now_s + backoff.failed(random))
         return self.tries[action]
+
+    def rests(self, action: str, until_s: float) -> None:
+        """Let an action rest until then at least."""
+        self.rest_until_s[action] = max(until_s, self.rest_until_s.get(action, until_s))
+
+    def hurry(self) -> None:
+        """Try everything at once: it is the last chance, or the device is there again."""
+        self.rest_until_s.clear()
+        self.backoff.clear()
 
     def becomes(self, life: Life, now_ms: int) -> None:
         """The event goes on in its life."""

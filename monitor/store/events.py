@@ -18,7 +18,7 @@ from rules.curtailment import BY_SCHEDULE, OPEN, Life, Mode, Plan, Signal, Track
 
 DAY_MS = 86_400_000
 
-NOT_SENT = ("already", "sheds_already", "dry_run")
+NOT_SENT = ("already", "sheds_already", "dry_run", "mqtt.broker_lost")
 """Outcomes of rows for which nothing went over the wire."""
 
 Trouble = dict[str, Any] | None

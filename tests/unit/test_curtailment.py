@@ -20,6 +20,7 @@ from rules.curtailment import (
     held_back,
     is_past,
     life_at,
+    release_rest_s,
     wish_for,
     within_budget,
 )
@@ -262,6 +263,8 @@ def test_some_of_the_budget_is_kept_for_the_release():
         False,
     ]
     assert [within_budget(one, used, is_release=True) for used in range(5)] == [True, True, True, True, False]
+    # Half of it is tried quickly, the other half lasts a day.
+    assert [release_rest_s(one, used) for used in range(1, 5)] == [0.0, 0.0, 43_200.0, 43_200.0]
 
 
 def test_an_action_is_found_by_its_id():
