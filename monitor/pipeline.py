@@ -338,6 +338,7 @@ class Pipeline:
             replayed += len(scans)
             if commit:
                 self._submit(commit)
+        self._scan_id = reader.next_after(self._scan_id)
         asked.checkpoints = self._checkpoints(self._meters.keys() - reader.past.meters_with_checkpoints())
         if asked:
             self._submit(asked)

@@ -22,6 +22,7 @@ from monitor.store.event_reader import EventReader
 from monitor.store.expected import ExpectedReader
 from monitor.store.given_up import GivenUp, read_given_up, unwritten_between
 from monitor.store.logbook import Logbook
+from monitor.store.order import furthest_cursor
 from monitor.store.past import PastReader
 from monitor.store.rows import ConditionRow, layout_from_json, unpack_scan
 from monitor.store.series import interval_series
@@ -135,6 +136,11 @@ class StoreReader:
         """Id of the newest scan; 0 when there is none."""
         with self._connect() as connection:
             return connection.scalar(select(func.max(schema.scans.c.id))) or 0
+
+    def next_after(self, scan_id: int) -> int:
+        """After which id the next scan comes: that one, or what a sink has and the store has no more."""
+        with self._connect() as connection:
+            return max(scan_id, furthest_cursor(connection, "scans"))
 
     def follow(self, after_id: int, limit: int = FOLLOW_LIMIT) -> list[tuple[int, int, Scan]]:
         """Committed scans after an id, in the order of commitment: (id, layout id, scan)."""

@@ -199,6 +199,7 @@ def forget_health(reader: StoreReader, writer: Writer, site: str, now_ms: int, s
     table = schema.results
     positions = [reader.cursors(sink).get("results", 0) for sink in sinks]
     old = [table.c.site == site, table.c.kind == HEALTH, table.c.at_s < (now_ms - HEALTH_KEPT_MS) // 1000]
+    old.append(table.c.seq < reader.newest_position("results"))  # no number is given twice
     if positions:
         old.append(table.c.seq <= min(positions))
 

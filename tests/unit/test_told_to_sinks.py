@@ -161,3 +161,12 @@ def test_old_health_goes_once_every_sink_has_it_and_nothing_else_does(house):
     assert (len(house.results("daemon")), len(house.results("demand"))) == (3, 5)
     assert forget_health(*forget, []) == 2
     assert [one.at_s for one in house.results("daemon")] == [NOW_S]
+
+
+def test_the_newest_row_stays_for_the_next_takes_the_number_behind_it(house):
+    old_s = NOW_S - HEALTH_KEPT_MS // 1000 - 600
+    for n in range(3):
+        house.commit(ResultRow("daemon", "health", old_s + 60 * n, {"polls": 1.0}))
+    newest = house.results("daemon")[-1].seq
+    assert forget_health(house.reader, house.writer, "hall", NOW_S * 1000, []) == 2
+    assert [one.seq for one in house.results("daemon")] == [newest]
