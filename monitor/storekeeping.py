@@ -77,16 +77,27 @@ class StoreKeeper:
         ------
         StoreError : ``care.damaged_at_work``: the store cannot take any more.
         """
-        known = await asyncio.to_thread(self._reader.conditions)
-        self._told = {row.device: row.error for row in known if row.device.startswith(CONDITIONS)}
-        since_s = SIZE_EVERY_S
+        knows, since_s = False, SIZE_EVERY_S
         while True:
             self.look_for_damage()
             since_s += LOOK_EVERY_S
             if since_s >= SIZE_EVERY_S or self._disk.is_met():
                 since_s = 0.0
-                await asyncio.to_thread(self.look)
+                knows = knows or await asyncio.to_thread(self._know_what_was_told)
+                if knows:
+                    await asyncio.to_thread(self.look)
             await asyncio.sleep(LOOK_EVERY_S)
+
+    def _know_what_was_told(self) -> bool:
+        try:
+            known = self._reader.conditions()
+        except UNREADABLE as error:
+            if damage_in(error) is not None:
+                raise
+            log.warning(Spoken("care.log_unreadable", reason=error.__cause__ or error))
+            return False
+        self._told = {row.device: row.error for row in known if row.device.startswith(CONDITIONS)}
+        return True
 
     def look_for_damage(self) -> None:
         """End what cannot go on; whoever started it sets the store aside and begins a new one."""

@@ -55,6 +55,11 @@ class _Descriptor(logging.Handler):
         """Have none: one thread writes, and the end of the program would wait for the lock of a stuck one."""
         self.lock = None
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write a line; logging's own takes the lock that there is not, from Python 3.13 on."""
+        self.emit(record)
+        return True
+
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line whole; where nobody will ever read it, it is gone."""
         left = (record.getMessage() + "\n").encode("utf-8", "backslashreplace")

@@ -6,7 +6,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from monitor.store.database import StoreError, not_writable, speaks_of_damage
 
@@ -22,6 +22,13 @@ def in_words(box: Path, error: DBAPIError) -> StoreError:
     if "readonly" in reason or "unable to open" in reason:
         return not_writable(box, PermissionError(errno.EACCES, reason))
     return StoreError("box.unusable", path=str(box), reason=reason)
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether the disk or the store is in trouble, and not what was asked: it may be done later."""
+    if isinstance(error, DBAPIError) and speaks_of_damage(str(error.orig)):
+        return True
+    return isinstance(error, OperationalError | OSError)
 
 
 def keep_to_ourselves(box: Path) -> None:

@@ -5,6 +5,7 @@ carries it out in its writer's thread and leaves the answer. A request survives 
 """
 
 import json
+import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -43,7 +44,7 @@ from monitor.store.adjusting import (
     write_adjustments,
 )
 from monitor.store.base import LockOutcome, LockRequest, lock_base
-from monitor.store.box_file import SUFFIX, in_words, keep_to_ourselves
+from monitor.store.box_file import SUFFIX, in_words, keep_to_ourselves, may_pass
 from monitor.store.care.files import beside, set_aside, stamp
 from monitor.store.database import LedgerRefused, StoreError
 from monitor.store.deliveries import (
@@ -83,6 +84,8 @@ from monitor.store.settlements import (
 )
 from monitor.store.slips import CorrectRequest, LogOutcome, LogRequest, correct_figure, log_figure
 from rules.logs import Plausible
+
+log = logging.getLogger(__name__)
 
 _metadata = MetaData()
 
@@ -301,11 +304,16 @@ class RequestBox:
                 carry = self._desks.get(kind, KINDS[kind].carry_out)
                 return {"outcome": asdict(carry(store, site, asked))}
             request = _history(payload, self.path) if kind == HISTORY else _request(payload)
-            outcome = carry_out(store, site, request)
+            return {"outcome": asdict(carry_out(store, site, request))}
         except StoreError as error:
             problems = error.problems if isinstance(error, LedgerRefused) else (error,)
             return {"problems": [{"code": one.code, "data": one.data} for one in problems]}
-        return {"outcome": asdict(outcome)}
+        except Exception as error:
+            if may_pass(error):
+                raise
+            # It stays so, and must not stand in the way of those behind it.
+            log.exception("a request of the kind %r cannot be carried out", kind)
+            return {"problems": [{"code": "store.request_failed", "data": {"reason": _reason(error)}}]}
 
     def close(self) -> None:
         """Let go of the file."""
@@ -336,8 +344,11 @@ def _readable() -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError, OSError, BadZipFile) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_REASON]
-        raise StoreError("store.request_unreadable", reason=reason) from error
+        raise StoreError("store.request_unreadable", reason=_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_REASON]
 
 
 def _as_data(request: ImportRequest) -> dict[str, Any]:

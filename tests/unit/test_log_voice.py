@@ -78,3 +78,19 @@ def test_a_reader_that_went_away_stops_nobody():
     voice.end(PATIENCE_S)
     assert voice._lines.unfinished_tasks == 0
     os.close(writing)
+
+
+def test_lines_come_out_where_logging_takes_a_handlers_lock_itself(pipe, monkeypatch):
+    """As from Python 3.13 on, whichever this is."""
+
+    def handle(self, record):
+        with self.lock:
+            self.emit(record)
+        return True
+
+    monkeypatch.setattr(logging.Handler, "handle", handle)
+    voice = Voice("en", pipe[1])
+    voice.handle(record("%s", "heard"))
+    voice.end(PATIENCE_S)
+    os.set_blocking(pipe[0], False)
+    assert os.read(pipe[0], 65536).decode().endswith("WARNING heard\n")
