@@ -21,6 +21,9 @@ SCALES: Mapping[str, float] = {
 }  # fmt: skip
 """siScaleCode, factor of each."""
 
+FARTHEST_MS = 10 * 365 * 86_400_000
+"""No event is told so long before, or lasts so long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -152,6 +155,12 @@ def begin_ms(event: VtnEvent, ven: str) -> int:
     digest = hashlib.sha256(f"{ven}\n{event.id}".encode()).digest()
     share = int.from_bytes(digest[:4], "big") / 2**32
     return event.start_ms + round(1000 * event.tolerance_s * share)
+
+
+def is_far(event: VtnEvent, now_ms: int) -> bool:
+    """Whether it begins or ends, with all that it may be put off by, so far away that it is a mistake."""
+    last_ms = max(event.start_ms, event.end_ms or event.start_ms) + round(1000 * event.tolerance_s)
+    return max(abs(event.start_ms - now_ms), abs(last_ms - now_ms)) > FARTHEST_MS
 
 
 def most_kw(rule: Rule, signal: VtnSignal) -> float | None:

@@ -10,13 +10,14 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from config.loading import LoadedSite
 from config.openadr import OpenAdrSettings, rules_of
 from config.words import Spoken
 from monitor.clock import Clock
+from monitor.openadr.agreement import Held, Opt, check_free, check_near, note_of, trouble, unforeseen
 from monitor.store.database import StoreError
 from monitor.store.deliveries import add_audit
 from monitor.store.doing import Doing
@@ -31,6 +32,7 @@ from monitor.store.openadr import (
     renew_signals,
     vtn_event,
 )
+from monitor.store.reader import UNREADABLE
 from monitor.timestamps import iso_utc
 from rules.curtailment import OPEN, Life, Mode
 from rules.openadr import CLOSED, Rule, VtnEvent, VtnSignal, Want, begin_ms, fitting, most_kw, want_at
@@ -39,6 +41,9 @@ log = logging.getLogger(__name__)
 
 SOURCE = "openadr"
 
+MOMENT_MS = 60_000
+"""Clocks differ: what ends by itself within a moment is not ended."""
+
 Ask = Callable[[EventRequest], Awaitable[EventOutcome]]
 """Asks the desk. Raises ``StoreError`` for what is refused."""
 
@@ -46,34 +51,6 @@ Key = Callable[[], str]
 """The operator's key, read when it is needed. Raises ``StoreError`` where it cannot be."""
 
 _STRENGTH = (Mode.MONITOR_ONLY, Mode.DRY_RUN, Mode.LIVE)
-
-
-@dataclass(frozen=True, slots=True)
-class Opt:
-    """What a VTN is answered: in or out, to an event at a number of its change."""
-
-    event: str
-    modification: int
-    is_in: bool
-
-
-@dataclass(slots=True)
-class Held:
-    """An event of ours that goes on by what a VTN says.
-
-    Attributes
-    ----------
-    delay_ms : by how much we begin later than all.
-    told : what the desk was told last.
-    is_lost : the VTN is silent for so long that its signal is unknown, and that was told.
-    """
-
-    event: str
-    rule: Rule
-    signal: VtnSignal
-    delay_ms: int
-    told: Want
-    is_lost: bool = False
 
 
 class Reception:
@@ -107,7 +84,7 @@ class Reception:
         """Do what an event wants, and say whether we are in."""
         async with self._alone:
             known = await self._done(lambda engine: vtn_event(engine, self._site, event.id))
-            takes_back = event.status == "cancelled" and known is not None and known.event
+            takes_back = known is not None and await self._takes_back(event, known.event)
             if known is not None and event.modification <= known.modification and not takes_back:
                 await self._follow(event, known)
                 return Opt(event.id, event.modification, known.is_in)
@@ -118,10 +95,17 @@ class Reception:
     async def _new(self, event: VtnEvent, known: VtnEventRow | None) -> Opt:
         ours, reason = await self._unanswered(event) if known is None else known.event, None
         try:
-            _check_free(known)
+            check_free(known)
             ours = await self._begin(event, ours)
+        except UNREADABLE:
+            raise  # it passes, and the VTN is asked again
         except StoreError as error:
-            reason = _trouble(error)
+            reason = trouble(error)
+        except Exception as error:
+            # The other events of its message are not to wait for this one, nor is it to fail for ever.
+            log.exception("openadr: an event of the VTN; it is opted out of")
+            reason = unforeseen(error)
+        if reason is not None:
             await self._end(ours, event)  # what was agreed before no longer holds
             self._held.pop(event.id, None)
             ours = ""
@@ -129,14 +113,29 @@ class Reception:
         return Opt(event.id, event.modification, reason is None)
 
     async def _closed(self, event: VtnEvent, known: VtnEventRow | None) -> Opt:
-        """Cancelled, or over: what runs of it ends."""
-        self._held.pop(event.id, None)
+        """Cancelled, or over: what runs of it ends, unless it is about to by itself."""
         ours = "" if known is None else known.event
-        if event.status == "cancelled":
+        if event.status == "cancelled" or await self._takes_back(event, ours):
             await self._end(ours, event)
+            ours = ""
+        if await self._standing(ours) is None:
+            self._held.pop(event.id, None)
         reason = None if known is None or known.is_in else known.reason
-        await self._keep(event, "" if event.status == "cancelled" else ours, reason)
+        await self._keep(event, ours, reason)
         return Opt(event.id, event.modification, reason is None)
+
+    async def _takes_back(self, event: VtnEvent, ours: str) -> bool:
+        """Whether it is cancelled, or over while ours would go on for longer than the VTN itself said."""
+        if event.status not in CLOSED or not ours:
+            return False
+        if event.status == "cancelled":
+            return True
+        standing = await self._standing(ours)
+        if standing is None or event.end_ms is None:
+            return standing is not None
+        delay_ms = begin_ms(event, self._settings.ven_name) - event.start_ms
+        is_early = self._clock.now_ms() < event.end_ms - MOMENT_MS
+        return is_early or standing.end_ms > event.end_ms + delay_ms + MOMENT_MS
 
     async def _keep(self, event: VtnEvent, ours: str, reason: dict[str, Any] | None) -> None:
         now_ms, is_in = self._clock.now_ms(), reason is None
@@ -172,6 +171,7 @@ class Reception:
         """
         if self._settings.opt_in == "never":
             raise StoreError("openadr.opts_never")
+        check_near(event, self._clock.now_ms())
         found = fitting(event, self._rules)
         if found is None:
             signals = ", ".join(f"{one.name} ({one.kind})" for one in event.signals) or "-"
@@ -200,7 +200,7 @@ class Reception:
             mode=self._mode(rule, event),
             wanted_kw=wanted.kw,
             programme=rule.programme,
-            note=_note_of(event),
+            note=note_of(event),
             signal=wanted.is_active,
             ttl_s=self._settings.unknown_after_s,
         )
@@ -251,7 +251,7 @@ class Reception:
     async def _unanswered(self, event: VtnEvent) -> str:
         """An event that was begun just before a power cut, so that nobody kept what was answered; its id."""
         standing = await self._standing(await self._free_id(event))
-        begun = standing is not None and (standing.source, standing.note) == (SOURCE, _note_of(event))
+        begun = standing is not None and (standing.source, standing.note) == (SOURCE, note_of(event))
         return standing.id if standing is not None and begun else ""
 
     async def _standing(self, ours: str) -> EventRow | None:
@@ -272,7 +272,7 @@ class Reception:
             await self._armed(self._wish(what, ours, mode=standing.mode.value, note=note))
         except StoreError as error:
             # Who lost the key may still say that nothing is wanted, for good.
-            log.warning(Spoken("openadr.log_not_ended", event=ours, error=_trouble(error)))
+            log.warning(Spoken("openadr.log_not_ended", event=ours, error=trouble(error)))
             with suppress(StoreError):
                 await self._ask(self._wish("signal", ours, signal=False))
 
@@ -296,6 +296,8 @@ class Reception:
     async def _follow(self, event: VtnEvent, known: VtnEventRow) -> None:
         """Take up again what a signal wants, after a restart of ours."""
         found = fitting(event, self._rules)
+        if event.status in CLOSED and await self._standing(known.event) is None:
+            self._held.pop(event.id, None)
         if event.id in self._held or not known.is_in or found is None or event.status in CLOSED:
             return
         standing = await self._standing(known.event)
@@ -318,11 +320,11 @@ class Reception:
                 if standing is None:
                     del self._held[id_]  # somebody here ended it
                     continue
-                held.told = wanted  # also where it is refused: it is told once
                 try:
                     await self._turn(held, standing, wanted)
                 except StoreError as error:
-                    log.warning(Spoken("openadr.log_left", event=id_, error=_trouble(error)))
+                    log.warning(Spoken("openadr.log_left", event=id_, error=trouble(error)))
+                held.told = wanted  # also where it is refused; not where the store failed: it is told again
 
     async def _turn(self, held: Held, standing: EventRow, wanted: Want) -> None:
         if wanted.is_active and wanted.kw != standing.wanted_kw:
@@ -380,18 +382,3 @@ class Reception:
     @property
     def _who(self) -> str:
         return self._settings.ven_name
-
-
-def _note_of(event: VtnEvent) -> str:
-    return " ".join(part for part in ("OpenADR", event.id, event.market_context) if part)
-
-
-def _trouble(error: StoreError) -> dict[str, Any]:
-    """A refusal as the store keeps it."""
-    return {"code": error.code, "data": {key: str(value) for key, value in error.data.items()}}
-
-
-def _check_free(known: VtnEventRow | None) -> None:
-    """What was ended here stays so, however often the VTN changes it. Raises ``StoreError``."""
-    if known is not None and known.reason is not None and known.reason["code"] == ENDED_HERE:
-        raise StoreError(ENDED_HERE, **known.reason["data"])

@@ -15,6 +15,7 @@ from config.openadr import OpenAdrSettings
 from config.words import Spoken
 from drivers.contract import Backoff
 from monitor.clock import SteadyClock
+from monitor.openadr.agreement import Opt
 from monitor.openadr.messages import (
     OK,
     Registration,
@@ -25,7 +26,7 @@ from monitor.openadr.messages import (
     report_requests_of,
     request_id_of,
 )
-from monitor.openadr.reception import Opt, Reception
+from monitor.openadr.reception import Reception
 from monitor.openadr.reporting import UsageReports
 from monitor.openadr.wire import Answer, NotRegistered, VtnError, Wire, new_id
 from monitor.store.reader import UNREADABLE

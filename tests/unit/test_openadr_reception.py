@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from monitor.dispatch.desk import EventDesk
 from monitor.openadr.reception import Reception
@@ -28,12 +29,15 @@ class Hall:
         self.site = loaded(folder, *(changes or (FREE,)))
         self.clock, self.engine, self.changes, self.key = Fixed(), open_writer(self.site.store_path), 0, key
         self.desk = EventDesk(self.site, self.clock, self.count)
+        self.troubles = []
         self.restart()
 
     def restart(self):
         done = Doing(lambda work: work(self.engine))
 
         async def ask(request):
+            if self.troubles:
+                raise self.troubles.pop()
             return await done(lambda engine: self.desk.carry_out(engine, "hall", request))
 
         settings = self.site.site.curtailment.openadr
@@ -344,3 +348,98 @@ def test_what_the_vtn_said_holds_anew_with_each_answer_and_is_unknown_without(tm
     hall.do("look")
     assert hall.changes == changes
     assert hall.steps()[-1] == "cancelled"
+
+
+def full_disk():
+    return OperationalError("UPDATE", {}, Exception("database or disk is full"))
+
+
+def test_a_signal_that_the_store_could_not_keep_is_told_again(tmp_path):
+    hall = Hall(tmp_path)
+    hall.hear(told(lengths=(600_000,) * 2, values=(2.0, 0.0)))
+    hall.becomes(Life.ACTIVE)
+    hall.clock.ms = NOW + HOUR + 600_000
+    hall.troubles = [full_disk()]
+    with pytest.raises(OperationalError):
+        hall.do("look")
+    assert hall.only().signal.is_active is True
+    hall.do("look")
+    assert hall.only().signal.is_active is False
+
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("end_ms", [None, NOW + HOUR + HALF])
+def test_what_is_completed_early_or_had_no_length_ends(tmp_path, number, end_ms):
+    hall = Hall(tmp_path)
+    hall.hear(told(end_ms=end_ms))
+    hall.becomes(Life.ACTIVE)
+    hall.clock.ms = NOW + HOUR + 60_000
+    over = told(number=number, end_ms=end_ms, status="completed")
+    assert hall.hear(over, over) == [("e1", number, True)] * 2
+    assert hall.only().life is Life.ABORTED
+    hall.clock.ms += 60_000
+    hall.do("heard")
+    assert hall.only().signal.at_ms == NOW
+    assert (hall.do("opted_out_here"), hall.reasons()) == ([], ["in", "in"])
+
+
+def test_what_is_completed_with_a_shorter_length_ends(tmp_path):
+    hall = Hall(tmp_path)
+    hall.hear(told())
+    hall.becomes(Life.ACTIVE)
+    hall.clock.ms = NOW + HOUR + 600_000
+    hall.hear(told(number=1, lengths=(600_000,), status="completed"))
+    assert hall.only().life is Life.ABORTED
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_what_is_completed_in_time_ends_by_itself_also_where_it_began_late(tmp_path, number):
+    hall = Hall(tmp_path)
+    hall.hear(told(tolerance_s=600.0))
+    hall.becomes(Life.ACTIVE)
+    hall.clock.ms = NOW + HOUR + HALF
+    over = told(number=number, tolerance_s=600.0, status="completed")
+    hall.hear(over)
+    hall.do("heard")
+    assert (hall.only().life, hall.only().signal.at_ms) == (Life.ACTIVE, hall.clock.ms)
+    hall.becomes(Life.ENDED)
+    changes = hall.changes
+    hall.hear(over)
+    hall.do("heard")
+    assert hall.changes == changes
+    assert hall.only().life is Life.ENDED
+
+
+NEVER_MS = 253_402_286_400_000  # 9999-12-31T20:00Z, in Taipei another year already
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"start": NEVER_MS - NOW},
+        {"start": -NOW - NEVER_MS // 4},
+        {"end_ms": NEVER_MS},
+        {"tolerance_s": 1e12},
+    ],
+)
+def test_an_absurd_instant_is_opted_out_of_and_holds_up_no_other(tmp_path, more):
+    hall = Hall(tmp_path)
+    assert hall.hear(told("a", **more), told("b")) == [("a", 0, False), ("b", 0, True)]
+    assert hall.reasons() == ["openadr.too_far", "in"]
+
+
+def test_what_nobody_foresaw_is_told_once_and_holds_up_no_other(tmp_path, caplog):
+    hall = Hall(tmp_path)
+    hall.troubles = [OverflowError("date value out of range")]
+    assert hall.hear(told("a"), told("b"), told("a")) == [("a", 0, False), ("b", 0, True), ("a", 0, False)]
+    assert hall.reasons() == ["openadr.unforeseen", "in"]
+    assert len([record for record in caplog.records if record.exc_info]) == 1
+
+
+def test_what_the_store_could_not_keep_is_not_opted_out_of(tmp_path):
+    hall = Hall(tmp_path)
+    hall.troubles = [full_disk()]
+    with pytest.raises(OperationalError):
+        hall.hear(told())
+    assert hall.reasons() == []
+    assert hall.hear(told()) == [("e1", 0, True)]
