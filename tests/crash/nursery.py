@@ -189,7 +189,9 @@ class Nursery:
         self._process.stdin.write(len(packed).to_bytes(4, "big") + packed)
         self._process.stdin.flush()
         pipe = self._listener.accept()
-        return Life(pipe, pipe.recv())
+        life = Life(pipe, pipe.recv())
+        pipe.send("begin")  # only now: before it is known by its descriptor it may not die
+        return life
 
     def complaints(self) -> str:
         """Return what cores wrote to their standard error."""
@@ -225,6 +227,7 @@ def _nurse(socket: str) -> None:
             try:
                 with Client(socket, "AF_UNIX") as pipe:
                     pipe.send(os.getpid())
+                    pipe.recv()
                     main(pipe, wanted)
                 code = 0
             except BaseException:  # noqa: BLE001  whatever it is, it ends here and is told

@@ -44,11 +44,12 @@ commodities: {electricity: {base_year: 2015}}
 
 
 def test_a_start_at_which_the_disk_fails_is_told_in_words_and_the_next_one_works(tmp_path):
-    library, site = built(tmp_path), tmp_path / "site.yaml"
-    site.write_text(SITE, encoding="utf-8")
-    command = [sys.executable, "-m", "monitor.cli.main", "run", "--site", site]
-    told = []
+    library, told = built(tmp_path), []
     for number in (1, 2, 3, 5):
+        site = tmp_path / str(number) / "site.yaml"  # each begins a store: a start on one writes nothing
+        site.parent.mkdir()
+        site.write_text(SITE, encoding="utf-8")
+        command = [sys.executable, "-m", "monitor.cli.main", "run", "--site", site]
         faulty = {"LD_PRELOAD": str(library), "STORE_FAULT": f"sync:broken {number}"}
         with run_program(command, name="daemon", env=faulty, covered=False) as daemon:
             found = daemon.wait_for_line(r"disk I/O error|reading 0 devices")[0]
@@ -58,11 +59,11 @@ def test_a_start_at_which_the_disk_fails_is_told_in_words_and_the_next_one_works
                 assert "the store cannot be opened" in daemon.output
             else:
                 assert daemon.terminate(60) == 0
-    assert "disk I/O error" in told
-    with run_program(command, name="daemon") as daemon:
-        daemon.wait_for_line("reading 0 devices")
-        assert daemon.terminate(60) == 0
-    assert verify_store(tmp_path / "energy.db") == []
+        with run_program(command, name="daemon") as daemon:
+            daemon.wait_for_line("reading 0 devices")
+            assert daemon.terminate(60) == 0
+        assert verify_store(site.with_name("energy.db")) == []
+    assert "disk I/O error" in told, told
 
 
 @pytest.mark.scenario(2)
