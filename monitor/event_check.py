@@ -8,12 +8,12 @@ from typing import Any
 
 from monitor.event_bundle import FORMAT, digest_of
 from monitor.event_sums import Fault, sums_again
+from monitor.store.events import NOT_SENT
 from rules.curtailment import NEXT, RESERVED_WRITES, Life
 
 _BACK = ("obeyed", "already", "dry_run")
 _LEFT_ALONE = "sheds_already"
 """What was found shed as much: nothing went out, so nothing is to be handed back."""
-_NOT_SENT = ("already", "dry_run", _LEFT_ALONE, "mqtt.broker_lost")
 _SLACK = 1e-6
 
 A_TURN_S = 5.0
@@ -183,7 +183,7 @@ class _Course:
         """More writes within a day than the point bears; some are kept for handing back."""
         sent: list[float] = []
         for write in self.writes:
-            if write["outcome"] in _NOT_SENT:
+            if write["outcome"] in NOT_SENT:
                 continue
             at_s = _s(write["at"])
             used = sum(one > at_s - DAY_S for one in sent)

@@ -1,6 +1,8 @@
 """A store with its writer and its keeper, as the daemon has them, and a disk that can be full."""
 
 import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -80,3 +82,16 @@ class Keeping:
     def wait_until_refused(self):
         """Wait until the writer has met the full disk."""
         self.wait_until("the disk is full", lambda: "full" in (self.house.writer.last_error or ""))
+
+
+def makes_keepings(tmp_path: Path) -> Iterator[Callable[[int | None], Keeping]]:
+    """For a fixture: what makes keepings with a cap in bytes; they are left at the end."""
+    made: list[Keeping] = []
+
+    def make(cap_bytes: int | None) -> Keeping:
+        made.append(Keeping(tmp_path, cap_bytes))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.house.leave()

@@ -57,13 +57,13 @@ def _row(one: Facts, now_ms: int, words: Words) -> Fields:
         "until": start_ms if coming else end_ms if active else None,
         # To the minute: the browser counts seconds, and the list is not sent anew for each of them.
         "left": span_left(((start_ms if coming else end_ms) - now_ms) // 60_000 * 60_000),
-        "delivered": _kw(one["delivered_kw"]),
-        "committed": _kw(one["committed_kw"]),
-        "baseline": _kw(one["baseline_kw"]),
-        "actual": _kw(one["actual_kw"]),
+        "delivered": kw(one["delivered_kw"]),
+        "committed": kw(one["committed_kw"]),
+        "baseline": kw(one["baseline_kw"]),
+        "actual": kw(one["actual_kw"]),
         "why": "" if coming else _why(one, words),
         "bar": _bar(one, language),
-        "actions": [_action(action, words) for action in one["actions"]],
+        "actions": [action_row(action, words) for action in one["actions"]],
     }
 
 
@@ -88,11 +88,12 @@ def _bar(one: Facts, language: Language) -> Fields:
         "delivered": round(100 * delivered / full, 2),
         "committed": round(100 * committed / full, 2) if committed > 0 else None,
         "state": "unknown" if one["delivered_kw"] is None else "enough" if enough else "short",
-        "label": _say("bar", language, delivered=_kw(one["delivered_kw"]), committed=_kw(committed)),
+        "label": _say("bar", language, delivered=kw(one["delivered_kw"]), committed=kw(committed)),
     }
 
 
-def _action(action: Facts, words: Words) -> Fields:
+def action_row(action: Facts, words: Words) -> Fields:
+    """One action of an event or of the limiter, as its card lists it."""
     standing = action["standing"]
     return {
         "id": action["action"],
@@ -100,7 +101,7 @@ def _action(action: Facts, words: Words) -> Fields:
         "state": action["state"],
         "word": say(f"dispatch.state_{action['state']}", words.language),
         "value": "" if standing is None else f"{standing:.6g}",
-        "kw": _kw(action["expected_kw"]),
+        "kw": kw(action["expected_kw"]),
     }
 
 
@@ -117,7 +118,8 @@ def _at(at_ms: int, today_ms: int, words: Words) -> str:
     return told if "/" in told else words.clock(at_ms / 1000)
 
 
-def _kw(value: float | None) -> str:
+def kw(value: float | None) -> str:
+    """Power as cards show it; a dash where there is none."""
     return NO_VALUE if value is None else number(value)
 
 

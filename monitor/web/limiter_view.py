@@ -7,8 +7,9 @@ from typing import Any
 from config.words import say
 from monitor.event_words import mode_text
 from monitor.limiter_watch import limiter_wants_somebody
+from monitor.web.event_view import action_row, kw
 from monitor.web.snapshot import Snapshot
-from monitor.web.wording import NO_VALUE, Words, number
+from monitor.web.wording import Words
 
 Fields = dict[str, Any]
 
@@ -31,7 +32,7 @@ def limiter_notices(snapshot: Snapshot, words: Words) -> Iterator[dict[str, str]
         text = say("limiter.check_only_watches", words.language, reason=say(facts["missing"], words.language))
         yield {"level": "warn", "text": text}
     if facts["why"] == "nothing_left":
-        figures = {"limit": _kw(facts["limit_kw"]), "short": _kw(facts["short_kw"])}
+        figures = {"limit": kw(facts["limit_kw"]), "short": kw(facts["short_kw"])}
         yield {"level": "bad", "text": say("limiter.page_nothing_left", words.language, **figures)}
 
 
@@ -43,12 +44,12 @@ def _row(facts: Fields, snapshot: Snapshot, words: Words) -> Fields:
         "plan": facts["plan"],
         "mode_word": mode_text(mode, language),
         "why": say(f"limiter.why_{facts['why']}" if facts["is_on"] else "limiter.page_off", language),
-        "short": _kw(facts["short_kw"]),
-        "projected": _kw(facts["projected_kw"]),
-        "limit": _kw(facts["limit_kw"]),
+        "short": kw(facts["short_kw"]),
+        "projected": kw(facts["projected_kw"]),
+        "limit": kw(facts["limit_kw"]),
         "next": facts["next"],
         "last": "" if last is None else _last(last, snapshot, words),
-        "actions": [_action(one, words) for one in facts["actions"]],
+        "actions": [action_row(one, words) for one in facts["actions"]],
     }
 
 
@@ -61,19 +62,3 @@ def _last(last: Fields, snapshot: Snapshot, words: Words) -> str:
     what = words.listed(changed)
     at = words.moment(at_ms, snapshot.now_ms)
     return say("limiter.page_last", words.language, at=at, what=what, why=why)
-
-
-def _action(action: Fields, words: Words) -> Fields:
-    standing = action["standing"]
-    return {
-        "id": action["action"],
-        "point": action["point"],
-        "state": action["state"],
-        "word": say(f"dispatch.state_{action['state']}", words.language),
-        "value": "" if standing is None else f"{standing:.6g}",
-        "kw": _kw(action["expected_kw"]),
-    }
-
-
-def _kw(value: float | None) -> str:
-    return NO_VALUE if value is None else number(value)

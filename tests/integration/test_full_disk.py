@@ -21,7 +21,7 @@ from monitor.store.database import StoreError, WriterLock
 from monitor.store.given_up import Cause, Order
 from monitor.store.writer import Writer
 from tests.crash.every_nth import built
-from tests.keeping_world import Keeping
+from tests.keeping_world import makes_keepings
 from tests.rework_world import House
 
 
@@ -33,17 +33,7 @@ class Usage(NamedTuple):
     free: int
 
 
-@pytest.fixture
-def keeping(tmp_path):
-    made = []
-
-    def make(cap_bytes):
-        made.append(Keeping(tmp_path, cap_bytes))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.house.leave()
+keeping = pytest.fixture(makes_keepings)
 
 
 @pytest.fixture

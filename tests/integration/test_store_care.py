@@ -15,23 +15,12 @@ from monitor.store.given_up import Cause, Order
 from monitor.store.retention import Steps, delete_old_scans, give_up_oldest_scans
 from monitor.store.rows import Commit
 from monitor.store.writer import submit_and_wait
-from tests.keeping_world import SITE, T0, Keeping, straight
+from tests.keeping_world import SITE, T0, makes_keepings, straight
 from tests.rework_world import House
 from tests.servers import run_program
 from tests.servers.processes import wait_until
 
-
-@pytest.fixture
-def keeping(tmp_path):
-    made = []
-
-    def make(cap_bytes):
-        made.append(Keeping(tmp_path, cap_bytes))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.house.leave()
+keeping = pytest.fixture(makes_keepings)
 
 
 def test_at_its_cap_raw_scans_go_first_and_nothing_else_ever(keeping):
