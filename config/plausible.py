@@ -1,7 +1,5 @@
 """What bills, logs and readings by hand can say, as the site file has it."""
 
-from collections.abc import Iterable
-
 from config.site import Site
 from rules.logs import Plausible
 
@@ -24,9 +22,3 @@ def plausible_of(site: Site) -> dict[str, Plausible]:
         elif meter.max_rate is not None:
             found[meter.id] = Plausible(0.0, HOURS_A_DAY * meter.max_rate)
     return found
-
-
-def plausible_for(site: Site, subjects: Iterable[str]) -> dict[str, Plausible]:
-    """Those of some subjects."""
-    known = plausible_of(site)
-    return {subject: known[subject] for subject in sorted(set(subjects)) if subject in known}

@@ -190,8 +190,3 @@ def _counted(
 def _part(rows: Flags, inside: Flags) -> float:
     """Share of the rows inside that are counted."""
     return float((rows & inside).sum() / inside.sum()) if inside.any() else 0.0
-
-
-def finite_or_none(value: float) -> float | None:
-    """NaN is null outside."""
-    return value if isfinite(value) else None

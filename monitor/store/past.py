@@ -137,14 +137,6 @@ class PastReader:
         with self._engine.connect() as connection:
             return set(connection.scalars(query))
 
-    def reaches_back_to(self, meter: str) -> int | None:
-        """Since when a meter's intervals can be made again, ms; None when nothing is kept of it."""
-        table = schema.checkpoints
-        query = select(func.min(table.c.at_ms)).where(*self._of(table, meter))
-        with self._engine.connect() as connection:
-            oldest: int | None = connection.scalar(query)
-        return oldest
-
     def unchanged(self, meter: str, again: Mapping[int, Interval]) -> set[int]:
         """Starts of those intervals that stand in the store already, but for the last digits of a sum."""
         if not again:
