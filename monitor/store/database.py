@@ -237,11 +237,14 @@ def open_writer(path: Path) -> Engine:
             version = _version(connection, path)
         if 0 < version < VERSION:
             _keep_copy(path, version)
-        if version < VERSION:  # else nothing is written: a start needs no room on a full disk
-            with engine.begin() as connection:
-                # All or nothing: without it each change of a table would be a transaction of its own.
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-                _migrate(connection, version)
+        with engine.connect() as connection:
+            # All or nothing: without it each change of a table would be a transaction of its own.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            _migrate(connection, version)
+            if version < VERSION:
+                connection.commit()
+            else:  # who may not write was refused; taken back, it needs no room on a full disk
+                connection.rollback()
     except StoreError:
         engine.dispose()
         raise
