@@ -202,6 +202,25 @@ def compare_days(actual: DailyUse, base: DailyUse, base_year: int) -> ComparedDa
     return ComparedDays(tuple(pairs), tuple(after), tuple(before), cut)
 
 
+def base_of_unknown(actual: DailyUse, base: DailyUse, base_year: int) -> Fraction | None:
+    """What the base year used on the days that are not known of the actual ones.
+
+    Returns
+    -------
+    None where it does not know one of them either.
+    """
+    shift, total = base_year - actual.start.year, Fraction(0)
+    for day, known in zip(actual.days, actual.known.tolist(), strict=True):
+        if known:
+            continue
+        twin = _twin(day, shift)
+        at = -1 if twin is None else (twin - base.start).days
+        if not (0 <= at < len(base) and base.known[at]):
+            return None
+        total += base.quantity[at]
+    return total
+
+
 def _twin(day: date, shift: int) -> date | None:
     try:
         return day.replace(year=day.year + shift)

@@ -1,7 +1,7 @@
 """Targets and key figures of a period, made from the store alone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -13,7 +13,7 @@ from config.site import COMMODITY_UNITS, Commodity, CommoditySettings, Site, Tar
 from monitor.store.known_days import days_used, known_days
 from monitor.store.reader import StoreReader
 from rules.calendar import ReportingPeriod, reporting_period
-from rules.daily import ComparedDays, DailyUse
+from rules.daily import ComparedDays, DailyUse, base_of_unknown
 from rules.kpi import (
     DAYS_A_BLOCK,
     Forecast,
@@ -43,6 +43,7 @@ class TargetState:
     Attributes
     ----------
     so_far : of the days up to ``through``; None where nothing is known.
+    coverage : share of these days that is answered for; None where one of them is not known.
     share : of the target, 0 to 1 and more.
     parts : the half-years of a yearly target, each with what is known of it.
     forecast : to the period's end; None when it is over, or nothing can be said.
@@ -52,6 +53,7 @@ class TargetState:
     period: ReportingPeriod
     through: date | None
     so_far: Fraction | None
+    coverage: float | None
     share: Fraction | None
     parts: tuple[tuple[ReportingPeriod, Fraction | None], ...]
     forecast: Forecast | None
@@ -65,12 +67,13 @@ class TargetState:
 
     @property
     def is_met(self) -> bool | None:
-        """Whether it is met; None while it is open, or nothing is known."""
+        """Whether it is met; None while it is open, or where days that are not known may turn it."""
         if self.share is None:
             return None
+        whole = self.coverage if self.is_over else None
         if self.target.sense == "at_least":
-            return True if self.share >= 1 else (False if self.is_over else None)
-        return False if self.share > 1 else (True if self.is_over else None)
+            return True if self.share >= 1 else (False if whole and self.share < whole else None)
+        return False if self.share > 1 else (True if whole and self.share <= whole else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,21 +103,30 @@ def _state(
     reader: StoreReader, site: Site, target: TargetSettings, period: ReportingPeriod, today: date
 ) -> TargetState:
     if period.start >= today:
-        return TargetState(target, period, None, None, None, (), None, "", (KpiNote("not_begun"),))
+        return TargetState(target, period, None, None, None, None, (), None, "", (KpiNote("not_begun"),))
     passed = period.through(today - ONE_DAY)
     use = _use(reader, site, target.commodity, passed)
     so_far = sum(use.quantity, Fraction(0)) if use.coverage else None
     notes = _coverage_notes(use)
     found, method = None, ""
     if so_far is not None and passed.end < period.end:
-        found, method = _forecast(reader, site, target, period, passed, so_far)
+        found, method = _forecast(reader, site, target, period, passed)
         if found is None:
             notes.append(KpiNote("no_forecast"))
         elif found.half_width is None:
             notes.append(KpiNote("no_band", {"blocks": found.blocks}))
+        unknown = int((~use.known).sum())
+        if found is not None and unknown:
+            notes.append(KpiNote("filled", {"days": unknown}))
     share = None if so_far is None else share_of(so_far, target.quantity)
     parts = tuple(_part(reader, site, target, half, today) for half in _halves(period))
-    return TargetState(target, period, passed.end, so_far, share, parts, found, method, tuple(notes))
+    coverage = use.coverage if use.known.all() else None
+    state = TargetState(
+        target, period, passed.end, so_far, coverage, share, parts, found, method, tuple(notes)
+    )
+    if share is None or not state.is_over or state.is_met is not None:
+        return state
+    return replace(state, notes=(*state.notes, KpiNote("open")))
 
 
 def _halves(period: ReportingPeriod) -> list[ReportingPeriod]:
@@ -145,31 +157,30 @@ def _coverage_notes(use: DailyUse) -> list[KpiNote]:
 
 
 def _forecast(
-    reader: StoreReader,
-    site: Site,
-    target: TargetSettings,
-    period: ReportingPeriod,
-    passed: ReportingPeriod,
-    so_far: Fraction,
+    reader: StoreReader, site: Site, target: TargetSettings, period: ReportingPeriod, passed: ReportingPeriod
 ) -> tuple[Forecast | None, str]:
-    """By the base year's days where it knows enough of them; else the days go on like those so far."""
+    """By the base year's days where it knows enough of them; else the days go on like those so far.
+
+    Days so far that are not known are told like those that are left: the end holds no hole.
+    """
     left = (passed.end + ONE_DAY, period.end)
-    days_left = (left[1] - left[0]).days + 1
     zone, settings = ZoneInfo(site.site.timezone), site.commodities.get(target.commodity)
+    use = _use(reader, site, target.commodity, passed)
+    known = [float(q) for q, k in zip(use.quantity, use.known.tolist(), strict=True) if k]
+    so_far, days_left = sum(known), (left[1] - left[0]).days + 1 + len(use) - len(known)
     if settings is not None:
         actual, base, compared = known_days(reader, target.commodity, settings, passed, zone)
         twin = ReportingPeriod(f"{left[0]}/{left[1]}", *left).baseline(settings.base_year)
         rest = days_used(reader, target.commodity, settings.meters, (twin.start, twin.end), zone)
-        if compared.pairs and rest.known.all():
-            reference_left = float(sum(rest.quantity, Fraction(0)))
+        unknown = base_of_unknown(actual, base, settings.base_year)
+        if compared.pairs and rest.known.all() and unknown is not None:
+            reference_left = float(sum(rest.quantity, unknown))
             paces = _paces(compared, spread=bool(actual.spread or base.spread))
-            found = forecast(float(so_far), paces, reference_left, days_left / DAYS_A_BLOCK)
+            found = forecast(so_far, paces, reference_left, days_left / DAYS_A_BLOCK)
             if found is not None:
                 return found, "base_year"
-    use = _use(reader, site, target.commodity, passed)
-    known = [float(q) for q, k in zip(use.quantity, use.known.tolist(), strict=True) if k]
     blocks = [] if use.spread else _blocks(known)
-    return even_forecast(float(so_far), len(known), days_left, blocks), "mean_day"
+    return even_forecast(so_far, len(known), days_left, blocks), "mean_day"
 
 
 def _paces(compared: ComparedDays, *, spread: bool) -> list[Pace]:
@@ -222,10 +233,14 @@ def _water_a_head(reader: StoreReader, site: Site, period: ReportingPeriod) -> K
     heads = [_people_on(site, day) for day in use.days]
     if any(count is None for count in heads) or not heads:
         return KeyFigure("water_a_head", None, "L", (KpiNote("no_people"), *notes))
-    people_days = sum(count for count in heads if count is not None)
+    # People of days that nobody answers for drank nothing that is known.
+    shares = map(Fraction, use.answered.tolist())
+    people_days = sum(
+        (count * share for count, share in zip(heads, shares, strict=True) if count), Fraction(0)
+    )
     litres = sum(use.quantity, Fraction(0)) * 1000
-    value = printed_figures(litres / people_days)[0] if use.coverage else None
-    data = {"people_days": people_days}
+    value = printed_figures(litres / people_days)[0] if people_days else None
+    data = {"people_days": round(float(people_days), 3)}
     return KeyFigure("water_a_head", value, "L", tuple(notes), data)
 
 

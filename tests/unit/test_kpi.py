@@ -236,6 +236,50 @@ def test_without_a_base_year_the_days_go_on(site, capsys):
     assert "11.04% of the time" in told.replace(" %", "%")
 
 
+@pytest.mark.parametrize(("days", "kwh", "met"), [(181, 10.0, True), (150, 10.0, None), (150, 40.0, False)])
+def test_a_target_is_not_met_by_days_that_nobody_knows(site, capsys, days, kwh, met):
+    """At most 5,000 kWh: a sum over part of the half-year can be overrun, and is never a success."""
+    measured(site, date(2018, 1, 1), days, lambda day: kwh)
+    found = state(site, date(2018, 9, 1))
+    assert found.is_over
+    assert found.is_met is met
+    assert ("open" in [note.code for note in found.notes]) is (met is None)
+    assert run_targets(site, None, "en", as_json=False) == 0
+    told = capsys.readouterr().out
+    assert ("cannot be told" in told) is (met is None)
+    assert ("    met\n" in told) is (met is True)
+
+
+def test_at_least_is_met_by_what_is_known_and_failed_only_by_all_of_it(site):
+    site.write_text(SITE.replace("quantity: 5000}", "quantity: 1600, sense: at_least}"), "utf-8")
+    measured(site, date(2018, 1, 1), 150, lambda day: 10.0)
+    assert state(site, date(2018, 9, 1)).is_met is None
+    measured(site, date(2018, 5, 31), 20, lambda day: 10.0)
+    assert state(site, date(2018, 9, 1)).is_met is True
+
+
+def test_a_forecast_leaves_no_hole_where_days_so_far_are_missing(site):
+    """Twenty of the ninety days so far are not known: they are told like those that are left."""
+    measured(site, date(2017, 1, 1), 181, lambda day: 20.0)
+    measured(site, date(2018, 1, 1), 40, lambda day: 40.0)
+    measured(site, date(2018, 3, 2), 30, lambda day: 40.0)
+    found = state(site, date(2018, 4, 1))
+    assert (found.method, float(found.so_far)) == ("base_year", 70 * 40.0)
+    assert found.forecast.expected == pytest.approx(181 * 40.0)
+    assert [(note.code, note.data.get("days")) for note in found.notes if note.code == "filled"] == [
+        ("filled", 20)
+    ]
+
+
+def test_a_forecast_by_the_mean_leaves_no_hole_either(site):
+    measured(site, date(2017, 1, 1), 45, lambda day: 20.0)
+    measured(site, date(2018, 1, 1), 40, lambda day: 40.0)
+    measured(site, date(2018, 3, 2), 30, lambda day: 40.0)
+    found = state(site, date(2018, 4, 1))
+    assert found.method == "mean_day"
+    assert found.forecast.expected == pytest.approx(181 * 40.0)
+
+
 def test_a_target_that_is_overrun_is_not_met_before_its_time(site):
     measured(site, date(2018, 1, 1), 20, lambda day: 300.0)
     assert state(site, date(2018, 1, 21)).is_met is False
@@ -262,6 +306,19 @@ def test_key_figures_and_what_they_rest_on(site, capsys):
     told = capsys.readouterr().out
     assert "用電密度（EUI）：3.875 kWh/m²" in told
     assert "不含停車場" in told
+
+
+def test_water_a_head_is_of_the_days_that_are_known(site, capsys):
+    """Ten people, 100 L each: half of the month has a bill, and the figure is no half."""
+    ledger = site.parent / "a.csv"
+    heading = "commodity,start,end,quantity,unit,source\n"
+    ledger.write_text(heading + "water,2018-04-01,2018-04-15,15,m3,bill\n", "utf-8")
+    assert run_import(site, "actuals", [ledger], language="en") == 0
+    capsys.readouterr()
+    assert run_kpi(site, "2018-04", "en", as_json=True) == 0
+    facts = {one["name"]: one for one in json.loads(capsys.readouterr().out)["figures"]}
+    assert (facts["water_a_head"]["value"], facts["water_a_head"]["people_days"]) == (100, 150)
+    assert [note["code"] for note in facts["water_a_head"]["notes"]] == ["coverage"]
 
 
 def test_what_is_not_known_is_not_made_up(site, capsys):
