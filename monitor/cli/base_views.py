@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -17,11 +17,11 @@ from monitor.adjusted.replaced import registers_of
 from monitor.cli.adjusting import adjustment_facts, adjustment_table
 from monitor.cli.base import WrongScope, scopes
 from monitor.cli.words import plain, tell
-from monitor.reports.base_state import BaseState, base_state, state_of
+from monitor.reports.base_state import AGREED, BaseFinding, BaseState, base_state, state_of
 from monitor.reports.numbers import rows_text
 from monitor.store.reader import StoreReader
 from monitor.timestamps import iso_utc, local_text
-from rules.base_year import BaseRow, RowDifference, RowKind
+from rules.base_year import BaseRow, BaseScope, RowDifference, RowKind
 
 FINE, PROBLEM, WRONG_USE = 0, 1, 2
 
@@ -65,7 +65,8 @@ def run_verify(path: Path, wanted: str | None, language: str, *, as_json: bool) 
     """Make every lock's hash again, and tell by row what differs. 1 when something does."""
     loaded = load_site(path)
     try:
-        commodities = {scope.commodity for scope in scopes(loaded, wanted, None, language)}
+        asked = scopes(loaded, wanted, None, language)
+        commodities = {scope.commodity for scope in asked}
     except WrongScope as error:
         tell(error.words)
         return WRONG_USE
@@ -87,6 +88,7 @@ def run_verify(path: Path, wanted: str | None, language: str, *, as_json: bool) 
             )
             for lock in locks
         ]
+        states += list(_of_audit_alone(reader, loaded, asked, states))
     finally:
         reader.close()
     if as_json:
@@ -95,6 +97,23 @@ def run_verify(path: Path, wanted: str | None, language: str, *, as_json: bool) 
     else:
         sys.stdout.write("".join(line + "\n" for line in _verdicts(states, language)))
     return FINE if all(state.holds for state in states) else PROBLEM
+
+
+def _of_audit_alone(
+    reader: StoreReader, loaded: LoadedSite, asked: Sequence[BaseScope], states: Sequence[BaseState]
+) -> Iterator[BaseState]:
+    """Base years of which the audit has a lock or an adjustment that no lock's days tell of."""
+    told = {one for state in states for one in _told_by_audit(state)}
+    for scope in asked:
+        settings = loaded.site.commodities[Commodity(scope.commodity)]
+        registers = registers_of(loaded.site, scope.meters)
+        whole = state_of(reader, loaded.site.site.id, settings, scope, None, registers)
+        if set(_told_by_audit(whole)) - told:
+            yield whole
+
+
+def _told_by_audit(state: BaseState) -> Iterator[str]:
+    return (f"{one.code} {one.data}" for one in state.findings if one.code in AGREED)
 
 
 def _verdicts(states: Sequence[BaseState], language: str) -> list[str]:
@@ -112,9 +131,9 @@ def _verdicts(states: Sequence[BaseState], language: str) -> list[str]:
         lines.append(say("base.holds" if state.holds else "base.differs", language, **data))
         lines += [f"  {difference_text(one, language)}" for one in state.differences]
         lines += [
-            f"  {say(f'base.finding_{one.code}', language, **one.data)}"
+            f"  {_finding_text(one, language)}"
             for one in state.findings
-            if one.code in ("tampered", "late", "year", "meters", "no_commodity")
+            if one.code in ("tampered", "late", "year", "meters", "no_commodity") or one.code in AGREED
         ]
     return lines
 
@@ -172,10 +191,16 @@ def _facts(state: BaseState, language: str) -> dict[str, Any]:
             for one in state.differences
         ],
         "findings": [
-            {"code": one.code, **one.data, "text": say(f"base.finding_{one.code}", language, **one.data)}
+            {"code": one.code, **one.data, "text": _finding_text(one, language)}
             for one in state.findings
         ],
     }  # fmt: skip
+
+
+def _finding_text(found: BaseFinding, language: str) -> str:
+    """What a finding says; of what the audit has otherwise, the same words as everywhere."""
+    key = f"savings.f_{found.code}" if found.code in AGREED else f"base.finding_{found.code}"
+    return say(key, language, **found.data)
 
 
 def _row_facts(row: BaseRow) -> dict[str, Any]:
@@ -212,7 +237,7 @@ def _show(loaded: LoadedSite, state: BaseState, language: str, *, rows: bool) ->
         facts = [adjustment_facts(one, None, language) for one in state.adjustments]
         console.print(adjustment_table(facts, language, with_band=False))
     for one in state.findings:
-        sys.stdout.write(f"▲ {say(f'base.finding_{one.code}', language, **one.data)}\n")
+        sys.stdout.write(f"▲ {_finding_text(one, language)}\n")
 
 
 def _row_table(rows: Sequence[BaseRow], language: str) -> Table:

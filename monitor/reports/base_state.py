@@ -8,13 +8,18 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from config.site import CommoditySettings
+from monitor.adjusted.locked import ledger_findings
 from monitor.adjusted.replaced import record_facts, replaced_within
+from monitor.store.agreed import Disagreement
 from monitor.store.answers import KeptAdjustment
 from monitor.store.base_rows import Base, BaseLock
 from monitor.store.reader import StoreReader
 from monitor.timestamps import local_text
 from rules.adjustments import Book, shares_within, sum_of_shares
 from rules.base_year import BaseRow, BaseScope, RowDifference, RowKind, base_hash, row_differences, runs_of
+
+AGREED = frozenset(f"agreed_{kind}" for kind in Disagreement)
+"""Codes of what the audit has otherwise: locks and adjustments are only added to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,9 @@ class BaseState:
 
     @property
     def holds(self) -> bool:
-        """Whether the locked rows, the hash and the store agree."""
+        """Whether the locked rows, the hash, the store and the audit agree."""
+        if any(one.code in AGREED for one in self.findings):
+            return False
         return self.lock is None or (not self.differences and self.sha256 == self.lock.sha256)
 
 
@@ -92,6 +99,7 @@ def state_of(
     sha256 = base_hash(site, scope, rows)
     findings = (
         *_of_lock(reader, lock, sha256, differences),
+        *_of_audit(reader, scope),
         *_of_settings(settings, scope),
         *_of_days(scope, now),
         *_of_registers(reader, scope, registers),
@@ -113,6 +121,11 @@ def _of_lock(
     for late in reader.answers.late_intervals(lock):
         first, last = (local_text(1000 * at_s, zone) for at_s in (late.first_s, late.last_s))
         yield BaseFinding("late", {"meter": late.meter, "count": late.count, "first": first, "last": last})
+
+
+def _of_audit(reader: StoreReader, scope: BaseScope) -> Iterator[BaseFinding]:
+    for one in ledger_findings(reader, Book.BASE, scope.commodity, scope.start, scope.end):
+        yield BaseFinding(one.code, dict(one.facts))
 
 
 def _of_registers(reader: StoreReader, scope: BaseScope, registers: Sequence[str]) -> Iterator[BaseFinding]:

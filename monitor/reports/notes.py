@@ -11,6 +11,7 @@ from monitor.store.base_rows import BaseLock
 from monitor.store.booked import LedgerEntry
 from monitor.store.past import MeterRecord
 from rules.adjustments import AdjustmentShare
+from rules.models.findings import ModelFinding
 from rules.savings import printed_figures
 
 
@@ -33,6 +34,8 @@ def note_text(note: Note, saving: Saving, summary: Summary) -> str:
             data |= _of_lock(value, summary)
         elif isinstance(value, AdjustmentShare):
             data |= _of_adjustment(value, saving, summary)
+        elif isinstance(value, ModelFinding):
+            data["text"] = say(f"savings.f_{value.code}", language, **dict(value.facts))
         elif isinstance(value, datetime):
             data[name] = f"{day_text(value.date(), language)} {value:%H:%M}"
         elif name == "subject":

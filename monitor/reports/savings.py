@@ -4,7 +4,7 @@ The plain difference is the report's own; the adjusted one asks the base year's 
 have used; the third adds what neither meter nor weather explains, out of the ledger of adjustments.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from math import isfinite
@@ -15,12 +15,13 @@ from config.loading import LoadedSite
 from config.site import COMMODITY_UNITS, Commodity, Language
 from monitor.adjusted.base_model import BaseModel, base_model
 from monitor.adjusted.expected import half_widths
+from monitor.adjusted.locked import ledger_findings, lock_findings
 from monitor.adjusted.observations import Subject, observed, subject_of
 from monitor.adjusted.replaced import registers_of, replaced_findings
 from monitor.reports.summary import Saving, Summary, summary_of
 from monitor.store.base_rows import BaseLock
 from monitor.store.reader import StoreReader
-from rules.adjustments import AdjustmentShare
+from rules.adjustments import AdjustmentShare, Book
 from rules.calendar import ReportingPeriod
 from rules.models.avoided import AvoidedEnergy, avoided_energy
 from rules.models.day_types import local_dates
@@ -73,7 +74,8 @@ class SavingsAnswer:
 
     ``locks`` are the parts of the base year that are locked. ``further`` is None where the second answer is
     none or has no band; with no adjustments it is the second answer. ``meters`` are findings of registers
-    that were replaced in the base year or the period.
+    that were replaced in the base year or the period; ``broken`` are those of locks that no longer hold, by
+    the lock's id, ``agreed`` those of ledgers that are not what the audit has.
     """
 
     commodity: Commodity
@@ -85,6 +87,8 @@ class SavingsAnswer:
     counted: tuple[CountedAdjustment, ...]
     further: FurtherAdjusted | None
     meters: tuple[ModelFinding, ...]
+    broken: Mapping[int, tuple[ModelFinding, ...]]
+    agreed: Mapping[Book, tuple[ModelFinding, ...]]
 
     @property
     def period(self) -> ReportingPeriod:
@@ -116,10 +120,16 @@ def savings_answer(
     spans = (subject.base_days, (period.start, period.end))
     meters = replaced_findings(reader, registers, spans, subject.zone)
     locks = tuple(one for one in reader.answers.locks(commodity) if one.holds(*subject.base_days))
+    site, metered = loaded.site.site.id, subject.settings.meters
+    broken = {one.id: tuple(lock_findings(reader, site, one, metered)) for one in locks}
+    agreed = {
+        book: ledger_findings(reader, book, commodity, *days)
+        for book, days in zip((Book.BASE, Book.NON_ROUTINE), spans, strict=True)
+    }
     plain = summary.savings[0]
     return SavingsAnswer(
         commodity, COMMODITY_UNITS[commodity], summary, plain, locks, adjusted, counted,
-        _further(adjusted.avoided, counted), meters,
+        _further(adjusted.avoided, counted), meters, broken, agreed,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from monitor.adjusted.base_model import BaseModel, Loser
 from monitor.reports.as_json import as_data
 from monitor.reports.savings import CountedAdjustment, SavingsAnswer
 from monitor.reports.savings_words import finding_words, report_text
+from rules.adjustments import Book
 from rules.models.findings import ModelFinding
 
 
@@ -30,7 +31,12 @@ def savings_data(answer: SavingsAnswer) -> dict[str, Any]:
         "plain": report["savings"][0],
         "notes": report["notes"],
         "locks": [
-            {"start": one.scope.start.isoformat(), "end": one.scope.end.isoformat(), "sha256": one.sha256}
+            {
+                "start": one.scope.start.isoformat(),
+                "end": one.scope.end.isoformat(),
+                "sha256": one.sha256,
+                "holds": not answer.broken[one.id],
+            }
             for one in answer.locks
         ],
         "adjusted": _adjusted(answer),
@@ -108,8 +114,9 @@ def _adjustment(one: CountedAdjustment, language: Language) -> dict[str, Any]:
 def _findings(answer: SavingsAnswer) -> list[dict[str, Any]]:
     base = f"{answer.commodity}/base/{answer.plain.base_year}"
     period = f"{answer.commodity}/period/{answer.period.id}"
-    told = [(base, one) for one in answer.adjusted.base.findings]
-    told += [(period, one) for one in answer.adjusted.findings]
+    told = [(base, one) for broken in answer.broken.values() for one in broken]
+    told += [(base, one) for one in (*answer.agreed[Book.BASE], *answer.adjusted.base.findings)]
+    told += [(period, one) for one in (*answer.agreed[Book.NON_ROUTINE], *answer.adjusted.findings)]
     told += [(f"{answer.commodity}/meter/{one.fact('meter')}/{one.fact('at')}", one) for one in answer.meters]
     return [_finding(place, one, answer.language) for place, one in told]
 

@@ -13,6 +13,7 @@ from monitor.reports.layout import Align, table, wrapped
 from monitor.reports.notes import note_text
 from monitor.reports.numbers import days_text, figure_text, period_text, rows_text, year_text
 from monitor.reports.savings import CountedAdjustment, SavingsAnswer
+from rules.adjustments import Book
 from rules.models.findings import ModelFinding
 from rules.models.fitted import Step
 from rules.savings import printed_figures
@@ -70,7 +71,8 @@ def _locks(answer: SavingsAnswer) -> list[str]:
     for one in answer.locks:
         days = days_text(one.scope.start, one.scope.end, answer.language)
         rows = rows_text(one.rows, answer.language)
-        lines += wrapped(_say(answer, "locked", days=days, rows=rows, sha256=one.sha256[:16]))
+        key = "locked_not" if answer.broken[one.id] else "locked"
+        lines += wrapped(_say(answer, key, days=days, rows=rows, sha256=one.sha256[:16]))
     return lines
 
 
@@ -231,16 +233,21 @@ def finding_words(found: ModelFinding, language: str) -> str:
 
 
 def finding_lines(answer: SavingsAnswer) -> Iterator[str]:
-    """Each finding with its code and place: of the base year, of the period, then of meters."""
+    """Each finding with its code and place: of the base year, of the period, then of meters.
+
+    What is no longer as it was agreed on goes before all else that is said of its place.
+    """
     language = answer.language
     base = _say(
         answer, "place_base", name=_name(answer), base_year=year_text(answer.plain.base_year, language)
     )
     period = _say(answer, "place_period", name=_name(answer), period=_period(answer))
-    for place, findings in ((base, answer.adjusted.base.findings), (period, answer.adjusted.findings)):
-        yield from _placed(answer, place, findings)
-    for one in answer.meters:
-        yield from _placed(answer, f"{one.fact('meter')}, {one.fact('at')}", [one])
+    for one in answer.broken.values():
+        yield from _placed(answer, base, one)
+    yield from _placed(answer, base, (*answer.agreed[Book.BASE], *answer.adjusted.base.findings))
+    yield from _placed(answer, period, (*answer.agreed[Book.NON_ROUTINE], *answer.adjusted.findings))
+    for found in answer.meters:
+        yield from _placed(answer, f"{found.fact('meter')}, {found.fact('at')}", [found])
 
 
 def _placed(answer: SavingsAnswer, place: str, findings: Sequence[ModelFinding]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from config.meter_checks import formulas_of
 from config.site import COMMODITY_UNITS, Commodity, CommoditySettings, Language, Site, every_meter
+from monitor.adjusted.locked import ledger_findings, lock_findings
 from monitor.reports.curtailment import Curtailed, curtailed
 from monitor.reports.lives import life_facts
 from monitor.store.booked import LedgerEntry
@@ -181,7 +182,7 @@ def _saving(
         sources=(*before.sources("base"), *after.sources("actual")),
         notes=(
             *before.notes("base"),
-            *_base_notes(reader, base_period, commodity, adjusted),
+            *_base_notes(reader, site, base_period, commodity, adjusted),
             *after.notes("actual"),
             *sums,
             *lives,
@@ -313,17 +314,24 @@ def _life_notes(
 
 def _base_notes(
     reader: StoreReader,
+    site: Site,
     base_period: BaselinePeriod,
     commodity: Commodity,
     adjusted: Sequence[AdjustmentShare],
 ) -> list[Note]:
-    """That the base year is locked, and what it was adjusted for since."""
-    notes = [
-        Note("report.note_base_locked", "base", {"lock": lock})
-        for lock in reader.answers.locks(commodity.value)
-        if lock.holds(base_period.start, base_period.end)
+    """That the base year is locked and holds, and what it was adjusted for since; what the audit lacks."""
+    days, meters = (base_period.start, base_period.end), site.commodities[commodity].meters
+    notes = []
+    for lock in reader.answers.locks(commodity.value):
+        if lock.holds(*days):
+            broken = any(lock_findings(reader, site.site.id, lock, meters))
+            code = "report.note_base_differs" if broken else "report.note_base_locked"
+            notes.append(Note(code, "base", {"lock": lock}))
+    notes += [Note("report.note_base_adjusted", "base", {"share": share}) for share in adjusted]
+    return notes + [
+        Note("report.note_agreed", "base", {"finding": one})
+        for one in ledger_findings(reader, Book.BASE, commodity.value, *days)
     ]
-    return notes + [Note("report.note_base_adjusted", "base", {"share": share}) for share in adjusted]
 
 
 def _leap_notes(base_period: BaselinePeriod) -> list[Note]:

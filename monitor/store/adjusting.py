@@ -1,5 +1,6 @@
 """Writing adjustments down, of a locked base year or of a period's use; and taking one back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,6 +132,11 @@ _COLUMNS = (
     *("book", "commodity", "start_day", "end_day", "quantity", "unit", "uncertainty", "per"),
     *("reason", "evidence", "author", "text_zh_tw", "text_en"),
 )
+
+
+def facts_of_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What the audit was told of a row of the ledger when it was written down."""
+    return {name: row[name] for name in _COLUMNS}
 
 
 def _is_locked(connection: Connection, site: str, row: AdjustmentRow) -> bool:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Engine, func, select
 
+from monitor.store.agreed import Disagreed, disagreements_of_adjustments, disagreements_of_locks
 from monitor.store.answer_tables import adjustments, late_intervals
 from monitor.store.base_rows import Base, BaseLock, base_of, locked_rows, locks_of
 from monitor.store.measures import read_measures
@@ -81,6 +82,14 @@ class Answers:
             for row in rows
             if row.withdraws is None
         )
+
+    def disagreements(self, book: Book, commodity: str) -> list[Disagreed]:
+        """Where a ledger of adjustments, or for the base year's also the locks, is not what the audit has."""
+        with self._engine.connect() as connection:
+            found = disagreements_of_adjustments(connection, self._site, book, commodity)
+            if book is Book.BASE:
+                found = [*disagreements_of_locks(connection, self._site, commodity), *found]
+        return found
 
     def measures(self) -> list[Measure]:
         """Efficiency measures, by the day on which they were done; those without one last."""

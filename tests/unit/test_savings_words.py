@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from config.words import LANGUAGES, catalogue
+from monitor.store.agreed import Disagreement
 
 ROOT = Path(__file__).parents[2]
 MAKES = re.compile(r'(?:refusal|remark|make)\(\s*"(\w+)"')
@@ -16,6 +17,7 @@ CODES = sorted(
         for path in (ROOT / folder).glob("*.py")
         for code in MAKES.findall(path.read_text(encoding="utf-8"))
     }
+    | {f"agreed_{kind}" for kind in Disagreement}
     | {"temperature_unit_doubtful", "temperature_implausible", "reporting_masked", "reporting_mostly_part"}
 )
 
