@@ -62,7 +62,7 @@ class _Entry:
 def disagreements_of_locks(connection: Connection, site: str, commodity: str) -> list[Disagreed]:
     """Locks of a commodity that one side alone knows."""
     query = select(base_locks).where(base_locks.c.site == site, base_locks.c.commodity == commodity)
-    rows = connection.execute(query).mappings().all()
+    rows = [dict(row) for row in connection.execute(query).mappings()]
     standing = {_lock_entry(row): row for row in rows}
     told = [one for one in _audited(connection, site, (LOCK,)) if _of(one)["commodity"] == commodity]
     found = [
@@ -84,7 +84,7 @@ def disagreements_of_adjustments(
     """Adjustments of one ledger that one side alone knows; a withdrawal without an entry is one as well."""
     table = adjustments
     query = select(table).where(table.c.site == site, table.c.book == book, table.c.commodity == commodity)
-    rows = connection.execute(query.order_by(table.c.id)).mappings().all()
+    rows = [dict(row) for row in connection.execute(query.order_by(table.c.id)).mappings()]
     numbers = {row["id"] for row in rows}
     left = Counter(_wanted(_audited(connection, site, (f"adjust.{book}", WITHDRAW)), commodity, numbers))
     found = []

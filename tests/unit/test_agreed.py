@@ -62,9 +62,11 @@ def test_what_was_done_by_the_commands_agrees(site, capsys):
         ("DELETE FROM adjustments WHERE id = 1", "an adjustment of -1,200 kWh for 2015-08-01"),
         ("DELETE FROM adjustments WHERE withdraws = 2", "an adjustment of +0 kWh for 2015-08-01"),
         (
-            "INSERT INTO adjustments SELECT 99, site, book, commodity, start_day, end_day, 7.0, unit, uncertainty, per,"
-            " reason, evidence, author, text_zh_tw, text_en, recorded_ms, who, withdraws, import_id"
-            " FROM adjustments WHERE id = 1",
+            (
+                "INSERT INTO adjustments SELECT 99, site, book, commodity, start_day, end_day, 7.0, unit,"
+                " uncertainty, per, reason, evidence, author, text_zh_tw, text_en, recorded_ms, who,"
+                " withdraws, import_id FROM adjustments WHERE id = 1"
+            ),
             "adjustment no. 99",
         ),
         ("UPDATE base_locks SET locked_ms = 1", "is in no audit"),
