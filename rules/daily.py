@@ -148,18 +148,33 @@ def metered_by_day(series: IntervalSeries, start: date, end: date, zone: tzinfo)
 
 
 def use_by_day(
-    start: date, end: date, zone: tzinfo, ledger: Sequence[Booked], meters: Sequence[MeterDays]
+    start: date,
+    end: date,
+    zone: tzinfo,
+    ledger: Sequence[Booked],
+    meters: Sequence[MeterDays],
+    *,
+    whole_days: bool = False,
 ) -> DailyUse:
     """What each day from ``start`` to ``end``, both included, used.
 
     For each day the commodity's own ledger answers; where it is silent, each meter's ledger; where that
     is silent too, the meter's closed intervals. Never two of them for one day: the sum over the days and
     their coverage are those of ``usage_over``.
+
+    Parameters
+    ----------
+    whole_days : a day that is known but for a part of its time is told as the whole that its rate comes to,
+        for models: else the part that is missing looks like a saving.
+
+    References
+    ----------
+    .. [1] CalTRACK 2.0, 2.2.2: what is missing of a day is taken as the mean of what is there.
     """
     length_s = np.diff(day_edges_s(start, end, zone))
     booked, spread = _booked_by_day(ledger, start, end)
     quantity = list(booked)
-    of_meters = [_of_meter(meter, start, end, length_s) for meter in meters]
+    of_meters = [_of_meter(meter, start, end, length_s, whole_days) for meter in meters]
     told = np.array([one is not None for one in booked], dtype=bool)
     shares = np.array([answered for _, answered, _ in of_meters]).reshape(len(meters), len(length_s))
     answered = np.where(told, 1.0, shares.mean(axis=0) if meters else 0.0)
@@ -229,15 +244,19 @@ def _twin(day: date, shift: int) -> date | None:
 
 
 def _of_meter(
-    meter: MeterDays, start: date, end: date, length_s: NDArray[np.int64]
+    meter: MeterDays, start: date, end: date, length_s: NDArray[np.int64], whole_days: bool
 ) -> tuple[list[Fraction], Figures, list[Days]]:
     booked, spread = _booked_by_day(meter.ledger, start, end)
     told = np.array([one is not None for one in booked], dtype=bool)
-    metered = meter.metered.quantity.tolist()
+    answered = meter.metered.answered_s / np.maximum(length_s, 1)
+    metered = meter.metered.quantity
+    if whole_days:
+        metered = metered / np.where((answered >= KNOWN_SHARE) & (answered < 1.0), answered, 1.0)
     quantity = [
-        one if one is not None else Fraction(figure) for one, figure in zip(booked, metered, strict=True)
+        one if one is not None else Fraction(figure)
+        for one, figure in zip(booked, metered.tolist(), strict=True)
     ]
-    return quantity, np.where(told, 1.0, meter.metered.answered_s / np.maximum(length_s, 1)), spread
+    return quantity, np.where(told, 1.0, answered), spread
 
 
 def _booked_by_day(

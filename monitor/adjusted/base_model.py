@@ -16,7 +16,7 @@ from rules.models.fitted import FittedModel, Step
 from rules.models.observations import BaselineSeries, Masked
 from rules.models.selection import Candidate, ModelRules, Selection, select_daily, select_hourly
 
-MODELS_VERSION = 3
+MODELS_VERSION = 4
 """Changes when the same observations would give another model: kept ones are then made anew."""
 
 

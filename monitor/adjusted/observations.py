@@ -31,6 +31,7 @@ from rules.quality import Quality
 from rules.savings import Days, answered_shares
 
 DAYS_AT_ONCE = timedelta(days=31)
+ALL_BUT_ROUNDING = 1.0 - 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,8 @@ def observed(subject: Subject, source: WeatherSource, days: Days, book: Book | N
     if subject.step is Step.HOUR:
         if climate.coarse:
             findings.append(refusal("weather_too_coarse", source=source.name))
-        use = hourly_use(subject, climate.start, days)
+        use, told = hourly_use(subject, climate.start, days)
+        findings += told
         start, cell = climate.start, _hour_cells(subject, climate.start)
         conditions = Conditions(climate.temperature_c, cell, climate.moisture)
     else:
@@ -112,9 +114,10 @@ def observed(subject: Subject, source: WeatherSource, days: Days, book: Book | N
         calendar = subject.calendar
         cell = weekday_cells(dates) if calendar is None else day_type_cells(dates, calendar)
         conditions = Conditions(temperature, cell, moisture)
+    # Before adjustments: a silent meter with one upon it is no use.
+    use, zero = zero_is_missing(use, electricity=subject.commodity is Commodity.ELECTRICITY)
     if book is not None:
         use = use + _adjustments(subject, start, days, book)
-    use, zero = zero_is_missing(use, electricity=subject.commodity is Commodity.ELECTRICITY)
     if zero.any():
         findings.append(remark("zeros_missing", rows=int(zero.sum())))
     return Observed(start, use, conditions, tuple(findings))
@@ -145,11 +148,16 @@ def _of_calendar(subject: Subject, days: Days) -> list[ModelFinding]:
 def _daily_use(subject: Subject, days: Days) -> tuple[Floats, list[ModelFinding]]:
     """(n,) use of each day that is known whole; a bill of several days tells nothing of any of them."""
     commodity, meters = subject.commodity, subject.settings.meters
-    use = days_used(subject.reader, commodity, meters, days, subject.zone, spread_rows=False)
+    use = days_used(subject.reader, commodity, meters, days, subject.zone, spread_rows=False, whole_days=True)
     values = np.array([float(one) for one in use.quantity])
     values = np.where(use.known, values, np.nan)
-    billed = _billed_only(subject, use)
-    return values, [remark("bills_only", rows=billed)] if billed else []
+    billed, part = _billed_only(subject, use), int((use.known & (use.answered < ALL_BUT_ROUNDING)).sum())
+    found = [remark("bills_only", rows=billed)] if billed else []
+    return values, [*found, *_parts_told(part)]
+
+
+def _parts_told(rows: int) -> list[ModelFinding]:
+    return [remark("parts_made_whole", rows=rows)] if rows else []
 
 
 def without_weather(subject: Subject) -> tuple[ModelFinding, ...]:
@@ -183,14 +191,18 @@ def _hour_cells(subject: Subject, start: Instants) -> np.ndarray:
     return hour_of_day_type_cells(start, subject.zone, subject.calendar)
 
 
-def hourly_use(subject: Subject, start: Instants, days: Days) -> Floats:
-    """(n,) use of each hour that every meter answers for; NaN for the others."""
+def hourly_use(subject: Subject, start: Instants, days: Days) -> tuple[Floats, list[ModelFinding]]:
+    """(n,) use of each hour that every meter answers for; NaN for the others. Parts are made whole."""
     total, known = np.zeros(len(start)), np.ones(len(start), dtype=bool)
+    part = np.zeros(len(start), dtype=bool)
     for meter in subject.settings.meters:
         quantity, answered_s = _metered_hours(subject, meter, start, days)
-        total += quantity
-        known &= answered_s >= KNOWN_SHARE * HOUR_S
-    return np.where(known & bool(subject.settings.meters), total, np.nan)
+        answered = answered_s / HOUR_S
+        total += quantity / np.where((answered >= KNOWN_SHARE) & (answered < 1.0), answered, 1.0)
+        known &= answered >= KNOWN_SHARE
+        part |= answered < ALL_BUT_ROUNDING
+    use = np.where(known & bool(subject.settings.meters), total, np.nan)
+    return use, _parts_told(int((known & part).sum()))
 
 
 def _metered_hours(subject: Subject, meter: str, start: Instants, days: Days) -> Sequence[Floats]:

@@ -55,6 +55,7 @@ def days_used(
     *,
     spread_rows: bool = True,
     of_meters_alone: bool = False,
+    whole_days: bool = False,
 ) -> DailyUse:
     """Ask the ledgers first, and the intervals only for the days on which they are silent.
 
@@ -63,6 +64,7 @@ def days_used(
     spread_rows : ledger rows of several days tell the mean of them for each. Else they are silent: a month's
         bill says nothing of any day.
     of_meters_alone : leave the commodity's own ledger out, where a sub-meter is asked.
+    whole_days : as ``use_by_day`` has it.
     """
     start, end = days
     ledger = [] if of_meters_alone else _rows(reader, commodity, days, spread_rows)
@@ -75,7 +77,7 @@ def days_used(
         for first, last in (run for free in left for run in days_without(booked, *free)):
             _put_metered(reader, meter, first, last, zone, metered, start)
         records.append(MeterDays(own, metered))
-    return use_by_day(start, end, zone, ledger, records)
+    return use_by_day(start, end, zone, ledger, records, whole_days=whole_days)
 
 
 def _rows(reader: StoreReader, subject: str, days: Days, spread_rows: bool) -> list[LedgerEntry]:
