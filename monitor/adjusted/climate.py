@@ -47,7 +47,8 @@ class WeatherSource:
     def stamp(self, reader: ClimateReader, start_s: int, end_s: int) -> tuple[int, ...]:
         """What changes whenever ``rows`` does."""
         if self.kind is SourceKind.STATION:
-            return reader.station_stamp(self.name, start_s, end_s)
+            points = [self.name] if self.humidity is None else [self.name, self.humidity]
+            return tuple(one for point in points for one in reader.station_stamp(point, start_s, end_s))
         return reader.stamp(self.name, start_s, end_s)
 
 
@@ -123,8 +124,9 @@ def climate_of(
     rows = source.rows(reader, start_s, end_s)
     grid_s = np.arange(start_s // HOUR_S, -(-end_s // HOUR_S), dtype=np.int64) * HOUR_S
     start = grid_s.astype("datetime64[s]")
-    screened = screened_temperatures_c(by_hour(rows, rows.temperature_c, grid_s))
-    temperature = bridged(start, screened.values)
+    # Before means are made: one minute of -999 would make an hour of 8 degrees.
+    screened = screened_temperatures_c(rows.temperature_c)
+    temperature = bridged(start, by_hour(rows, screened.values, grid_s))
     findings = list(screened.findings)
     if temperature.filled:
         findings.append(remark("weather_bridged", hours=temperature.filled))

@@ -19,13 +19,13 @@ from config.site import COMMODITY_UNITS, Commodity
 from config.words import Spoken, say, say_error
 from monitor.adjusted.base_model import BaseModel, base_model, inputs_hash, kept_key
 from monitor.adjusted.climate import WeatherSource, span_s
-from monitor.adjusted.observations import Subject, observed, subject_of
+from monitor.adjusted.observations import Observed, Subject, observed, subject_of
 from monitor.store.reader import StoreReader
 from monitor.store.rows import ConditionRow, ResultRow
 from rules.adjustments import Book
 from rules.calendar import day_start_s, half_year_of
 from rules.models.changes import Change, ChangeKind, Spread, changes
-from rules.models.findings import refused
+from rules.models.findings import ModelFinding, refused
 from rules.models.fitted import FittedModel
 from rules.models.observations import Floats, ReportingSeries
 from rules.models.students_t import t_value
@@ -120,11 +120,15 @@ class Expectations:
         if base.model is None or base.source is None or base.spread is None:
             condition = _insufficient(subject, base)
         else:
-            told = held_against(subject, base, days)
-            due.results += [_row(subject, base, one) for one in told]
-            found = _changes(told, base.spread)
-            due.results += [_change_row(subject, base.spread, told, one) for one in found]
-            condition = _asked(subject, base.spread, told, found, today)
+            seen_days = observed(subject, base.source, days)
+            if refused(seen_days.findings):
+                condition = _unfit(subject, seen_days.findings)
+            else:
+                told = held_against(base, seen_days, days)
+                due.results += [_row(subject, base, one) for one in told]
+                found = _changes(told, base.spread)
+                due.results += [_change_row(subject, base.spread, told, one) for one in found]
+                condition = _asked(subject, base.spread, told, found, today)
         self._condition(due, subject, condition, now_s)
         self._seen[subject.commodity] = seen
 
@@ -153,7 +157,16 @@ def asked_words(error: Mapping[str, Any], language: str) -> str:
     named = (
         {"commodity": say(f"report.commodity_{data['commodity']}", language)} if "commodity" in data else {}
     )
-    return say_error({"code": error["code"], "data": {**data, **named}}, language)
+    return say_error(
+        {"code": error["code"], "data": {**data, **named, "why": _why(data, language)}}, language
+    )
+
+
+def _why(data: Mapping[str, Any], language: str) -> str:
+    """The words of the finding that stands behind it, with its cure."""
+    code = f"savings.f_{data.get('reason')}"
+    told = say_error({"code": code, "data": data.get("facts")}, language)
+    return "" if told == code else told
 
 
 def watched_days(yesterday: date) -> Days:
@@ -166,7 +179,8 @@ def _stamp(subject: Subject, source: WeatherSource | None, days: Days) -> tuple[
     start_s, end_s = span_s(*days, subject.zone)
     reader = subject.reader
     meters = [reader.expected.stamp(meter, start_s, end_s) for meter in subject.settings.meters]
-    rows = [(row.start, row.end, row.quantity) for row in reader.ledger(subject.commodity, *days)]
+    booked = (subject.commodity, *subject.settings.meters)
+    rows = [(one, row.start, row.end, row.quantity) for one in booked for row in reader.ledger(one, *days)]
     explained = tuple(_explained(subject))
     return (*meters, *rows, explained, source.stamp(reader.climate, start_s, end_s) if source else None)
 
@@ -177,13 +191,10 @@ def _explained(subject: Subject) -> list[date]:
     return [one.adjustment.start for one in kept if one.withdrawn is None]
 
 
-def held_against(subject: Subject, base: BaseModel, days: Days) -> list[Today]:
+def held_against(base: BaseModel, seen: Observed, days: Days) -> list[Today]:
     """Each day of a span against the base model; sums begin anew with each half-year."""
-    if base.source is None or base.model is None or base.spread is None:
+    if base.model is None or base.spread is None:
         raise ValueError("there is no model to hold days against")
-    seen = observed(subject, base.source, days)
-    if refused(seen.findings):
-        return []
     series = seen.as_reporting()
     expected = base.model.predicted(series.conditions)
     halves = half_widths(base.model, base.spread, series, expected)
@@ -300,7 +311,19 @@ def _asked(
 
 def _insufficient(subject: Subject, base: BaseModel) -> tuple[str, dict[str, Any]]:
     """Why there is no expected use: no trouble of the site, but to be told where a person looks."""
-    first = next((one.code for one in base.findings if one.refuses), "use_never_varies")
-    name = subject.commodity.value
-    data = {"commodity": name, "id": name, "reason": first, "base_year": subject.settings.base_year}
+    still = ModelFinding("use_never_varies", refuses=True)
+    refusing = [one for one in base.findings if one.refuses or one.code == still.code]
+    data = _reason(subject, next(iter(refusing), still))
     return "insufficient", {"code": "savings.no_expectation", "data": data}
+
+
+def _unfit(subject: Subject, findings: Sequence[ModelFinding]) -> tuple[str, dict[str, Any]]:
+    """Why days are held against nothing although the base year has a model: weather that cannot be."""
+    first = next(one for one in findings if one.refuses)
+    return "insufficient", {"code": "savings.no_expectation_now", "data": _reason(subject, first)}
+
+
+def _reason(subject: Subject, found: ModelFinding) -> dict[str, Any]:
+    name = subject.commodity.value
+    facts = {"reason": found.code, "facts": dict(found.facts)}
+    return {"commodity": name, "id": name, "base_year": subject.settings.base_year, **facts}

@@ -160,6 +160,47 @@ def test_a_correction_of_the_base_year_makes_another_model(tmp_path):
     assert any(row.kind == EXPECTED for row in second.results)
 
 
+def test_weather_that_cannot_be_is_told_by_the_daemon_too(tmp_path):
+    """The station speaks Fahrenheit since July: silence would look like a quiet building."""
+    world = SavingsWorld(tmp_path)
+    world.meter(*BASE)
+    world.meter(date(2016, 1, 1), LAST)
+    july_s = day_start_s(date(2016, 7, 1), ZONE)
+    world.weather(BASE[0], LAST, change=lambda at_s, air: np.where(at_s < july_s, air, air * 1.8 + 32))
+    due = look(world, NOON_AFTER_S)
+    assert not [row for row in due.results if row.subject == "electricity"]
+    (condition,) = [row for row in due.conditions if row.device == "expected/electricity"]
+    assert condition.error is not None
+    assert (condition.condition, condition.error["code"]) == ("insufficient", "savings.no_expectation_now")
+    for language, words in zip(LANGUAGES, ("華氏", "Fahrenheit"), strict=True):
+        assert words in asked_words(condition.error, language)
+    assert "Fahrenheit" in world.command("status")[1]
+    of_water = next(row for row in due.conditions if row.device == "expected/chilled_water")
+    assert of_water.error is not None
+    assert "energy-monitor import intervals" in asked_words(of_water.error, "en")
+    # As an older version of the program kept it.
+    kept = {**of_water.error, "data": {**of_water.error["data"], "facts": None}}
+    assert "(baseline_too_much_missing)" in asked_words(kept, "en")
+
+
+def test_a_day_that_is_logged_for_a_meter_is_looked_at_again(tmp_path):
+    world = SavingsWorld(tmp_path)
+    world.meter(*BASE)
+    world.meter(date(2016, 7, 1), LAST - timedelta(days=1))
+    world.weather(BASE[0], LAST)
+    loaded = load_site(world.site_file)
+    reader = StoreReader.open(loaded.store_path, SITE_ID)
+    watch = Expectations(loaded, reader)
+    assert watch.due(NOON_AFTER_S)
+    day = f"--day={LAST.isoformat()}"
+    code, text = world.command("log", "add", "main", day, "--quantity", "70000", "--source", "display")
+    assert code == 0, text
+    told = watch.due(NOON_AFTER_S + 4000).results
+    reader.close()
+    (row,) = [one for one in told if one.kind == EXPECTED and one.at_s == day_start_s(LAST, ZONE)]
+    assert row.data["actual"] == 70000.0
+
+
 def test_days_of_darkness_are_caught_up(tmp_path):
     world = SavingsWorld(tmp_path)
     world.meter(*BASE)

@@ -175,6 +175,34 @@ class TestClimate:
         assert np.isnan(found[3])
         assert np.isnan(by_hour(rows, rows.humidity_pct, grid)).all()
 
+    def test_a_minute_that_cannot_be_makes_no_hour_that_could(self, tmp_path):
+        world, bad = SavingsWorld(tmp_path), T0 + 5 * 3600 + 60
+        world.weather(
+            date(2016, 7, 1), date(2016, 7, 1), duration_s=60,
+            change=lambda at_s, air: np.where(at_s == bad, -999.0, 25.0),
+        )  # fmt: skip
+        loaded = load_site(world.site_file)
+        reader = StoreReader.open(loaded.store_path, SITE_ID)
+        (source,) = sources_of(loaded.site.weather, reader.climate)
+        found = climate_of(source, reader.climate, (date(2016, 7, 1), date(2016, 7, 1)), ZONE)
+        reader.close()
+        assert found.temperature_c.tolist() == [25.0] * 24
+        assert [(one.code, one.fact("values")) for one in found.findings] == [("temperature_implausible", 1)]
+
+    def test_a_correction_of_humidity_is_another_stamp(self, tmp_path):
+        world = SavingsWorld(tmp_path, extra=STATION)
+        with writing(world.store) as engine:
+            keep_hours(engine, SITE_ID, POINTS[0], (0, 1), [HourPart(T0, 25.0, 1, 15)])
+            keep_hours(engine, SITE_ID, POINTS[1], (0, 1), [HourPart(T0, 60.0, 1, 15)])
+        loaded = load_site(world.site_file)
+        reader = StoreReader.open(loaded.store_path, SITE_ID)
+        (source,) = sources_of(loaded.site.weather, reader.climate)
+        before = source.stamp(reader.climate, T0, T0 + 7200)
+        with writing(world.store) as engine:
+            keep_hours(engine, SITE_ID, POINTS[1], (1, 2), [HourPart(T0, 90.0, 1, 15)])
+        assert source.stamp(reader.climate, T0, T0 + 7200) != before
+        reader.close()
+
     @pytest.mark.parametrize(("driver", "low", "high"), [("wet_bulb", 5.0, 32.0), ("enthalpy", 20.0, 110.0)])
     def test_a_second_driver_is_made_of_humidity(self, tmp_path, driver, low, high):
         world = SavingsWorld(tmp_path)
