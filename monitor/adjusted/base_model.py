@@ -11,10 +11,11 @@ from monitor.adjusted.keeping import model_from_data, model_to_data
 from monitor.adjusted.observations import Subject, observed, without_weather
 from rules.adjustments import Book
 from rules.models.changes import Spread, spread_of
-from rules.models.findings import ModelFinding, refused
+from rules.models.findings import ModelFinding, refused, remark
 from rules.models.fitted import FittedModel, Step
 from rules.models.observations import BaselineSeries, Masked
 from rules.models.selection import Candidate, ModelRules, Selection, select_daily, select_hourly
+from rules.savings import Days
 
 MODELS_VERSION = 4
 """Changes when the same observations would give another model: kept ones are then made anew."""
@@ -104,6 +105,13 @@ def fitted(
         _spread(chosen.best, base),
         (*seen.findings, *chosen.findings),
     )
+
+
+def of_base_year(subject: Subject, days: Days) -> tuple[ModelFinding, ...]:
+    """That days of a period are of the base year itself: what they seem to save is the model's own error."""
+    first, last = (max(days[0], subject.base_days[0]), min(days[1], subject.base_days[1]))
+    inside = (last - first).days + 1
+    return (remark("period_in_base_year", days=inside),) if inside > 0 else ()
 
 
 def _spread(model: FittedModel | None, base: BaselineSeries) -> Spread | None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from config.loading import LoadedSite
 from config.site import COMMODITY_UNITS, Commodity, Language
-from monitor.adjusted.base_model import BaseModel, base_model
+from monitor.adjusted.base_model import BaseModel, base_model, of_base_year
 from monitor.adjusted.expected import half_widths
 from monitor.adjusted.locked import ledger_findings, lock_findings
 from monitor.adjusted.observations import Subject, observed, subject_of
@@ -158,7 +158,8 @@ def _adjusted(subject: Subject, period: ReportingPeriod, variant: Variant) -> Ad
     if refused(seen.findings):
         return AdjustedSaving(base, None, seen.findings, dates, series.use, expected, half)
     avoided = avoided_energy(base.model, series, variant)
-    findings = (*_worth_saying_twice(seen.findings, base), *avoided.findings)
+    inside = of_base_year(subject, days)
+    findings = (*inside, *_worth_saying_twice(seen.findings, base), *avoided.findings)
     kept = None if refused(avoided.findings) else avoided
     return AdjustedSaving(base, kept, findings, dates, series.use, expected, half)
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import isfinite
 
 from config.site import Language
-from config.words import say
+from config.words import catalogue, say
 from monitor.adjusted.base_model import BaseModel
 from monitor.reports.as_text import sentence_of
 from monitor.reports.layout import Align, table, wrapped
@@ -54,6 +54,7 @@ def savings_text(answer: SavingsAnswer) -> str:
             "",
             _say(answer, "heading_models", base_year=year),
             *_models(answer.adjusted.base, language),
+            *wrapped(_say(answer, "models_legend"), first="    "),
         ]
     if found := list(finding_lines(answer)):
         lines += ["", _say(answer, "heading_findings")]
@@ -93,7 +94,7 @@ def _adjusted(answer: SavingsAnswer) -> list[str]:
     if band is None or not isfinite(band.half_width):
         sentences.append(_say(answer, "no_band"))
     else:
-        verdict = "verdict_clear" if band.half_width < abs(found.avoided) else "verdict_unclear"
+        verdict = _verdict(found.avoided, band.half_width)
         sentences.append(
             _say(
                 answer,
@@ -140,8 +141,13 @@ def _further(answer: SavingsAnswer) -> list[str]:
         half=_figure(found.half_width, answer.language, answer.adjusted.avoided.expected),
         percent=_percent(abs(_further_share(answer))),
         unit=_unit(answer),
+        verdict=_say(answer, _verdict(found.avoided, found.half_width)),
     )
     return [*lines, *wrapped(text, first="    ")]
+
+
+def _verdict(avoided: float, half_width: float) -> str:
+    return "verdict_clear" if half_width < abs(avoided) else "verdict_unclear"
 
 
 def _further_share(answer: SavingsAnswer) -> float:
@@ -190,6 +196,8 @@ def report_text(answer: SavingsAnswer) -> str:
         percent=_percent(abs(_further_share(answer))),
         confidence=_percent(answer.adjusted.avoided.band.confidence, 0),
     )
+    if _verdict(found.avoided, found.half_width) == "verdict_unclear":
+        text += _say(answer, "report_unclear")
     if answer.counted:
         text += _say(answer, "report_adjustments", texts=_texts(answer))
     masked = answer.adjusted.avoided.masked
@@ -216,15 +224,21 @@ def _models(base: BaseModel, language: Language) -> list[str]:
         chosen = at == 0 and base.model is not None
         rows.append(
             [
-                one.name,
+                _model_name(one.name, language),
                 str(one.parameters) if one.parameters else "-",
                 _share(one.cv_rmse),
                 _share(one.out_of_sample),
-                f"{one.adjusted_r2:.3f}" if isfinite(one.adjusted_r2) else "-",
+                f"{round(one.adjusted_r2, 3) + 0.0:.3f}" if isfinite(one.adjusted_r2) else "-",
                 say("savings.chosen", language) if chosen else "; ".join(why),
             ]
         )
     return table(rows, [align for _, align in _COLUMNS])
+
+
+def _model_name(name: str, language: str) -> str:
+    """In the reader's language; 2P to 5P and TOWT are called so everywhere."""
+    key = f"savings.model_{name.replace(' ', '_')}"
+    return say(key, language) if key in catalogue(language) else name
 
 
 def finding_words(found: ModelFinding, language: str) -> str:

@@ -78,6 +78,10 @@ class TestRetrofit:
         adjusted = answer(world)["adjusted"]
         assert abs(adjusted["avoided"]) <= adjusted["band"]["half_width"]
         assert answer(world)["plain"]["change"] != 0
+        assert "this may be chance" in answer(world)["text"]
+        itself = answer(world, period="2015H2")["findings"]
+        assert [(one["code"], one["facts"]["days"]) for one in itself] == [("period_in_base_year", 184)]
+        assert "period_in_base_year" not in {one["code"] for one in answer(world)["findings"]}
 
     @pytest.mark.parametrize("language", LANGUAGES)
     def test_people_read_the_three_answers_apart(self, retrofitted, language):
@@ -88,6 +92,9 @@ class TestRetrofit:
         assert places == sorted(places)
         assert "466920" in text
         assert "projection" in text
+        assert ("day types" in text) == ("degree days" in text) == (language == "en")
+        assert "CV(RMSE)" in text[places[4] :]
+        assert {"en": "may be chance", "zh-TW": "偶然"}[language] not in text
 
     @pytest.mark.parametrize(("name", "begins"), [("c.svg", b"<svg"), ("c.png", b"\x89PNG")])
     def test_the_chart_is_drawn(self, retrofitted, tmp_path, name, begins):
