@@ -78,6 +78,7 @@ class _SiteChecks(Checks):
             self.shared_counters,
             self.commodities,
             self.weather,
+            self.building,
             self.sinks,
         )
 
@@ -163,6 +164,16 @@ class _SiteChecks(Checks):
         temperature, humidity = (section.get(key) if section else None for key in ("temperature", "humidity"))
         if humidity is not None and temperature is None:
             yield self.at("savings.humidity_alone", humidity)
+
+    def building(self) -> Iterator[Problem]:
+        section = self.root.get("building")
+        if section is None:
+            return
+        floor, parking = section.get("floor_area_m2"), section.get("parking_area_m2")
+        if floor is None or parking is None or floor.number is None or parking.number is None:
+            return
+        if parking.number >= floor.number:
+            yield self.at("config.parking_fills_all", parking, parking=parking.raw, floor=floor.raw)
 
     def _reference(
         self, node: Node, unit: str | None, commodity: str | None, *, is_counter: bool

@@ -13,7 +13,7 @@ import numpy as np
 
 from config.loading import LoadedSite
 from config.site import COMMODITY_UNITS, Commodity, Language
-from monitor.adjusted.base_model import BaseModel, base_model, of_base_year
+from monitor.adjusted.base_model import BaseModel, fitted, inputs_hash, of_base_year
 from monitor.adjusted.expected import half_widths
 from monitor.adjusted.locked import ledger_findings, lock_findings
 from monitor.adjusted.observations import Subject, observed, subject_of
@@ -144,7 +144,9 @@ def _further(found: AvoidedEnergy | None, counted: Sequence[CountedAdjustment]) 
 def _adjusted(subject: Subject, period: ReportingPeriod, variant: Variant) -> AdjustedSaving:
     days = (period.start, period.end)
     source = subject.source_for(days)
-    base = base_model(subject, source, _limit_months(period))
+    # Fitted anew, never as it was kept: what is answered for stands on rows that are locked and hashed.
+    months = _limit_months(period)
+    base = fitted(subject, source, inputs_hash(subject, source, months), months)
     if base.model is None or source is None:
         nothing = np.empty(0)
         return AdjustedSaving(base, None, (), (), nothing, nothing, nothing)

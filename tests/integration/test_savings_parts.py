@@ -8,7 +8,10 @@ import pytest
 
 from config.loading import load_site
 from config.site import Commodity
+from monitor.adjusted.base_model import base_model, to_json
 from monitor.adjusted.observations import hourly_use, subject_of
+from monitor.store.expected import KeptModel, keep_base_model
+from monitor.store.ledgers import writing
 from monitor.store.reader import StoreReader
 from rules.calendar import day_start_s
 from rules.models.fitted import Step
@@ -59,6 +62,24 @@ def test_a_minute_that_is_missing_of_each_hour_is_no_saving(tmp_path):
         reader.close()
     assert use.sum() == pytest.approx(known * 60 / 59)
     assert [(one.code, one.fact("rows")) for one in told] == [("parts_made_whole", 24)]
+
+
+def test_an_answer_stands_on_rows_and_never_on_a_model_that_was_kept(tmp_path):
+    world = SavingsWorld(tmp_path)
+    world.meter(*BASE)
+    world.meter(*HALF)
+    world.weather(BASE[0], HALF[1])
+    before = answer(world)
+    loaded = load_site(world.site_file)
+    reader = StoreReader.open(loaded.store_path, SITE_ID)
+    subject = subject_of(loaded, reader, Commodity.ELECTRICITY)
+    made = base_model(subject, subject.source_for(HALF))
+    reader.close()
+    text = json.loads(to_json(made))
+    text["model"]["quality"]["rmse"] = 0.0
+    with writing(world.store) as engine:
+        keep_base_model(engine, KeptModel(SITE_ID, "electricity", made.inputs, json.dumps(text), 5))
+    assert answer(world) == before
 
 
 def test_an_adjustment_upon_a_silent_day_is_no_use(tmp_path):

@@ -360,6 +360,7 @@ def test_an_operators_factor_goes_before_the_products(site):
         ('period: "2018H1"', "period: soon", "targets"),
         ("from: 2018-01-01, count", "from: yesterday, count", "building"),
         ("quantity: 5000", "quantity: -1", "targets"),
+        ("parking_area_m2: 200", "parking_area_m2: 1000", "building"),
     ],
 )
 def test_settings_that_cannot_be_are_told_with_their_place(site, old, new, words):
