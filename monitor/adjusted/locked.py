@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import date
 
+from monitor.adjusted.climate import WeatherSource
 from monitor.store.agreed import Disagreed
 from monitor.store.base_rows import BaseLock
 from monitor.store.reader import StoreReader
@@ -28,6 +29,20 @@ def lock_findings(
     if tuple(meters) != scope.meters:
         locked, now = (", ".join(some) or "-" for some in (scope.meters, meters))
         yield remark("base_other_meters", **days, locked=locked, meters=now)
+
+
+def weather_findings(
+    reader: StoreReader, locks: Sequence[BaseLock], source: WeatherSource | None
+) -> tuple[ModelFinding, ...]:
+    """That the weather which the base year's model stands on is no longer that of the lock."""
+    points = () if source is None else (source.name, *((source.humidity,) if source.humidity else ()))
+    return tuple(
+        remark("base_weather_changed", source=point, start=days[0].isoformat(), end=days[1].isoformat())
+        for one in locks
+        for days in ((one.scope.start, one.scope.end),)
+        for point in points
+        if source is not None and not reader.answers.has_locked_weather(one, f"{source.kind}/{point}")
+    )
 
 
 def ledger_findings(

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, select
 from monitor.store import schema
 from monitor.store.adjusting import facts_of_row
 from monitor.store.answer_tables import adjustments, base_locks
+from monitor.store.base_rows import BaseLock
 from monitor.store.deliveries import audit_text
 from rules.adjustments import Book
 
@@ -78,6 +79,19 @@ def disagreements_of_locks(connection: Connection, site: str, commodity: str) ->
     return found
 
 
+def weather_at_lock(connection: Connection, site: str, lock: BaseLock) -> dict[str, str]:
+    """Digest of each source's weather when a base period was locked; empty where the audit has none."""
+    table, scope = schema.audit, lock.scope
+    days = scope.start.isoformat(), scope.end.isoformat()
+    query = select(table.c.detail).where(table.c.site == site, table.c.action == LOCK)
+    for text in connection.scalars(query.order_by(table.c.id)):
+        detail = json.loads(text)
+        if (detail["commodity"], detail["start"], detail["end"]) == (scope.commodity, *days):
+            found: dict[str, str] = detail.get("weather", {})
+            return found
+    return {}
+
+
 def disagreements_of_adjustments(
     connection: Connection, site: str, book: Book, commodity: str
 ) -> list[Disagreed]:
@@ -128,8 +142,10 @@ def _audited(connection: Connection, site: str, actions: tuple[str, ...]) -> lis
 
 def _even(detail: Mapping[str, Any]) -> str:
     """A detail with its figures as the tables give them back: floats, and no zero below nothing."""
-    figures = {name: float(detail[name]) + 0.0 for name in ("quantity", "uncertainty") if name in detail}
-    return audit_text({**detail, **figures})
+    # The weather is held against by itself: a lock is what it was, whatever becomes of that.
+    told = {name: value for name, value in detail.items() if name != "weather"}
+    told |= {name: float(told[name]) + 0.0 for name in ("quantity", "uncertainty") if name in told}
+    return audit_text(told)
 
 
 def _of(entry: _Entry) -> dict[str, Any]:

@@ -6,9 +6,15 @@ from typing import Any, Protocol
 
 from sqlalchemy import Engine, func, select
 
-from monitor.store.agreed import Disagreed, disagreements_of_adjustments, disagreements_of_locks
+from monitor.store.agreed import (
+    Disagreed,
+    disagreements_of_adjustments,
+    disagreements_of_locks,
+    weather_at_lock,
+)
 from monitor.store.answer_tables import adjustments, late_intervals
 from monitor.store.base_rows import Base, BaseLock, base_of, locked_rows, locks_of
+from monitor.store.locked_weather import weather_digest
 from monitor.store.measures import read_measures
 from rules.adjustments import AdjustmentShare, Book, NonRoutineAdjustment, Per, shares_within
 from rules.base_year import BaseRow, BaseScope
@@ -90,6 +96,12 @@ class Answers:
             if book is Book.BASE:
                 found = [*disagreements_of_locks(connection, self._site, commodity), *found]
         return found
+
+    def has_locked_weather(self, lock: BaseLock, source: str) -> bool:
+        """Whether a source says of a locked base period what it said then; True where none said anything."""
+        with self._engine.connect() as connection:
+            then, span_s = weather_at_lock(connection, self._site, lock), (lock.from_s, lock.to_s)
+            return not then or then.get(source) == weather_digest(connection, self._site, source, span_s)
 
     def measures(self) -> list[Measure]:
         """Efficiency measures, by the day on which they were done; those without one last."""

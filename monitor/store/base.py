@@ -11,6 +11,7 @@ from monitor.store.answer_tables import base_locks, base_rows
 from monitor.store.base_rows import Base, BaseLock, base_of, booked_base, bounds_s, locks_of
 from monitor.store.database import StoreError
 from monitor.store.deliveries import write_audit
+from monitor.store.locked_weather import weather_digests
 from rules.base_year import BaseScope, base_hash, runs_of
 
 
@@ -74,6 +75,7 @@ def lock_base(engine: Engine, site: str, request: LockRequest) -> LockOutcome:
         _write(connection, site, request, base, sha256)
         detail = {"commodity": scope.commodity, "sha256": sha256, "rows": len(base.rows)}
         detail |= {"start": scope.start.isoformat(), "end": scope.end.isoformat()}
+        detail |= {"weather": weather_digests(connection, site, bounds_s(scope))}
         write_audit(connection, site, request.at_ms, request.who, "base.lock", detail)
     return LockOutcome(True, sha256, len(base.rows))
 

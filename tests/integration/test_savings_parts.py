@@ -82,6 +82,33 @@ def test_an_answer_stands_on_rows_and_never_on_a_model_that_was_kept(tmp_path):
     assert answer(world) == before
 
 
+def test_weather_that_was_changed_after_the_lock_is_told(tmp_path):
+    """A warmer base year would expect more and save more: the rows are locked, and the weather is hashed."""
+    world = SavingsWorld(tmp_path)
+    world.meter(*BASE)
+    world.meter(*HALF)
+    world.weather(BASE[0], HALF[1])
+    assert world.command("base", "lock", "electricity")[0] == 0
+    codes = {one["code"] for one in answer(world)["findings"]}
+    assert "base_weather_changed" not in codes
+    world.weather(*HALF, change=lambda _, air: air)  # weather of another year is nobody's business
+    assert "base_weather_changed" not in {one["code"] for one in answer(world)["findings"]}
+    world.weather(date(2015, 7, 1), date(2015, 7, 31), change=lambda _, air: air - 3.0)
+    found = answer(world)
+    (told,) = [one for one in found["findings"] if one["code"] == "base_weather_changed"]
+    assert (told["place"], told["facts"]["source"]) == ("electricity/base/2015", "466920")
+    assert [one["holds"] for one in found["locks"]] == [True]
+    assert world.command("base", "verify")[0] == 0
+    other = SavingsWorld(tmp_path / "other")  # a station that nobody knew then, in the place of a worse one
+    other.meter(*BASE)
+    other.meter(*HALF)
+    other.weather(BASE[0], HALF[1], keep=lambda at_s, _: at_s // 3600 % 100 > 4)
+    assert other.command("base", "lock", "electricity")[0] == 0
+    other.weather(BASE[0], HALF[1], station="warm", change=lambda _, air: air + 1.0)
+    facts = {one["code"]: one["facts"] for one in answer(other)["findings"]}
+    assert facts["base_weather_changed"]["source"] == "warm"
+
+
 def test_an_adjustment_upon_a_silent_day_is_no_use(tmp_path):
     """Four days of nothing in the base year are missing, whatever was written down upon them."""
     world, first = SavingsWorld(tmp_path), day_start_s(date(2015, 8, 1), ZONE)
