@@ -24,8 +24,9 @@ from monitor.store.reader import StoreReader
 from monitor.store.rows import ConditionRow, ResultRow
 from rules.adjustments import Book
 from rules.calendar import day_start_s, half_year_of
+from rules.models.avoided import far_from_base
 from rules.models.changes import Change, ChangeKind, Spread, changes
-from rules.models.findings import ModelFinding, refused
+from rules.models.findings import ModelFinding
 from rules.models.fitted import FittedModel
 from rules.models.observations import Floats, ReportingSeries
 from rules.models.students_t import t_value
@@ -121,8 +122,10 @@ class Expectations:
             condition = _insufficient(subject, base)
         else:
             seen_days = observed(subject, base.source, days)
-            if refused(seen_days.findings):
-                condition = _unfit(subject, seen_days.findings)
+            far = far_from_base(base.model, seen_days.conditions)
+            unfit = [one for one in (*seen_days.findings, far) if one is not None and one.refuses]
+            if unfit:
+                condition = "insufficient", _no_expectation("savings.no_expectation_now", subject, unfit[0])
             else:
                 told = held_against(base, seen_days, days)
                 due.results += [_row(subject, base, one) for one in told]
@@ -313,17 +316,11 @@ def _insufficient(subject: Subject, base: BaseModel) -> tuple[str, dict[str, Any
     """Why there is no expected use: no trouble of the site, but to be told where a person looks."""
     still = ModelFinding("use_never_varies", refuses=True)
     refusing = [one for one in base.findings if one.refuses or one.code == still.code]
-    data = _reason(subject, next(iter(refusing), still))
-    return "insufficient", {"code": "savings.no_expectation", "data": data}
+    return "insufficient", _no_expectation("savings.no_expectation", subject, next(iter(refusing), still))
 
 
-def _unfit(subject: Subject, findings: Sequence[ModelFinding]) -> tuple[str, dict[str, Any]]:
-    """Why days are held against nothing although the base year has a model: weather that cannot be."""
-    first = next(one for one in findings if one.refuses)
-    return "insufficient", {"code": "savings.no_expectation_now", "data": _reason(subject, first)}
-
-
-def _reason(subject: Subject, found: ModelFinding) -> dict[str, Any]:
+def _no_expectation(code: str, subject: Subject, found: ModelFinding) -> dict[str, Any]:
     name = subject.commodity.value
     facts = {"reason": found.code, "facts": dict(found.facts)}
-    return {"commodity": name, "id": name, "base_year": subject.settings.base_year, **facts}
+    data = {"commodity": name, "id": name, "base_year": subject.settings.base_year, **facts}
+    return {"code": code, "data": data}

@@ -10,6 +10,7 @@ from rules.models.fitted import FittedModel
 from rules.models.observations import Conditions, Floats, Masked, ReportingSeries, masked
 from rules.models.students_t import t_value
 from rules.models.uncertainty import CONFIDENCE, Band, Variant, projected_variance, savings_band
+from rules.models.weather import WRONG_UNIT_SHARE
 
 MASKED_SHARE = 0.10
 """Above this share of masked rows the sums are told to be those of part of a period."""
@@ -96,6 +97,8 @@ def _findings(
                 unseen=counts.unseen,
             )
         )
+    if far := far_from_base(model, counted):
+        return (*found, far)
     beyond = model.extrapolated(counted)
     if beyond:
         found.append(
@@ -108,6 +111,21 @@ def _findings(
             )
         )
     return tuple(found)
+
+
+def far_from_base(model: FittedModel, conditions: Conditions) -> ModelFinding | None:
+    """Find temperatures that no year of the same place has: Fahrenheit of a cool day passes for a hot one.
+
+    Returns
+    -------
+    None also for models that ask for no weather.
+    """
+    known = int(np.isfinite(conditions.temperature).sum())
+    far = model.extrapolated(conditions, model.far)
+    if not model.basis.width or far <= WRONG_UNIT_SHARE * known:
+        return None
+    facts = {"coldest": model.coldest, "warmest": model.warmest}
+    return refusal("temperature_far_from_base", rows=far, known=known, **facts)
 
 
 @dataclass(frozen=True, slots=True)

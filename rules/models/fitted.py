@@ -10,6 +10,9 @@ from rules.models.fit_quality import FitQuality, fit_quality
 from rules.models.levels import LevelFit, fit_levels
 from rules.models.observations import BaselineSeries, Conditions, Flags, Floats, Ints
 
+FAR_SHARE, LEAST_FAR = 0.5, 10.0
+"""Half of the base period's range, 10 degrees at least: so far goes another unit or thermometer alone."""
+
 
 class Step(StrEnum):
     """What one observation spans."""
@@ -67,10 +70,15 @@ class FittedModel:
         """(n,) the kinds of time as this model sees them."""
         return conditions.cell if self.by_cell else np.zeros(len(conditions), dtype=np.int64)
 
-    def extrapolated(self, conditions: Conditions) -> int:
-        """How many rows are colder or warmer than the base period ever was."""
+    def extrapolated(self, conditions: Conditions, beyond: float = 0.0) -> int:
+        """How many rows are colder or warmer than the base period ever was, by more than ``beyond``."""
         t = conditions.temperature
-        return int(((t < self.coldest) | (t > self.warmest)).sum())
+        return int(((t < self.coldest - beyond) | (t > self.warmest + beyond)).sum())
+
+    @property
+    def far(self) -> float:
+        """So far beyond what the base period saw no year of the same place and thermometer goes."""
+        return max(LEAST_FAR, FAR_SHARE * (self.warmest - self.coldest))
 
 
 def fit_on(

@@ -183,6 +183,23 @@ def test_weather_that_cannot_be_is_told_by_the_daemon_too(tmp_path):
     assert "(baseline_too_much_missing)" in asked_words(kept, "en")
 
 
+def test_fahrenheit_that_passes_for_heat_is_told_too(tmp_path):
+    """A station whose profile drops what is above 60: winter days of 54 degF stay, as 54 degC."""
+    world = SavingsWorld(tmp_path)
+    world.meter(*BASE)
+    world.meter(date(2016, 7, 1), LAST)
+    october_s = day_start_s(date(2016, 10, 1), ZONE)
+    world.weather(BASE[0], LAST, change=lambda at_s, air: np.where(at_s < october_s, air, 54.0))
+    due = look(world, NOON_AFTER_S)
+    assert not [row for row in due.results if row.subject == "electricity"]
+    (condition,) = [row for row in due.conditions if row.device == "expected/electricity"]
+    assert condition.error is not None
+    assert condition.error["data"]["reason"] == "temperature_far_from_base"
+    code, text = world.command("savings", "electricity", "2016-07-01/2016-10-18")
+    assert code == 1
+    assert "[temperature_far_from_base]" in text
+
+
 def test_a_day_that_is_logged_for_a_meter_is_looked_at_again(tmp_path):
     world = SavingsWorld(tmp_path)
     world.meter(*BASE)

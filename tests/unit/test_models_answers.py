@@ -187,7 +187,9 @@ class TestAvoided:
             base(np.where(cell, 10.0, 20.0), cell=cell), "day types", Basis(), Step.DAY, by_cell=True
         )
         use = np.array([9.0, nan, 9.0, 9.0, 18.0, 9.0])
-        conditions = Conditions(np.array([20.0, 20, nan, 20, 99.0, 20]), np.array([1, 1, 1, NO_CELL, 0, 7]))
+        conditions = Conditions(
+            np.array([20.0, 20, nan, 20, model.warmest + 5, 20]), np.array([1, 1, 1, NO_CELL, 0, 7])
+        )
         found = avoided_energy(model, ReportingSeries(DAYS[60:66], use, conditions))
         assert (found.observed, found.expected, found.avoided) == pytest.approx((27, 30, 3))
         assert found.share == pytest.approx(0.1)
@@ -202,6 +204,28 @@ class TestAvoided:
         assert np.isnan(found.expected_rows).tolist() == [False, True, True, True, False, True]
         assert codes(found.findings) == ["reporting_mostly_part", "reporting_extrapolated"]
         assert found.findings[1].fact("rows") == 1
+
+    @pytest.mark.parametrize(("days", "refuses"), [(3, True), (1, False)])
+    @pytest.mark.parametrize("of", [54.0, -9.0])
+    def test_another_unit_is_no_weather(self, days, refuses, of):
+        """A winter's day of 12 degC is one of 54 degF: plausible somewhere, and never here."""
+        t = np.linspace(10, 30, 365)
+        model = fit_on(base(100 + 2 * t, t), "2P", Basis(linear=True), Step.DAY)
+        after = np.full(181, 20.0)
+        after[:days] = of
+        cells = np.zeros(181, dtype=np.int64)
+        found = avoided_energy(
+            model, ReportingSeries(DAYS[0:181], np.full(181, 140.0), Conditions(after, cells))
+        )
+        assert codes(found.findings) == ["temperature_far_from_base" if refuses else "reporting_extrapolated"]
+        assert found.findings[0].fact("rows") == days
+        assert isnan(found.avoided) is refuses
+
+    def test_no_model_of_weather_asks_whether_it_can_be(self):
+        model = fit_on(base(np.linspace(9, 11, 60)), "mean", Basis(), Step.DAY)
+        far = Conditions(np.full(30, 54.0), np.zeros(30, dtype=np.int64))
+        found = avoided_energy(model, ReportingSeries(DAYS[60:90], np.full(30, 10.0), far))
+        assert codes(found.findings) == ["reporting_extrapolated"]
 
     def test_a_few_masked_rows_are_a_remark(self):
         model = fit_on(base(np.linspace(9, 11, 60)), "mean", Basis(), Step.DAY)
