@@ -45,6 +45,15 @@ def weather_findings(
     )
 
 
+def other_year_findings(reader: StoreReader, commodity: str, base_year: int) -> tuple[ModelFinding, ...]:
+    """That another base year than the site file's was agreed on; none where this one was as well."""
+    locks = reader.answers.locks(commodity)
+    if any(one.scope.base_year == base_year for one in locks):
+        return ()
+    years = sorted({one.scope.base_year for one in locks})
+    return tuple(remark("base_other_year", locked=year, base_year=base_year) for year in years)
+
+
 def ledger_findings(
     reader: StoreReader, book: Book, commodity: str, first: date, last: date
 ) -> tuple[ModelFinding, ...]:

@@ -15,7 +15,7 @@ from config.loading import LoadedSite
 from config.site import COMMODITY_UNITS, Commodity, Language
 from monitor.adjusted.base_model import BaseModel, fitted, inputs_hash, of_base_year
 from monitor.adjusted.expected import half_widths
-from monitor.adjusted.locked import ledger_findings, lock_findings, weather_findings
+from monitor.adjusted.locked import ledger_findings, lock_findings, other_year_findings, weather_findings
 from monitor.adjusted.observations import Subject, observed, subject_of
 from monitor.adjusted.replaced import registers_of, replaced_findings
 from monitor.reports.summary import Saving, Summary, summary_of
@@ -126,7 +126,10 @@ def savings_answer(
         book: ledger_findings(reader, book, commodity, *days)
         for book, days in zip((Book.BASE, Book.NON_ROUTINE), spans, strict=True)
     }
-    agreed[Book.BASE] += weather_findings(reader, locks, adjusted.base.source)
+    agreed[Book.BASE] += (
+        *other_year_findings(reader, commodity, subject.settings.base_year),
+        *weather_findings(reader, locks, adjusted.base.source),
+    )
     plain = summary.savings[0]
     return SavingsAnswer(
         commodity, COMMODITY_UNITS[commodity], summary, plain, locks, adjusted, counted,

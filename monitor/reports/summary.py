@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from config.meter_checks import formulas_of
 from config.site import COMMODITY_UNITS, Commodity, CommoditySettings, Language, Site, every_meter
-from monitor.adjusted.locked import ledger_findings, lock_findings
+from monitor.adjusted.locked import ledger_findings, lock_findings, other_year_findings
 from monitor.reports.curtailment import Curtailed, curtailed
 from monitor.reports.lives import life_facts
 from monitor.store.booked import LedgerEntry
@@ -330,7 +330,10 @@ def _base_notes(
     notes += [Note("report.note_base_adjusted", "base", {"share": share}) for share in adjusted]
     return notes + [
         Note("report.note_agreed", "base", {"finding": one})
-        for one in ledger_findings(reader, Book.BASE, commodity.value, *days)
+        for one in (
+            *other_year_findings(reader, commodity.value, base_period.start.year),
+            *ledger_findings(reader, Book.BASE, commodity.value, *days),
+        )
     ]
 
 

@@ -114,6 +114,19 @@ def test_a_report_claims_no_lock_of_other_meters(site, capsys):
     assert "[base_other_meters]" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "is the base year that was locked"), ("zh-TW", "鎖定的基期年是2015")]
+)
+def test_another_base_year_than_the_locked_one_is_told(site, capsys, language, words):
+    text, line = site.read_text("utf-8"), "  electricity: {base_year: 2015, meters: [main]}\n"
+    assert line in text
+    site.write_text(text.replace(line, line.replace("2015", "2014")), "utf-8")
+    assert run_report(site, "2017H2", "text", language) == 0
+    assert words.replace(" ", "") in "".join(capsys.readouterr().out.split())
+    run_savings(site, "electricity", "2017H2", language)
+    assert "[base_other_year]" in capsys.readouterr().out
+
+
 def test_events_of_the_period_are_held_against_the_audit_too(site, capsys):
     changed(site, "UPDATE adjustments SET quantity = 99000 WHERE book = 'non_routine'")
     run_savings(site, "electricity", "2017H2", "en", as_json=True)
