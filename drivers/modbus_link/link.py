@@ -14,7 +14,8 @@ from drivers.tls import tls_trouble
 
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # what goes wrong is told by device, in words
 
-WRONG_SIZE, _FOREIGN = "driver.wrong_size", "driver.foreign_answer"
+WRONG_SIZE = "driver.wrong_size"
+_FOREIGNS = _FOREIGN_UNIT, _FOREIGN_NUMBER = "driver.foreign_answer", "driver.foreign_number"
 _READ_SIZE = 4096  # asyncio's own transport takes 256 KiB for each read otherwise
 
 
@@ -144,7 +145,7 @@ class Link(ModbusProtocol):
             self.counts.answered += 1
             future.set_result(result)
             return
-        if question is not None and isinstance(result, Garbled) and result.code != _FOREIGN:
+        if question is not None and isinstance(result, Garbled) and result.code not in _FOREIGNS:
             self.counts.of(question).bad += 1
         future.set_exception(result)
 
@@ -193,7 +194,8 @@ class Link(ModbusProtocol):
         self.counts.silent += 1
         error = self._expired(question)
         if self._foreign is not None:
-            error = Garbled(question.where, _FOREIGN, found=self._foreign, expected=question.unit)
+            code = _FOREIGN_NUMBER if self._foreign == question.unit else _FOREIGN_UNIT
+            error = Garbled(question.where, code, found=self._foreign, expected=question.unit)
         elif isinstance(error, NoAnswer):
             self.counts.of(question).silent += 1
         self._settle(error)

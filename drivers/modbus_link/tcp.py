@@ -2,6 +2,7 @@
 
 import struct
 from collections import OrderedDict
+from dataclasses import dataclass, field
 
 from pymodbus.transport import CommParams
 
@@ -15,18 +16,43 @@ _SHORTEST, _LONGEST = 3, 254  # unit, function and one byte; a unit and the long
 _REMEMBERED = 64  # transactions without an answer: theirs may still come
 
 
+@dataclass(slots=True)
+class Transactions:
+    """The numbers of an address's questions. They go on over a new connection.
+
+    A gateway that counts by places may say over it what the old one's last question was still owed. If each
+    connection began at 1, that number would be the next question's.
+
+    Attributes
+    ----------
+    last : the number of the last question. owed : those that stayed without an answer, oldest first.
+    """
+
+    last: int = 0
+    owed: OrderedDict[int, Question] = field(default_factory=OrderedDict)
+
+    def begun(self) -> int:
+        """The number of the next question."""
+        self.last = self.last % 0xFFFF + 1
+        return self.last
+
+    def in_vain(self, question: Question) -> None:
+        """The last question stayed without an answer, which may still come."""
+        self.owed[self.last] = question
+        if len(self.owed) > _REMEMBERED:
+            self.owed.popitem(last=False)
+
+
 class TcpLink(Link):
     """Frames with a header. pymodbus's own TLS framing does not take a frame in pieces; this does both."""
 
-    def __init__(self, params: CommParams, counts: LineCounts) -> None:
+    def __init__(self, params: CommParams, counts: LineCounts, transactions: Transactions) -> None:
         super().__init__(params, counts)
-        self._transaction = 0
-        self._owed: OrderedDict[int, Question] = OrderedDict()
+        self._transactions = transactions
         self._rest = b""
 
     def _send(self, question: Question) -> None:
-        self._transaction = transaction = self._transaction % 0xFFFF + 1
-        self._write(_TRANSACTION(transaction) + question.tcp)
+        self._write(_TRANSACTION(self._transactions.begun()) + question.tcp)
 
     def data_received(self, data: bytes) -> None:
         """Take every frame that is complete; the rest waits for its end."""
@@ -42,7 +68,7 @@ class TcpLink(Link):
             if end > have:
                 break
             question = self._question
-            if question is None or transaction != self._transaction:
+            if question is None or transaction != self._transactions.last:
                 self._stray(transaction, unit)
             elif unit != question.unit:
                 self._is_foreign(unit)
@@ -54,16 +80,14 @@ class TcpLink(Link):
             self._distrust("driver.tls_wanted")
 
     def _stray(self, transaction: int, unit: int) -> None:
-        late = self._owed.pop(transaction, None)
+        late = self._transactions.owed.pop(transaction, None)
         if late is None:
             self._is_foreign(unit)
             return
         self._is_late(late)
 
     def _expired(self, question: Question) -> DriverError:
-        self._owed[self._transaction] = question
-        if len(self._owed) > _REMEMBERED:
-            self._owed.popitem(last=False)
+        self._transactions.in_vain(question)
         if self._rest:  # a frame without its end: what follows would be read as its rest
             self.trusted = False
             return Garbled(question.where, "driver.cut_frame", found=len(self._rest))

@@ -16,7 +16,7 @@ from drivers.contract import Unreachable, Where
 from drivers.modbus_link.debts import Debts
 from drivers.modbus_link.link import LineCounts, Link
 from drivers.modbus_link.rtu import RtuLink
-from drivers.modbus_link.tcp import TcpLink
+from drivers.modbus_link.tcp import TcpLink, Transactions
 from drivers.settings import ModbusSerialBus, Tls
 from drivers.tls import client_context, tls_reason, tls_trouble
 
@@ -88,11 +88,13 @@ def socket_transport(
     ----------
     folder : where relative paths of certificates count from.
     """
-    debts = Debts()
+    debts, transactions = Debts(), Transactions()
 
     def create(timeout_s: float, counts: LineCounts) -> Link:
         params = CommParams(comm_type=CommType.TCP, host=host, port=port, timeout_connect=timeout_s)
-        link = RtuLink(params, counts, _SOCKET_QUIET_S, debts) if rtu else TcpLink(params, counts)
+        link: Link = TcpLink(params, counts, transactions)
+        if rtu:
+            link = RtuLink(params, counts, _SOCKET_QUIET_S, debts)
         if tls is not None:
             link.call_create = partial(_secured, link, host, port, tls, folder)
         return link

@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from drivers.contract import DeviceCondition
+from config.words import LANGUAGES, say
+from drivers.contract import DeviceCondition, Garbled
 from rules.quality import Quality
 from tests.modbus_world import (
     PATIENT_S,
@@ -117,6 +118,46 @@ def test_a_late_answer_is_counted_and_the_line_goes_on():
             assert {scan.values[0] for scan in inbox.scans} == {0.0}
             assert one.counts.late == 1
             assert len(connections) == 1
+
+    asyncio.run(scene())
+
+
+def test_a_late_answer_that_comes_over_the_next_connection_is_not_the_next_ones():
+    """A gateway counts by places: what one connection's question was owed is said over the one after it."""
+
+    async def scene():
+        port, owed, questions = free_port(), [], []
+
+        def by_places(frame):
+            questions.append(frame)
+            if connections[-1] == 0:
+                wait_for_an_answer(one, 0.2 if len(questions) == 1 else PATIENT_S)
+                owed.append(answer_of(frame, b"\x7f\xff"))
+                return b"HTTP" if len(questions) == 2 else None
+            late, owed[:] = b"".join(owed), []
+            wait_for_an_answer(one, PATIENT_S)
+            return late + good_answer(frame)
+
+        one = driver([{"id": "a"}], port=port, timeout_s=0.2)
+        async with scripted(port, by_places) as connections, running(one) as inbox:
+            await inbox.until(lambda box: len(box.of("a")) >= 3)
+            assert {scan.values[0] for scan in inbox.scans} == {0.0}
+            assert len(connections) == 2
+            assert one.device_counts()["a"].late >= 1
+
+    asyncio.run(scene())
+
+
+def test_a_unit_that_answers_under_other_numbers_is_not_told_as_another_unit():
+    async def scene():
+        port = free_port()
+        one = driver([{"id": "a"}], port=port, timeout_s=0.3)
+        async with scripted(port, lambda frame: b"\0\0" + good_answer(frame)[2:]):
+            with pytest.raises(Garbled) as error:
+                await one.read("a")
+        assert error.value.code == "driver.foreign_number"
+        for language in LANGUAGES:
+            assert "transaction" in say(error.value.code, language, **error.value.data)
 
     asyncio.run(scene())
 

@@ -15,7 +15,7 @@ from drivers.modbus_link import question
 from drivers.modbus_link.debts import Debts
 from drivers.modbus_link.link import LineCounts
 from drivers.modbus_link.rtu import RtuLink
-from drivers.modbus_link.tcp import TcpLink
+from drivers.modbus_link.tcp import TcpLink, Transactions
 from drivers.modbus_profile import Table
 from tests.servers.rtu import check_sum
 
@@ -108,7 +108,7 @@ def rtu(counts: LineCounts) -> RtuLink:
 
 
 def tcp(counts: LineCounts) -> TcpLink:
-    return TcpLink(PARAMS, counts)
+    return TcpLink(PARAMS, counts, Transactions())
 
 
 @given(st.lists(st.lists(st.binary(max_size=700), max_size=4), max_size=3), counts_of_registers)
