@@ -35,6 +35,8 @@ class RtuLink(Link):
         self._heard_s = 0.0
         self._rest = b""
         self._noise = False
+        self._first = b""  # what came first since the question, as long as that was
+        self._unframed = 0  # bytes that came since then and belong to no frame
 
     def callback_connected(self) -> None:
         """The line is open; what lay in its buffer is not waited for by anybody."""
@@ -77,6 +79,7 @@ class RtuLink(Link):
         """Wait for silence, then ask."""
         await self._quiet()
         self._rest, self._noise = b"", False
+        self._first, self._unframed = b"", 0
         return await super().ask(question, timeout_s)
 
     async def _quiet(self) -> None:
@@ -95,6 +98,9 @@ class RtuLink(Link):
     def data_received(self, data: bytes) -> None:
         """Look for frames whose check sum is right, noise before and between them or not."""
         self._heard_s = self.loop.time()
+        self._unframed += len(data)
+        if self._question is not None and len(self._first) < len(self._question.rtu):
+            self._first = (self._first + data)[: len(self._question.rtu)]
         rest = (self._rest + data)[-_KEPT:]
         at, waiting_at = 0, None
         while len(rest) - at >= _SHORTEST:
@@ -107,6 +113,7 @@ class RtuLink(Link):
             elif size and self._adds_up(rest[at : at + size], waiting_at is not None):
                 self._frame(rest[at], rest[at + 1], rest[at + 2 : at + size - 2])
                 at, waiting_at = at + size, None
+                self._unframed -= size
                 continue
             at += 1
         self._rest = rest[at if waiting_at is None else waiting_at :]
@@ -159,6 +166,10 @@ class RtuLink(Link):
         self._rest = b""
         if self._noise:
             return Garbled(question.where, "driver.bad_sum")
+        # An adapter that hears itself says nothing of the unit.
+        found = self._unframed - (len(self._first) if self._first == question.rtu else 0)
+        if found >= _SHORTEST:  # a byte or two come from the line's turning round
+            return Garbled(question.where, "driver.no_frame", found=found)
         return self._no_answer(question)
 
 

@@ -5,11 +5,13 @@ import struct
 from dataclasses import asdict
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pymodbus.transport import CommParams
 from pymodbus.transport.transport import CommType
 
+from config.words import say
 from drivers.contract import DriverError, Where
 from drivers.modbus_link import question
 from drivers.modbus_link.debts import Debts
@@ -170,6 +172,32 @@ def test_the_answer_is_found_behind_noise_and_foreign_units_however_it_is_cut(be
     if wrong != good:
         (error,), _ = exchange(rtu, [in_pieces(wrong, where)], count, SOON_S)
         assert error.code == "driver.bad_sum"
+
+
+REQUEST = question(Where("line", "a"), UNIT, Table.HOLDING, 0, 4).rtu
+ANSWER = rtu_frame(UNIT, 3, registers(4))
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ([b"\xf8" * 25], "no_frame"),  # what another baud rate makes of an answer
+        ([REQUEST, b"\xf8" * 25], "no_frame"),
+        ([ANSWER[:-1]], "no_frame"),
+        ([ANSWER[:-1] + b"\x5a"], "bad_sum"),
+        ([b"\0"], "no_answer"),  # the line's turning round
+        ([REQUEST[:3], REQUEST[3:]], "no_answer"),  # an adapter that hears itself
+        ([rtu_frame(7, 3, registers(4))], "foreign_answer"),
+        ([], "no_answer"),
+    ],
+    ids=["noise", "behind an echo", "cut", "wrong byte", "stray byte", "echo", "other unit", "silence"],
+)
+def test_noise_on_a_serial_line_is_told_from_silence(said, code):
+    """A wrong baud rate is the commonest fault of a new line: its cure is another than silence's."""
+    (error,), _ = exchange(rtu, [said], 4, SOON_S)
+    assert error.code == f"driver.{code}"
+    for language, parity in (("zh-TW", "同位"), ("en", "parity")):
+        assert (parity in say(error.code, language, **error.data)) == (code != "foreign_answer")
 
 
 @given(
