@@ -146,8 +146,16 @@ def register_table(text: str) -> Table | None:
     return tables.pop() if len(tables) == 1 else None
 
 
+def decimal_step(text: str) -> float:
+    """What a number of decimals makes of one step of the register: '2' is 0.01. Raises ``Unreadable``."""
+    said = re.fullmatch(r"(\d)(?:\.0)?\s*位?", plain(text))
+    if said is None:
+        raise Unreadable("list_decimals", "decimals")
+    return float(f"1e-{said[1]}")
+
+
 def read_number(text: str, column: str) -> float:
-    """A plain number, a ratio or a divisor; a scale is never 0. Raises ``Unreadable``."""
+    """A plain number, a ratio or a divisor; no factor is 0. Raises ``Unreadable``."""
     said = re.sub(r"^(?:x|×|\*)|倍$", "", plain(text)).strip()
     said = re.sub(r"^(?:÷|/)", "1/", said)
     ratio = re.fullmatch(r"([\d.]+)\s*[/:]\s*([\d.]+)", said)
@@ -159,6 +167,6 @@ def read_number(text: str, column: str) -> float:
             value = float(ratio[1]) / float(ratio[2]) if ratio else float(said)
     except (ValueError, ZeroDivisionError):
         raise Unreadable("list_number", column) from None
-    if (column == "scale" and value == 0) or not abs(value) < float("inf"):
+    if (column in ("scale", "divisor") and value == 0) or not abs(value) < float("inf"):
         raise Unreadable("list_number", column)
     return value

@@ -6,6 +6,7 @@ first rows they stand; what cannot be told is left open.
 
 import csv
 import io
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from config.problems import ConfigurationError, Place, Problem
 from config.quantity_names import quantity_for
 from config.register_cells import (
     Unreadable,
+    decimal_step,
     known_unit,
     read_number,
     register_address,
@@ -30,6 +32,7 @@ LARGEST_BYTES = 2 * 1024 * 1024
 HEADER_WITHIN_ROWS = 20
 """Titles and revisions stand above many a list."""
 
+_FLOATS = (RegisterType.F32, RegisterType.F64)
 _NEEDED = ("name", "address", "type")
 _NOTHING = frozenset(("", "-", "--", "—", "–", "/", "無", "n/a", "na"))
 
@@ -61,7 +64,15 @@ class ListedRegister:
     on_wire: bool = False
 
 
-def read_register_list(path: Path) -> tuple[ListedRegister, ...]:
+@dataclass(frozen=True, slots=True)
+class RegisterList:
+    """A list's rows, and the columns that nothing was made of, as the list calls them."""
+
+    registers: tuple[ListedRegister, ...]
+    left_aside: tuple[str, ...]
+
+
+def read_register_list(path: Path) -> RegisterList:
     """Read a list.
 
     Raises
@@ -89,7 +100,10 @@ def read_register_list(path: Path) -> tuple[ListedRegister, ...]:
         problems.append(Problem("profiles.list_empty", Place(str(path), 1, 1)))
     if problems:
         raise ConfigurationError(problems)
-    return tuple(found)
+    left_aside = [
+        cell.strip() for at, cell in enumerate(rows[header][1]) if at not in columns.places.values()
+    ]
+    return RegisterList(tuple(found), tuple(cell for cell in left_aside if cell))
 
 
 def _text(path: Path) -> str:
@@ -188,15 +202,16 @@ def _row(line: int, cells: Mapping[str, str], *, hexadecimal: bool) -> ListedReg
     address, table = register_address(cells["address"], hexadecimal=hexadecimal)
     steps, unit_text = _stepped(cells.get("unit", "") or unit_in_name(name))
     unit = unit_of(unit_text, name)
+    kind = register_type(cells["type"], plain(cells.get("words", "")))
     return ListedRegister(
         line=line,
         name=name,
         quantity=quantity_for(name, unit),
         address=address,
         table=register_table(cells.get("table", "")) or table,
-        type=register_type(cells["type"], plain(cells.get("words", ""))),
+        type=kind,
         unit=unit,
-        scale=_number(cells, "scale", steps),
+        scale=_scale(cells, kind, steps),
         offset=_number(cells, "offset", 0.0),
         note=cells.get("note", ""),
         on_wire=table is not None,
@@ -209,6 +224,20 @@ def _stepped(unit: str) -> tuple[float, str]:
     if said and known_unit(said[2]):
         return read_number(said[1], "unit"), said[2]
     return 1.0, unit
+
+
+def _scale(cells: Mapping[str, str], kind: RegisterType, steps: float) -> float:
+    """The factor of a row, however many columns tell it; decimals of a float are those of the display."""
+    scale = _number(cells, "scale", steps) / _number(cells, "divisor", 1.0)
+    decimals = cells.get("decimals", "")
+    if kind in _FLOATS or plain(decimals) in _NOTHING:
+        return scale
+    step = decimal_step(decimals)
+    if plain(cells.get("scale", "")) in _NOTHING and scale == 1:
+        return step
+    if not math.isclose(scale, step):
+        raise Unreadable("list_two_factors", "decimals")
+    return scale
 
 
 def _number(cells: Mapping[str, str], column: str, default: float) -> float:

@@ -13,7 +13,7 @@ from typing import get_args
 from config.problems import ConfigurationError, render_all
 from config.profile_writer import NewProfile, profile_text
 from config.profiles import load_profile
-from config.register_lists import ListedRegister, read_register_list
+from config.register_lists import ListedRegister, RegisterList, read_register_list
 from config.words import say
 from drivers.modbus_profile import Table
 from drivers.profile import Family
@@ -59,9 +59,8 @@ def _make(wishes: Wishes, out: Path, questions: Questions, language: str) -> int
     maker = wishes.maker or questions.words("maker")
     model = wishes.model or questions.words("model")
     family = wishes.family or questions.family()
-    registers: tuple[ListedRegister, ...] = ()
-    if wishes.list_file is not None:
-        registers = read_register_list(wishes.list_file)
+    listed = RegisterList((), ()) if wishes.list_file is None else read_register_list(wishes.list_file)
+    registers = listed.registers
     if wishes.scan is not None and wishes.far_end is not None:
         show_scan(wishes.far_end, wishes.table, wishes.scan, language)
     if not registers and sys.stdin.isatty():
@@ -85,6 +84,8 @@ def _make(wishes: Wishes, out: Path, questions: Questions, language: str) -> int
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")
+    if listed.left_aside:
+        tell(say("profiles.left_aside", language, columns=", ".join(listed.left_aside)))
     return _tell_what_is_left(out, registers, language)
 
 

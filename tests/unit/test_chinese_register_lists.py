@@ -63,7 +63,7 @@ CHILLER = """\
 def listed(folder: Path, text: str, encoding: str) -> tuple[ListedRegister, ...]:
     path = folder / "list.csv"
     path.write_bytes(text.encode(encoding))
-    return read_register_list(path)
+    return read_register_list(path).registers
 
 
 @pytest.mark.parametrize("encoding", ["cp950", "utf-8", "utf-8-sig", "utf-16"])

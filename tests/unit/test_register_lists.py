@@ -17,7 +17,7 @@ from rules.quantities import QUANTITIES
 def listed(folder: Path, text: str, encoding: str = "utf-8"):
     path = folder / "list.csv"
     path.write_bytes(text.encode(encoding))
-    return read_register_list(path)
+    return read_register_list(path).registers
 
 
 def faults_of(folder: Path, text: str) -> list[str]:
@@ -125,6 +125,45 @@ def test_our_own_words_are_never_taken_for_another():
 )
 def test_what_cannot_be_read_is_told_with_its_cell(tmp_path, text, fault):
     assert any(fault in found for found in faults_of(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("columns", "cells", "kind", "scale"),
+    [
+        ("decimals", "2", "u16", 0.01),
+        ("Decimal places", "0", "u16", 1.0),
+        ("小數位數", "1位", "i32", 0.1),
+        ("小數點", "", "i32", 1.0),
+        ("decimals", "2", "f32", 1.0),  # of the display: a float has its own
+        ("scale,decimals", "0.01,2", "u16", 0.01),
+        ("divisor", "10", "u32", 0.1),
+        ("multiplier,divisor", "3,100", "u32", 0.03),
+        ("除數", "1000", "u32", 0.001),
+    ],
+)
+def test_a_factor_in_every_column_that_may_tell_it(tmp_path, columns, cells, kind, scale):
+    (row,) = listed(tmp_path, f"name,address,type,{columns}\nFrequency,1,{kind},{cells}\n")
+    assert row.scale == pytest.approx(scale)
+
+
+@pytest.mark.parametrize(
+    ("columns", "cells", "fault"),
+    [
+        ("scale,decimals", "0.1,2", "'2' decimals and the row's factor say different things"),
+        ("scale,decimals", "1,2", "say different things"),
+        ("decimals", "two", "'two' is not a number of decimals"),
+        ("divisor", "0", "'0' is not a number that can be used here"),
+    ],
+)
+def test_factors_that_no_one_can_use_are_asked_back(tmp_path, columns, cells, fault):
+    (told,) = faults_of(tmp_path, f"name,address,type,{columns}\nFrequency,1,u16,{cells}\n")
+    assert fault in told
+
+
+def test_columns_that_nothing_was_made_of_are_told(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text("No.,name,address,type,R/W,,Word order\n1,Frequency,1,u32,R,,CDAB\n", encoding="utf-8")
+    assert read_register_list(path).left_aside == ("No.", "R/W", "Word order")
 
 
 def test_a_picture_is_no_list(tmp_path):
