@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from config.register_lists import ListedRegister
+from config.words import say
 from drivers.modbus_profile import Table
 from rules.quantities import QUANTITIES, Kind
 
@@ -26,8 +27,8 @@ class NewProfile:
     registers: tuple[ListedRegister, ...]
 
 
-def profile_text(new: NewProfile) -> str:
-    """The file. Registers whose quantity is not known stand in it as comments."""
+def profile_text(new: NewProfile, language: str) -> str:
+    """The file, its comments in a person's language. Registers without a known quantity are comments, too."""
     known: dict[str, ListedRegister] = {}
     unknown: list[ListedRegister] = []
     for register in new.registers:
@@ -45,20 +46,20 @@ def profile_text(new: NewProfile) -> str:
         f"  - {_quoted(new.source)}",
         "transport: modbus",
         "",
-        "# zero_based: addresses as they go on the wire. one_based: as many makers print them, one higher.",
-        "# word_order: little where the low word of a 32-bit value comes first.",
+        f"# {say('profiles.file_addressing', language)}",
+        f"# {say('profiles.file_word_order', language)}",
         _defaults(new),
         "",
-        "# max_gap 0 reads no register that is not listed; raise it when the device answers for gaps too.",
+        f"# {say('profiles.file_max_gap', language)}",
         "limits: {max_regs: 60, max_gap: 0}",
         "",
-        *_probe(known),
+        *_probe(known, language),
         "points:",
-        *(_point(name, known[name], new.table, new.one_based) for name in _in_order(known)),
+        *(_point(name, known[name], new, language) for name in _in_order(known)),
     ]
     if unknown:
-        lines += ["", "  # Which of the product's quantities are these? Name them and take the # away."]
-        lines += [f"  # {_point('?', register, new.table, new.one_based).strip()}" for register in unknown]
+        lines += ["", f"  # {say('profiles.file_unknown', language)}"]
+        lines += [f"  # {_point('?', register, new, language).strip()}" for register in unknown]
     return "\n".join(lines) + "\n"
 
 
@@ -73,19 +74,22 @@ def _in_order(names: Iterable[str]) -> list[str]:
     return [name for name in _FIRST if name in listed] + [name for name in listed if name not in _FIRST]
 
 
-def _probe(known: dict[str, ListedRegister]) -> list[str]:
+def _probe(known: dict[str, ListedRegister], language: str) -> list[str]:
     if "frequency" not in known:
         return [
-            "# A probe tells a right profile from a wrong one: name a point whose value is known beforehand.",
+            f"# {say('profiles.file_probe', language)}",
             "# probe: {point: voltage_ln_l1, between: [200, 240]}",
             "",
         ]
     return ["probe: {point: frequency, between: [45, 65]}", ""]
 
 
-def _point(name: str, register: ListedRegister, table: Table, one_based: bool) -> str:
-    facts = [f"address: {register.address + one_based * register.on_wire}", f"type: {register.type.value}"]
-    if register.table is not None and register.table is not table:
+def _point(name: str, register: ListedRegister, new: NewProfile, language: str) -> str:
+    facts = [
+        f"address: {register.address + new.one_based * register.on_wire}",
+        f"type: {register.type.value}",
+    ]
+    if register.table is not None and register.table is not new.table:
         facts.insert(0, f"table: {register.table.value}")
     if register.scale != 1:
         facts.append(f"scale: {register.scale!r}")
@@ -97,8 +101,9 @@ def _point(name: str, register: ListedRegister, table: Table, one_based: bool) -
     note = "; ".join(text for text in (register.name, register.note) if text)
     line = f"  {name}: {{{', '.join(facts)}}}"
     # Where a counter starts again is in no list: the maker's manual or the display's digits tell.
-    doubt = "  does it start again somewhere? then rolls_over_at" if kind is Kind.COUNTER else ""
-    return f"{line}  # {_one_line(note)}{';' if doubt and note else ''}{doubt}".rstrip(" #")
+    doubt = say("profiles.file_rollover", language) if kind is Kind.COUNTER else ""
+    comment = "; ".join(text for text in (_one_line(note), doubt) if text)
+    return f"{line}  # {comment}" if comment else line
 
 
 def _quoted(text: str) -> str:

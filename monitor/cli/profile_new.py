@@ -80,7 +80,8 @@ def _make(wishes: Wishes, out: Path, questions: Questions, language: str) -> int
             one_based=wishes.one_based,
             word_order=wishes.word_order,
             registers=registers,
-        )
+        ),
+        language,
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")

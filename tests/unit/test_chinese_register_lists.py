@@ -120,7 +120,7 @@ def test_a_chinese_list_becomes_a_profile_that_loads(tmp_path):
     rows = listed(tmp_path, POWER_METER, "cp950")
     new = NewProfile("meter", "某某", "集合式電表", "electricity", "表", Table.HOLDING, False, "big", rows)
     path = tmp_path / "meter.yaml"
-    path.write_text(profile_text(new), encoding="utf-8")
+    path.write_text(profile_text(new, "en"), encoding="utf-8")
     profile = load_profile(path)
     assert profile.every_point().keys() >= {"energy_total", "voltage_ln_l1", "demand_total_max"}
     assert "# ?: {address: 10, type: u16" in path.read_text("utf-8")

@@ -10,6 +10,7 @@ from config.profiles import load_profile
 from config.quantity_names import quantity_for
 from config.register_cells import register_type
 from config.register_lists import read_register_list
+from config.words import LANGUAGES
 from drivers.modbus_profile import ModbusProfile, RegisterType, Table
 from rules.quantities import QUANTITIES
 
@@ -197,7 +198,7 @@ def test_what_is_written_loads_and_says_the_same(tmp_path):
         registers=rows,
     )
     path = tmp_path / "ex_100.yaml"
-    path.write_text(profile_text(new), encoding="utf-8")
+    path.write_text(profile_text(new, "en"), encoding="utf-8")
     profile = load_profile(path)
     assert isinstance(profile, ModbusProfile)
     assert list(profile.points) == ["active_power_total", "energy_import", "frequency"]
@@ -211,8 +212,21 @@ def test_what_is_written_loads_and_says_the_same(tmp_path):
     assert "rolls_over_at" in path.read_text("utf-8")
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_comments_are_in_the_persons_language(tmp_path, language):
+    rows = listed(tmp_path, "name,address,type,unit\nVolume,1,u32,m3\nOdd,5,u16,\n")
+    new = NewProfile("w", "m", "w", "water", "s", Table.INPUT, False, "big", rows)
+    path = tmp_path / "w.yaml"
+    path.write_text(profile_text(new, language), encoding="utf-8")
+    comments = [line.partition("# ")[2] for line in path.read_text("utf-8").splitlines() if "# " in line]
+    assert len(comments) == 8
+    told = [one for one in comments if not one.startswith(("probe:", "?:"))]
+    assert all(any(sign > "\u4e00" for sign in one) == (language == "zh-TW") for one in told)
+    assert load_profile(path).profile == "w"
+
+
 def test_without_a_frequency_the_probe_is_left_to_a_person(tmp_path):
     rows = listed(tmp_path, "name,address,type,unit\nVolume,1,u32,m3\n")
     new = NewProfile("w", "m", "w", "water", "s", Table.INPUT, False, "big", rows)
-    text = profile_text(new)
+    text = profile_text(new, "en")
     assert "# probe:" in text
