@@ -128,12 +128,11 @@ class Pipeline:
         self._interval_ms = interval_s * 1000
         self._settled_ms = min(SETTLED_MS, self._interval_ms // 10)
         self._snapshot_slot = self._slot()
+        by_layout: dict[str, list[Meter]] = {}
+        for meter in meters:
+            by_layout.setdefault(meter.layout, []).append(meter)
         self._routes = {
-            key: _Route(
-                layout_id,
-                Validator(layout),
-                tuple(meter for meter in meters if meter.layout == key),
-            )
+            key: _Route(layout_id, Validator(layout), tuple(by_layout.get(key, ())))
             for key, (layout_id, layout) in layouts.items()
         }
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from config.profiles import load_profile, profile_names, profile_path
-from config.words import say
+from config.words import LANGUAGES, say
 from drivers.modbus_profile import ModbusPoint, ModbusProfile, register_points
 from drivers.mqtt_profile import MqttProfile
 from drivers.planner import Block, plan_reads
@@ -39,12 +39,13 @@ def run_list(words: Sequence[str], language: str, *, as_json: bool = False) -> i
 
 
 def _matches(profile: AnyProfile, words: Iterable[str]) -> bool:
-    """Whether each word is in the profile's name, maker, model, family or the names of its points."""
+    """Whether each word is in the profile's name, maker, model, family (in any language) or its points."""
     said = [
         profile.profile,
         profile.maker,
         profile.model,
         profile.family,
+        *(say(f"profiles.family_{profile.family}", language) for language in LANGUAGES),
         profile.transport,
         *profile.every_point(),
     ]

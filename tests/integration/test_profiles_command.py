@@ -86,6 +86,12 @@ def test_all_are_listed_and_words_search():
     assert [found["profile"] for found in json.loads(said)] == ["trane_pic_rthd", "trane_pic_rtwd"]
 
 
+def test_a_family_is_found_by_its_name_in_either_language():
+    code, found = profiles("冰水主機", "daikin", "--json", language="zh-TW")
+    assert code == 0
+    assert [profile["profile"] for profile in json.loads(found)] == ["daikin_microtech3"]
+
+
 def test_one_is_shown_with_its_requests():
     code, said = profiles("show", "dent_powerscout")
     assert code == 0
