@@ -124,7 +124,7 @@ class ModbusDriver:
     @property
     def counts(self) -> LineCounts:
         """What all lines saw together."""
-        names = [one.name for one in fields(LineCounts) if one.name != "tallies"]
+        names = [one.name for one in fields(LineCounts) if one.type in (int, "int")]
         return LineCounts(**{name: sum(getattr(line.counts, name) for line in self.lines) for name in names})
 
     def device_counts(self) -> dict[str, Counts]:

@@ -27,7 +27,7 @@ class LineCounts:
     ----------
     late : answers that came after their time; foreign : answers nobody asked for, or of another unit.
     missed : polls whose slot passed before they could be asked.
-    tallies : the same told of each device, by id.
+    tallies : the same told of each device, by id. late_before : its late answers when it was silent last.
     """
 
     asked: int = 0
@@ -38,6 +38,7 @@ class LineCounts:
     dials: int = 0
     missed: int = 0
     tallies: dict[str, Tally] = field(default_factory=dict)
+    late_before: dict[str, int] = field(default_factory=dict)
 
     def of(self, question: Question) -> Tally:
         """What is seen of the device that a question is put to."""
@@ -201,4 +202,8 @@ class Link(ModbusProtocol):
         self._settle(error)
 
     def _no_answer(self, question: Question) -> NoAnswer:
-        return NoAnswer(question.where, timeout_s=self._timeout_s)
+        """Silence; or a timeout that is too short, where its answer to the question before came late."""
+        device, late = question.where.device, self.counts.of(question).late
+        code = "driver.answers_late" if late > self.counts.late_before.get(device, 0) else None
+        self.counts.late_before[device] = late
+        return NoAnswer(question.where, code, timeout_s=self._timeout_s)

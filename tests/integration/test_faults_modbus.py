@@ -81,9 +81,9 @@ def back_to_normal(hall: Hall) -> None:
 
 UNSPOKEN = [
     ("silent", {}, "no_answer"),
-    ("slow", {"after_ms": 2000}, "no_answer"),
+    ("slow", {"after_ms": 2000}, "answers_late"),
     ("dripping", {"gap_ms": 30}, "cut_frame"),
-    ("late", {}, "no_answer foreign_number"),
+    ("late", {}, "no_answer answers_late foreign_number"),
     ("cutting", {"then": "silence"}, "cut_frame"),
     ("cutting", {"then": "close"}, "hung_up cut_frame"),
     ("closing", {}, "hung_up"),

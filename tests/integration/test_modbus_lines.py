@@ -13,6 +13,7 @@ from tests.modbus_world import (
     PATIENT_S,
     driver,
     profile,
+    until,
     wait_for_an_answer,
 )
 from tests.servers import free_port
@@ -118,6 +119,30 @@ def test_a_late_answer_is_counted_and_the_line_goes_on():
             assert {scan.values[0] for scan in inbox.scans} == {0.0}
             assert one.counts.late == 1
             assert len(connections) == 1
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("answers", [True, False], ids=["too late", "never"])
+def test_who_always_answers_too_late_is_told_from_who_never_does(answers):
+    """Each answer is held back until the unit is asked again; the cure is another than that of silence."""
+
+    async def scene():
+        port, owed = free_port(), []
+
+        def late(frame):
+            said, owed[:] = b"".join(owed), [good_answer(frame)]
+            return said or None if answers else None
+
+        one = driver([{"id": "a"}], port=port, timeout_s=0.2)
+        async with scripted(port, late), running(one) as inbox:
+            await until(lambda: one.device_counts()["a"].polls >= 6)
+        told = {news.error.code: news.error for news in inbox.told}
+        assert set(told) == {"driver.no_answer", *(["driver.answers_late"] if answers else [])}
+        assert inbox.scans == []
+        for code, error in told.items():
+            for language in LANGUAGES:
+                assert ("timeout_s" in say(code, language, **error.data)) == (code == "driver.answers_late")
 
     asyncio.run(scene())
 
