@@ -9,6 +9,7 @@ from sqlalchemy import Connection, insert
 
 from monitor.store.answer_tables import corrections
 from monitor.store.database import StoreError
+from monitor.store.deliveries import write_audit
 from rules.logs import Plausible, a_day, implausible
 
 What = Literal["quantity", "reading", "slip"]
@@ -39,13 +40,20 @@ class Why:
 
 
 def write_corrections(connection: Connection, site: str, found: Sequence[Correction], why: Why) -> None:
-    """Add them, in the transaction that replaces the figures."""
+    """Add them, in the transaction that replaces the figures, and tell the audit of each.
+
+    Of a slip the audit is told by whoever corrects it, with its number.
+    """
     rows = [
         {"site": site, **asdict(one), "reason": why.reason, "who": why.who, "recorded_ms": why.at_ms}
         for one in found
     ]
     if rows:
         connection.execute(insert(corrections), rows)
+    for one in found:
+        if one.what != "slip":
+            detail = {**asdict(one), "reason": why.reason}
+            write_audit(connection, site, why.at_ms, why.who, "log.correct", detail)
 
 
 def implausible_row(

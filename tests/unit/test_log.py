@@ -11,6 +11,7 @@ import pytest
 from config.loading import load_site
 from config.plausible import plausible_of
 from config.problems import ConfigurationError
+from monitor.cli.audit import AuditWish, run_audit
 from monitor.cli.importing import run_import
 from monitor.cli.log_commands import logs
 from monitor.cli.logbook import Figures, run_add, run_correct, run_key, run_list
@@ -178,6 +179,9 @@ def test_bills_and_readings_are_corrected_too(store, path):
     reading = slip(kind="reading", subject="water", unit="m3", figure=100.0, source="Wang")
     log_figure(store, "hall", reading)
     assert correct_figure(store, "hall", fix("reading", figure=99.0, subject="water")).old == 100.0
+    reader = StoreReader.open(path, "hall")
+    assert [row["action"] for row in reader.deliveries.audit()] == ["log.correct", "log.add"]
+    reader.close()
     assert refusal(lambda: correct_figure(store, "hall", fix("reading"))) == "store.log_no_reading"
     assert refusal(lambda: correct_figure(store, "hall", fix())) == "store.log_no_row"
 
@@ -196,6 +200,12 @@ def test_an_import_that_replaces_keeps_what_it_replaces(site, capsys):
     assert [(one["old"], one["new"]) for one in facts["corrections"]] == [(910, 905), (900, 910)]
     assert facts["corrections"][1]["reason"] == str(file)
     assert [row["figure"] for row in facts["rows"]] == [905]
+    assert run_audit(site, AuditWish(what="log"), "en", as_json=True) == 0
+    told = [one["detail"] for one in json.loads(capsys.readouterr().out) if one["action"] == "log.correct"]
+    assert [(one["old"], one["new"], one["reason"]) for one in told] == [
+        (900, 910, str(file)),
+        (910, 905, "as the tank says"),
+    ]
 
 
 def test_a_file_with_what_cannot_be_is_refused_by_row(site, capsys):
