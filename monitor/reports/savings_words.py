@@ -201,8 +201,9 @@ def report_text(answer: SavingsAnswer) -> str:
     if answer.counted:
         text += _say(answer, "report_adjustments", texts=_texts(answer))
     masked = answer.adjusted.avoided.masked
-    if masked.total and answer.adjusted.base.step is Step.DAY:
-        text += _say(answer, "report_masked", masked=masked.total, rows=masked.rows)
+    if masked.total:
+        key = "report_masked" if answer.adjusted.base.step is Step.DAY else "report_masked_hours"
+        text += _say(answer, key, masked=masked.total, rows=masked.rows)
     return text
 
 

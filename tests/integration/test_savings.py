@@ -179,12 +179,13 @@ def test_wrong_use_is_told_with_the_cure(retrofitted, arguments, code, words):
     assert (found, words in text) == (code, True), text
 
 
-def refused_or_not(world: SavingsWorld):
+def refused_or_not(world: SavingsWorld, step: Step = Step.DAY):
     """The answer as ``--json`` prints it, made here: no need of a process for each mistake."""
     loaded = load_site(world.site_file)
     reader = StoreReader.open(loaded.store_path, "hall")
     try:
-        found = savings_answer(reader, loaded, Commodity.ELECTRICITY, reporting_period("2016H2"), "en")
+        period = reporting_period("2016H2")
+        found = savings_answer(reader, loaded, Commodity.ELECTRICITY, period, "en", step=step)
         assert savings_text(found)
         return json.loads(savings_json(found))
     finally:
@@ -254,6 +255,8 @@ class TestBadInput:
         assert abs(found["adjusted"]["avoided"] - truth) <= found["adjusted"]["band"]["half_width"]
         assert "reporting_masked" in {one["code"] for one in found["findings"]}
         assert "13 of 184 days are not in these figures" in found["text"]
+        hourly = refused_or_not(world, Step.HOUR)
+        assert f"{13 * 24} of {184 * 24} hours are not in these figures" in hourly["text"]
 
     def test_short_gaps_of_weather_are_bridged_and_said(self, tmp_path):
         world = SavingsWorld(tmp_path)
