@@ -30,6 +30,7 @@ from rules.models.fitted import Step
 from rules.models.non_routine import FurtherAdjusted, further_adjusted
 from rules.models.observations import Flags, Floats, ReportingSeries
 from rules.models.uncertainty import DAYS_A_MONTH, Variant
+from rules.savings import Days, days_without
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,13 @@ class SavingsAnswer:
     def language(self) -> Language:
         """Of names and texts."""
         return self.summary.language
+
+    @property
+    def unlocked(self) -> tuple[Days, ...]:
+        """Runs of the base year's days that no lock holds: the model stands on them too."""
+        year = self.plain.base_year
+        held = [(one.scope.start, one.scope.end) for one in self.locks]
+        return days_without(held, date(year, 1, 1), date(year, 12, 31))
 
 
 def savings_answer(

@@ -39,6 +39,7 @@ def savings_data(answer: SavingsAnswer) -> dict[str, Any]:
             }
             for one in answer.locks
         ],
+        "unlocked": [[first.isoformat(), last.isoformat()] for first, last in answer.unlocked],
         "adjusted": _adjusted(answer),
         "non_routine": _further(answer),
         "text": report_text(answer) or None,

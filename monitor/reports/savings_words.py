@@ -74,6 +74,9 @@ def _locks(answer: SavingsAnswer) -> list[str]:
         rows = rows_text(one.rows, answer.language)
         key = "locked_not" if answer.broken[one.id] else "locked"
         lines += wrapped(_say(answer, key, days=days, rows=rows, sha256=one.sha256[:16]))
+    for first, last in answer.unlocked:
+        days = days_text(first, last, answer.language)
+        lines += wrapped(_say(answer, "locked_partly", base_year=year, days=days))
     return lines
 
 

@@ -134,3 +134,23 @@ def test_events_of_the_period_are_held_against_the_audit_too(site, capsys):
     told = {one["code"]: one["place"] for one in found["findings"]}
     assert told["agreed_adjustment_unknown"] == told["agreed_adjustment_gone"] == "electricity/period/2017H2"
     assert [one["holds"] for one in found["locks"]] == [True]
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "is not locked"), ("zh-TW", "尚未鎖定")])
+def test_what_of_the_base_year_is_not_locked_is_told_beside_what_is(site, capsys, language, words):
+    run_savings(site, "electricity", "2017H2", language, as_json=True)
+    assert json.loads(capsys.readouterr().out)["unlocked"] == [["2015-01-01", "2015-06-30"]]
+    run_savings(site, "electricity", "2017H2", language)
+    assert words in capsys.readouterr().out
+    assert run_import(site, "base", [_first_half(site)], language="en") == 0
+    assert run_lock(site, "electricity", "2015H1", "en", despite_gaps=False) == 0
+    capsys.readouterr()
+    run_savings(site, "electricity", "2017H2", language)
+    assert words not in capsys.readouterr().out
+
+
+def _first_half(site):
+    path = site.parent / "first.csv"
+    heading = "commodity,start,end,quantity,unit,source\n"
+    path.write_text(heading + "electricity,2015-01-01,2015-06-30,10000000,kWh,bill\n", "utf-8")
+    return path
