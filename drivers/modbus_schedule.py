@@ -108,7 +108,8 @@ class Schedule:
 
     Slots are aligned to the wall clock and waited for on the monotonic one: a clock that is set silences
     nobody, and nothing drifts. Devices that answer come first; one that stays silent is asked when none
-    of them is due and the budget allows, unless nobody on the line answers: then nobody is kept waiting.
+    of them is due and the budget allows, unless nobody on the line answers: then nobody is kept waiting. On a
+    line so busy that somebody always is due, it is asked once it has waited a whole period of its own.
 
     Parameters
     ----------
@@ -145,10 +146,10 @@ class Schedule:
         """Wait for the next turn; gives the device's index and how late it is, in seconds."""
         while True:
             now_s = self._now_s()
-            if self._well and self._well[0][0] <= now_s + TICK_S:
+            ready_s = self._suspect_ready_s(now_s)
+            if self._well and self._well[0][0] <= now_s + TICK_S and not self._has_waited(ready_s, now_s):
                 due_s, index = heapq.heappop(self._well)
                 return index, now_s - due_s
-            ready_s = self._suspect_ready_s(now_s)
             if ready_s <= now_s + TICK_S:
                 _, index = heapq.heappop(self._suspect)
                 return index, 0.0  # it was put off on purpose
@@ -162,6 +163,13 @@ class Schedule:
         if not self._well:
             return due_s
         return max(due_s, self._budget.ready_s(self._devices[index].timeout_s, now_s))
+
+    def _has_waited(self, ready_s: float, now_s: float) -> bool:
+        """Whether a silent one has been put off for a whole period although the budget allows it a turn."""
+        if ready_s > now_s + TICK_S:
+            return False
+        due_s, index = self._suspect[0]
+        return now_s - due_s >= self._devices[index].period_ms / 1000
 
     def again(self, index: int) -> None:
         """Ask a device again in this slot, after the others that are due."""

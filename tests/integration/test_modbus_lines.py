@@ -83,6 +83,30 @@ def test_silent_units_together_take_no_more_than_their_share():
     asyncio.run(scene())
 
 
+def test_who_comes_back_on_a_line_that_is_too_busy_is_heard_again():
+    """Each poll takes 0.15 s, and six units want one each 0.2 s: no idle time to ask a silent one in."""
+    apart = {"voltage_ln_l1": {"address": 0, "type": "u16", "unit": "V"},
+             "frequency": {"address": 90, "type": "u16", "unit": "Hz"}}  # fmt: skip
+
+    async def scene():
+        port, mended = free_port(), asyncio.Event()
+
+        def gateway(frame):
+            return None if frame[6] == 7 and not mended.is_set() else good_answer(frame)
+
+        devices = [{"id": f"unit-{unit}", "unit": unit} for unit in range(1, 8)]
+        devices[6]["timeout_s"] = 0.2
+        one = driver(devices, profile(apart, limits={"max_gap": 0, "pause_ms": 150}), port=port, every_s=0.2)
+        async with scripted(port, gateway), running(one) as inbox:
+            await inbox.until(lambda box: box.last_news("unit-7") and len(box.of("unit-1")) >= 5)
+            mended.set()
+            wait_for_an_answer(one, PATIENT_S)
+            await inbox.until(lambda box: is_online(box, "unit-7"), 60)
+            await inbox.until(lambda box: len(box.of("unit-7")) >= 3, 60)
+
+    asyncio.run(scene())
+
+
 def test_a_retry_in_the_same_slot_saves_the_poll():
     async def scene():
         port, tries = free_port(), []

@@ -105,6 +105,34 @@ def test_a_clock_that_is_set_silences_nobody(step_s):
     assert 0 < due_s(schedule) - world.now_s <= 7.5
 
 
+@pytest.mark.parametrize("poll_s", [0.3, 0.05], ids=["overloaded", "with time to spare"])
+def test_who_was_silent_gets_a_turn_within_the_budget_however_busy_the_line_is(poll_s):
+    """Where polls take longer than their period somebody is always due: nobody would come back."""
+    world, turns = World(), [0] * 9
+    schedule = world.schedule(*[(1000, 100 * n) for n in range(9)])
+    silent, budget = world.devices[8], schedule._budget
+    silent.suspect = True
+    schedule._well = [(due, index) for due, index in schedule._well if index != 8]
+    schedule.to_next_slot(8)
+    schedule._ring_after = lambda wait_s: asyncio.sleep(0, world.passes(wait_s))
+    began_s = world.now_s
+
+    async def scene():
+        while world.now_s < began_s + 120.0:
+            index, _ = await schedule.turn()
+            turns[index] += 1
+            world.passes(silent.timeout_s if index == 8 else poll_s)
+            if index == 8:
+                budget.spent(silent.timeout_s, world.now_s)
+            schedule.to_next_slot(index)
+
+    asyncio.run(scene())
+    # A second's wait may take a quarter of the time, and what was saved up at the start.
+    assert 25 <= turns[8] <= (120.0 * 0.25 + 2.0) / silent.timeout_s + 1
+    assert max(turns[:8]) - min(turns[:8]) <= 2
+    assert sum(turns[:8]) * poll_s >= (0.7 * 120 if poll_s == 0.3 else 0.9 * 120 * 8 * poll_s)
+
+
 def test_lateness_is_told_in_percentiles():
     late = Lateness()
     assert math.isnan(late.percentile_ms(50))
