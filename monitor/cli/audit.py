@@ -71,7 +71,9 @@ def _table(entries: list[dict[str, Any]], zone: ZoneInfo, language: str) -> Tabl
         table.add_column(say(f"trigger.audit_{column}", language), overflow="fold", no_wrap=column == "what")
     for one in entries:
         detail = say("config.comma", language).join(
-            f"{key} {_shown(value)}" for key, value in one["detail"].items() if value not in ("", None, [])
+            f"{key} {_shown(value)}"
+            for key, value in one["detail"].items()
+            if value not in ("", None, [], {})
         )
         at = local_text(one["at_ms"], zone)
         style = "yellow" if "refused" in one["detail"] else ""

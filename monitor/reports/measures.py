@@ -95,7 +95,8 @@ def _days(reader: StoreReader, site: Site, measure: Measure, days: Days) -> list
     """Each day's use of the sub-meter; None where it is not known."""
     zone, meters = ZoneInfo(site.site.timezone), (measure.meter,)
     ledgers = Commodity(measure.commodity)
-    use = days_used(reader, ledgers, meters, days, zone, of_meters_alone=True)
+    # A part of a day that nobody answers for is nothing that the measure saved.
+    use = days_used(reader, ledgers, meters, days, zone, of_meters_alone=True, whole_days=True)
     return [
         float(quantity) if known else None
         for quantity, known in zip(use.quantity, use.known.tolist(), strict=True)

@@ -28,7 +28,7 @@ from rules.models.day_types import local_dates
 from rules.models.findings import ModelFinding, refused
 from rules.models.fitted import Step
 from rules.models.non_routine import FurtherAdjusted, further_adjusted
-from rules.models.observations import Flags, Floats, ReportingSeries
+from rules.models.observations import Flags, Floats, Instants, ReportingSeries
 from rules.models.uncertainty import DAYS_A_MONTH, Variant
 from rules.savings import Days, days_without
 
@@ -42,7 +42,7 @@ class AdjustedSaving:
     base : the base year's model; its findings are of the base year.
     avoided : None where a finding refuses.
     findings : of the reporting period.
-    days : each row's local day.
+    days : each row's local day; ``start`` its first instant by the hour, its day by the day.
     use, expected, half_width : (n,) by row, NaN = not known; the band is of single days. [use]
     """
 
@@ -50,6 +50,7 @@ class AdjustedSaving:
     avoided: AvoidedEnergy | None
     findings: tuple[ModelFinding, ...]
     days: tuple[date, ...]
+    start: Instants
     use: Floats
     expected: Floats
     half_width: Floats
@@ -161,7 +162,8 @@ def _adjusted(subject: Subject, period: ReportingPeriod, variant: Variant) -> Ad
     base = fitted(subject, source, inputs_hash(subject, source, months), months)
     if base.model is None or source is None:
         nothing = np.empty(0)
-        return AdjustedSaving(base, None, (), (), nothing, nothing, nothing)
+        never = np.empty(0, dtype="datetime64[s]")
+        return AdjustedSaving(base, None, (), (), never, nothing, nothing, nothing)
     seen = observed(subject, source, days)
     series = seen.as_reporting()
     dates = _dates(subject, series)
@@ -170,12 +172,12 @@ def _adjusted(subject: Subject, period: ReportingPeriod, variant: Variant) -> Ad
     if base.spread is not None:
         half = half_widths(base.model, base.spread, series, expected)
     if refused(seen.findings):
-        return AdjustedSaving(base, None, seen.findings, dates, series.use, expected, half)
+        return AdjustedSaving(base, None, seen.findings, dates, series.start, series.use, expected, half)
     avoided = avoided_energy(base.model, series, variant)
     inside = of_base_year(subject, days)
     findings = (*inside, *_worth_saying_twice(seen.findings, base), *avoided.findings)
     kept = None if refused(avoided.findings) else avoided
-    return AdjustedSaving(base, kept, findings, dates, series.use, expected, half)
+    return AdjustedSaving(base, kept, findings, dates, series.start, series.use, expected, half)
 
 
 def _worth_saying_twice(findings: Sequence[ModelFinding], base: BaseModel) -> list[ModelFinding]:

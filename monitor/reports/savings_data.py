@@ -5,13 +5,17 @@ from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
+import numpy as np
+
 from config.site import Language
 from monitor.adjusted.base_model import BaseModel, Loser
 from monitor.reports.as_json import as_data
 from monitor.reports.savings import CountedAdjustment, SavingsAnswer
 from monitor.reports.savings_words import finding_words, report_text
+from monitor.timestamps import iso_utc
 from rules.adjustments import Book
 from rules.models.findings import ModelFinding
+from rules.models.fitted import Step
 
 
 def savings_json(answer: SavingsAnswer) -> str:
@@ -134,10 +138,14 @@ def _finding(place: str, one: ModelFinding, language: str) -> dict[str, Any]:
 
 def _rows(answer: SavingsAnswer) -> list[dict[str, Any]]:
     adjusted = answer.adjusted
-    rows = zip(adjusted.days, adjusted.use.tolist(), adjusted.expected.tolist(), strict=True)
+    at_s = adjusted.start.astype("datetime64[s]").astype(np.int64).tolist()
+    rows = zip(adjusted.days, at_s, adjusted.use.tolist(), adjusted.expected.tolist(), strict=True)
+    hourly = adjusted.base.step is Step.HOUR
     return [
-        {"day": day.isoformat(), "actual": _finite(use), "expected": _finite(expected)}
-        for day, use, expected in rows
+        {"day": day.isoformat()}
+        | ({"start": iso_utc(1000 * start_s)} if hourly else {})
+        | {"actual": _finite(use), "expected": _finite(expected)}
+        for day, start_s, use, expected in rows
     ]
 
 

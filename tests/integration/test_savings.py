@@ -62,6 +62,10 @@ class TestRetrofit:
         assert names[0] == "TOWT"
         assert "day types" in names[1:]
         assert len(found["days"]) == adjusted["masked"]["rows"]
+        hours = [one.get("start") for one in found["days"]]
+        assert hours[:2] == (
+            ["2016-06-30T16:00:00.000Z", "2016-06-30T17:00:00.000Z"] if step else [None, None]
+        )
 
     def test_the_plain_difference_is_the_reports_own(self, retrofitted):
         code, report = retrofitted.command("report", "2016H2", "--json")

@@ -77,10 +77,12 @@ def site(tmp_path):
     return path
 
 
-def measured(site, first, days, kwh_a_day):
-    """Hourly intervals of the main meter; ``kwh_a_day`` of the day's number."""
+def measured(site, first, days, kwh_a_day, hours=24):
+    """Hourly intervals of the main meter; ``kwh_a_day`` of the day's number; of each day the first hours."""
     start_s = day_start_s(first, ZONE) + 3600 * np.arange(24 * days)
     quantity = np.repeat([kwh_a_day(day) / 24 for day in range(days)], 24)
+    kept = np.arange(24 * days) % 24 < hours
+    start_s, quantity = start_s[kept], quantity[kept]
     nothing, whole = np.full(len(start_s), np.nan), np.arange(len(start_s))
     rows = IntervalRows(
         ("main",), whole * 0, start_s, 3600, quantity, nothing, nothing, np.ones(len(start_s)),
@@ -188,6 +190,20 @@ def test_a_sub_meter_stands_beside_the_stated_figure(site):
     (soon, *_) = measure_facts(reader, load_site(site).site, done + timedelta(days=20))
     assert soon.missing == ("days",)
     reader.close()
+
+
+def test_an_hour_that_is_missing_of_each_day_is_no_saving_of_a_sub_meter(site):
+    measured(site, date(2018, 1, 1), 31, lambda day: 240.0)
+    for day in range(59):
+        measured(site, date(2018, 2, 1) + timedelta(days=day), 1, lambda _: 240.0, hours=23)
+    file = site.parent / "m.csv"
+    file.write_text(HEADING + "led,electricity,燈,Lamps,93,26,10,5000,2018-02-01,,main,r\n", "utf-8")
+    assert run_import(site, "measures", [file], language="en") == 0
+    reader = read(site)
+    (led,) = measure_facts(reader, load_site(site).site, date(2018, 4, 1))
+    reader.close()
+    assert led.verified is not None
+    assert led.verified.a_year == pytest.approx(0.0, abs=1e-6)
 
 
 def state(site, today):
