@@ -34,11 +34,12 @@ def known_days(
     zone: ZoneInfo,
 ) -> tuple[DailyUse, DailyUse, ComparedDays]:
     """Each day of a period, each day of its base period with the locked base year's adjustments, and those
-    that both know.
+    that both know. A day that is known but for a part is made whole: the part is no saving.
     """
-    actual = days_used(reader, commodity, settings.meters, (period.start, period.end), zone)
+    days = period.start, period.end
+    actual = days_used(reader, commodity, settings.meters, days, zone, whole_days=True)
     twin = period.baseline(settings.base_year)
-    base = days_used(reader, commodity, settings.meters, (twin.start, twin.end), zone)
+    base = days_used(reader, commodity, settings.meters, (twin.start, twin.end), zone, whole_days=True)
     adjusted = reader.answers.adjustments(commodity.value, twin, Book.BASE)
     if adjusted:
         extra = by_day(adjusted, twin.start, twin.end)

@@ -150,3 +150,21 @@ def test_without_a_day_in_common_no_saving_is_sent(store):
     assert (sent["compared_days"], sent["days"], sent["coverage"]) == (0, 20, 0.0)
     assert {"base", "actual", "change", "saving_percent"}.isdisjoint(sent)
     assert sent["base_coverage"] == 1.0
+
+
+def test_an_hour_that_is_missing_of_a_day_is_no_saving(store):
+    """Days that both years know are whole, or made whole: 4 % of a day is a difference like any other."""
+    feeder, site, reader = store
+    settings = site.commodities[Commodity.WATER]
+    whole = compare(reader, Commodity.WATER, settings, today=TODAY, zone=ZONE)
+    table = schema.intervals
+    local_hour = (table.c.start_s / 3600 + 8) % 24
+    with feeder.engine.begin() as connection:
+        first = int(datetime(2026, 7, 1, tzinfo=ZONE).timestamp())
+        gone = table.delete().where(table.c.start_s >= first, local_hour == 4)
+        assert connection.execute(gone).rowcount > 0
+    part = compare(reader, Commodity.WATER, settings, today=TODAY, zone=ZONE)
+    assert (part.compared, part.base) == (whole.compared, whole.base)
+    assert part.actual is not None
+    assert whole.actual is not None
+    assert part.actual >= whole.actual
