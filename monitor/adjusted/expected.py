@@ -26,7 +26,7 @@ from rules.adjustments import Book
 from rules.calendar import day_start_s, half_year_of
 from rules.models.avoided import far_from_base
 from rules.models.changes import Change, ChangeKind, Spread, changes
-from rules.models.findings import ModelFinding
+from rules.models.findings import ModelFinding, remark
 from rules.models.fitted import FittedModel
 from rules.models.observations import Floats, ReportingSeries
 from rules.models.students_t import t_value
@@ -52,6 +52,11 @@ NEAR_DAYS = 7
 """So near to a change, an adjustment that was written down explains it."""
 
 REPORTING_MONTHS = 6.0
+
+SILENT_DAYS = 3
+"""Weather that is missing for so long is told: files may come a day or two late."""
+
+NO_EXPECTATION_NOW = "savings.no_expectation_now"
 
 
 @dataclass(slots=True)
@@ -125,13 +130,14 @@ class Expectations:
             far = far_from_base(base.model, seen_days.conditions)
             unfit = [one for one in (*seen_days.findings, far) if one is not None and one.refuses]
             if unfit:
-                condition = "insufficient", _no_expectation("savings.no_expectation_now", subject, unfit[0])
+                condition = "insufficient", _no_expectation(NO_EXPECTATION_NOW, subject, unfit[0])
             else:
                 told = held_against(base, seen_days, days)
                 due.results += [_row(subject, base, one) for one in told]
                 found = _changes(told, base.spread)
                 due.results += [_change_row(subject, base.spread, told, one) for one in found]
-                condition = _asked(subject, base.spread, told, found, today)
+                asked = _asked(subject, base.spread, told, found, today)
+                condition = asked or _silent(subject, base.source, seen_days, days)
         self._condition(due, subject, condition, now_s)
         self._seen[subject.commodity] = seen
 
@@ -317,6 +323,21 @@ def _insufficient(subject: Subject, base: BaseModel) -> tuple[str, dict[str, Any
     still = ModelFinding("use_never_varies", refuses=True)
     refusing = [one for one in base.findings if one.refuses or one.code == still.code]
     return "insufficient", _no_expectation("savings.no_expectation", subject, next(iter(refusing), still))
+
+
+def _silent(
+    subject: Subject, source: WeatherSource, seen: Observed, days: Days
+) -> tuple[str, dict[str, Any]] | None:
+    """That calendar or weather say nothing any more: nothing is expected of the days, and all looks quiet."""
+    found = None
+    if subject.calendar is not None and subject.calendar.day_type(days[1]) is None:
+        found = next(one for one in seen.findings if one.code == "calendar_ends")
+    known = np.flatnonzero(np.isfinite(seen.conditions.temperature))
+    heard = int(known[-1]) + 1 if len(known) else 0
+    if len(seen.use) - heard >= SILENT_DAYS:
+        since = days[0] + timedelta(days=heard)
+        found = remark("weather_silent", source=source.name, since=since.isoformat())
+    return None if found is None else ("insufficient", _no_expectation(NO_EXPECTATION_NOW, subject, found))
 
 
 def _no_expectation(code: str, subject: Subject, found: ModelFinding) -> dict[str, Any]:

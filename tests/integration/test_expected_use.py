@@ -200,6 +200,38 @@ def test_fahrenheit_that_passes_for_heat_is_told_too(tmp_path):
     assert "[temperature_far_from_base]" in text
 
 
+def test_a_calendar_that_is_over_is_told(tmp_path):
+    """The year after the last list: days have no kind, and a monitor that says nothing looks content."""
+    world, after = SavingsWorld(tmp_path, base_year=2025), date(2027, 1, 10)
+    world.meter(date(2025, 1, 1), date(2025, 12, 31))
+    world.meter(date(2026, 7, 1), after)
+    world.weather(date(2025, 1, 1), after)
+    due = look(world, day_start_s(after, ZONE) + 12 * 3600)
+    expected = [row for row in due.results if (row.kind, row.subject) == (EXPECTED, "electricity")]
+    assert ("expected" in expected[0].data, "expected" in expected[-1].data) == (True, False)
+    (condition,) = [row for row in due.conditions if row.device == "expected/electricity"]
+    assert condition.error is not None
+    for language in LANGUAGES:
+        assert "2027" in asked_words(condition.error, language)
+    assert "the calendar has no list of 2027" in world.command("status")[1]
+
+
+@pytest.mark.parametrize(("days", "told"), [(2, False), (3, True)])
+def test_weather_that_ceased_is_told(tmp_path, days, told):
+    world, heard = SavingsWorld(tmp_path), LAST - timedelta(days=days)
+    world.meter(*BASE)
+    world.meter(date(2016, 7, 1), LAST)
+    world.weather(BASE[0], heard)
+    found = [row for row in look(world, NOON_AFTER_S).conditions if row.device == "expected/electricity"]
+    assert bool(found) is told
+    if told:
+        assert found[0].error is not None
+        for language in LANGUAGES:
+            words = asked_words(found[0].error, language)
+            assert (heard + timedelta(days=1)).isoformat() in words
+            assert "466920" in words
+
+
 def test_a_day_that_is_logged_for_a_meter_is_looked_at_again(tmp_path):
     world = SavingsWorld(tmp_path)
     world.meter(*BASE)
