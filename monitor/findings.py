@@ -33,19 +33,22 @@ class Finding:
 
     Attributes
     ----------
-    code : ``stuck``, ``refusing`` or ``new_register``.
+    code : ``stuck``, ``refusing``, ``new_register`` or ``unread``.
     since_ms : since when, where that is known.
-    count : how many readings speak for it. last : the newest of them.
+    count : how many readings speak for it. last : the newest of them; None where there is none.
     """
 
     meter: str
     code: str
     since_ms: int | None
     count: int
-    last: Refusal
+    last: Refusal | None
 
     def words(self, zone: tzinfo, language: str) -> str:
         """For a person, the meter's name left aside."""
+        if self.last is None:
+            since = "-" if self.since_ms is None else local_text(self.since_ms, zone)
+            return say(f"meter.{self.code}", language, since=since)
         why = refusal_words(self.last, zone, language)
         if self.code != "refusing":
             return why
@@ -55,7 +58,8 @@ class Finding:
     def as_data(self) -> dict[str, Any]:
         """For a program."""
         since = None if self.since_ms is None else iso_utc(self.since_ms)
-        return {"code": self.code, "since": since, "count": self.count, "value": self.last.value}
+        value = None if self.last is None else self.last.value
+        return {"code": self.code, "since": since, "count": self.count, "value": value}
 
 
 def meter_findings(past: PastReader, meter: str, now_ms: int, day_counts: Mapping[str, int]) -> list[Finding]:

@@ -18,7 +18,7 @@ from config.words import say
 from monitor.adjusted.shown import ExpectedNow, expected_now
 from monitor.cli.dr_limiter_views import limiter_lines
 from monitor.cli.status_demand import window_line
-from monitor.cli.status_devices import counts_lines, device_facts, doubts_lines
+from monitor.cli.status_devices import counts_lines, device_facts, doubts_lines, newest_scans, unread_meters
 from monitor.cli.status_events import needs_attention, show_event, show_openadr
 from monitor.cli.status_expected import expected_lines
 from monitor.cli.words import plain
@@ -64,8 +64,13 @@ def _as_data(found: Finding | PointDoubt | ExpectedNow | Standing) -> dict[str, 
 def _facts(loaded: LoadedSite, reader: StoreReader, now_ms: int) -> dict[str, Any]:
     pid = WriterLock(loaded.store_path).holder()
     conditions = {row.device: row for row in reader.conditions()}
-    devices = device_facts(loaded, reader, conditions)
-    meters = [_meter(reader, meter.id, now_ms) | _virtual(meter, conditions) for meter in loaded.site.meters]
+    newest = newest_scans(reader)
+    devices = device_facts(loaded, reader, conditions, newest)
+    silent = unread_meters(loaded, reader, conditions, newest)
+    meters = [
+        _meter(reader, meter.id, now_ms, silent.get(meter.id)) | _virtual(meter, conditions)
+        for meter in loaded.site.meters
+    ]
     sinks = [_sink(reader, sink, conditions.get(f"sink/{sink.id}")) for sink in loaded.site.sinks]
     clock = conditions.get(CLOCK)
     store = store_troubles(reader, conditions.values(), loaded.store_path, now_ms)
@@ -131,14 +136,15 @@ def _expected(
     return [one for one in told if one is not None]
 
 
-def _meter(reader: StoreReader, meter: str, now_ms: int) -> dict[str, Any]:
+def _meter(reader: StoreReader, meter: str, now_ms: int, silent: Finding | None) -> dict[str, Any]:
     span, day_ms = reader.interval_span(meter), now_ms - DAY_MS
     counts = reader.past.refusal_counts(meter, day_ms)
     facts: dict[str, Any] = {
         "meter": meter,
         "refused_24h": sum(counts.values()),
         "verdicts_24h": counts,
-        "findings": meter_findings(reader.past, meter, now_ms, counts),
+        "findings": meter_findings(reader.past, meter, now_ms, counts)
+        or ([] if silent is None else [silent]),
         "last_refusal": None,
         "last_interval": None,
     }
@@ -250,7 +256,9 @@ def _show_meters(console: Console, meters: list[dict[str, Any]], zone: ZoneInfo,
 
 def _is_told(meter: dict[str, Any]) -> bool:
     """Whether a finding speaks of the meter's last refused reading already."""
-    return any(asdict(found.last) == meter["last_refusal"] for found in meter["findings"])
+    return any(
+        found.last is not None and asdict(found.last) == meter["last_refusal"] for found in meter["findings"]
+    )
 
 
 def _refused(meter: dict[str, Any], zone: ZoneInfo, language: str) -> Text:

@@ -1,26 +1,38 @@
 """What ``energy-monitor status`` says of devices: conditions, doubted values, what their drivers counted."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, tzinfo
 from typing import Any
 
 from config.loading import LoadedSite
 from config.words import say
-from monitor.findings import PointDoubt, device_counts_words, is_doubted, point_doubts, troubled_counts
+from monitor.findings import (
+    Finding,
+    PointDoubt,
+    device_counts_words,
+    is_doubted,
+    point_doubts,
+    troubled_counts,
+)
+from monitor.silence import unread, unread_after_ms
 from monitor.store.counts import CountsRow
 from monitor.store.reader import StoreReader
 from monitor.store.rows import ConditionRow
 from monitor.timestamps import iso_utc, local_text
+from rules.scan import Scan
 
 NEWEST_SCANS = 2_000
 """How many of the newest scans are looked at for values that are doubted; older ones the snapshot has."""
 
 
 def device_facts(
-    loaded: LoadedSite, reader: StoreReader, conditions: Mapping[str, ConditionRow]
+    loaded: LoadedSite,
+    reader: StoreReader,
+    conditions: Mapping[str, ConditionRow],
+    newest: Iterable[Scan],
 ) -> list[dict[str, Any]]:
     """How every device of the site is doing; ``doubts`` holds ``PointDoubt``."""
-    counts, doubts = reader.device_counts(), _doubts(reader)
+    counts, doubts = reader.device_counts(), _doubts(newest)
     facts = []
     for bus in loaded.site.buses:
         for settings in bus.devices:
@@ -39,15 +51,42 @@ def device_facts(
     return facts
 
 
-def _doubts(reader: StoreReader) -> dict[str, list[PointDoubt]]:
-    """Suspect values of the newest scan of everything, by device."""
+def newest_scans(reader: StoreReader) -> list[Scan]:
+    """The newest scan of everything."""
     newest = {scan.layout.key: scan for scan in reader.snapshot_latest().values()}
     after = max(reader.snapshot_position(), reader.last_scan_id() - NEWEST_SCANS)
     newest |= {scan.layout.key: scan for _, _, scan in reader.follow(after, NEWEST_SCANS)}
+    return list(newest.values())
+
+
+def _doubts(newest: Iterable[Scan]) -> dict[str, list[PointDoubt]]:
+    """Suspect values of the newest scans, by device."""
     found: dict[str, list[PointDoubt]] = {}
-    for scan in newest.values():
+    for scan in newest:
         if is_doubted(scan):
             found.setdefault(scan.layout.device, []).extend(point_doubts(scan))
+    return found
+
+
+def unread_meters(
+    loaded: LoadedSite,
+    reader: StoreReader,
+    conditions: Mapping[str, ConditionRow],
+    newest: Iterable[Scan],
+) -> dict[str, Finding]:
+    """Meters whose device answers while no reading of their register counts, by meter."""
+    heard_ms: dict[str, int] = {}
+    for scan in newest:
+        heard_ms[scan.layout.device] = max(scan.at_ms, heard_ms.get(scan.layout.device, 0))
+    placed, found = loaded.placed(), dict[str, Finding]()
+    for meter in loaded.site.meters:
+        device = (meter.counter or "").partition(".")[0]
+        row = conditions.get(device)
+        if meter.formula is not None or row is None or row.condition == "offline" or device not in heard_ms:
+            continue
+        after_ms = unread_after_ms(placed[device], loaded.site.interval_s)
+        one = unread(meter.id, reader.last_end_s(meter.id), row.since_ms, heard_ms[device], after_ms)
+        found |= {} if one is None else {meter.id: one}
     return found
 
 

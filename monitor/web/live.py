@@ -70,7 +70,7 @@ class LiveState:
         self._board = Board(self.plan)
         self._position: int | None = None
         self._closed = _Closed()
-        self._watch = MeterWatch(self.plan)
+        self._watch = MeterWatch(self.plan, loaded)
         self._expected = ExpectedWatch(self.plan)
         self._half_years: dict[Commodity, HalfYear] = {}
         self._half_years_at: tuple[date, int] | None = None
@@ -94,7 +94,7 @@ class LiveState:
             self._follow(reader, now_ms)
             self._look_at_closed(reader, now_ms)
             self._look_at_half_years(reader, now_ms)
-            self._watch.look(reader, now_ms)
+            self._watch.look(reader, now_ms, self._board.device_at_ms)
             devices = self._devices(reader, now_ms)
             self._events = tuple(self._event_watch.standings(reader.events, reader, now_ms))
             self._limiter = limiter_facts(self._loaded, reader.events, now_ms)

@@ -5,16 +5,12 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from config.counters import counter_limits
-from config.loading import LoadedSite, PlacedDevice, every_s
+from config.loading import LoadedSite, PlacedDevice
 from config.meter_checks import formulas_of
 from config.site import Commodity, LocalName, MeterSettings, Site
-from drivers.settings import MqttDevice
+from monitor.silence import stale_after_s
 from rules.counters import CounterLimits
 from rules.formulas import over_registers
-
-STALE_AFTER_POLLS = 3
-STALE_AT_LEAST_S = 5.0
-"""The way over store and page takes up to two seconds of its own."""
 
 POWER_SUFFIX = "-power"
 """The meter ``ch-1-power`` measures the power of the chiller ``ch-1``."""
@@ -194,14 +190,8 @@ def _devices(loaded: LoadedSite, placed: Mapping[str, PlacedDevice]) -> dict[str
             id=id_,
             model=device.profile.full_name,
             family=device.profile.family,
-            stale_after_ms=round(1000 * _stale_after_s(device)),
+            stale_after_ms=round(1000 * stale_after_s(device)),
             meters=tuple(names.get(id_, ())),
         )
         for id_, device in placed.items()
     }
-
-
-def _stale_after_s(device: PlacedDevice) -> float:
-    if isinstance(device.settings, MqttDevice):
-        return device.settings.stale_after_s
-    return max(STALE_AT_LEAST_S, STALE_AFTER_POLLS * every_s(device))

@@ -146,3 +146,30 @@ def test_status_says_it_and_its_exit_code_asks_for_a_person(feeder, capsys):
     assert devices["pm-2"]["doubts"][0]["why"] == "above"
     assert next(one for one in facts["meters"] if one["meter"] == "main-1")["findings"][0]["code"] == "stuck"
     lock.release()
+
+
+def test_a_register_that_is_never_read_is_told_although_its_device_answers(feeder, capsys):
+    """A counter that is no number, or whose message does not come, would cost its energy in silence."""
+    lock = WriterLock(feeder.folder / "energy.db")
+    lock.acquire()
+    state = LiveState(load_site(feeder.site_file))
+    assert shown(state, NOW_MS)[2]["pm-1"]["findings"] == []
+    feeder.second(1200)  # power comes all the time, and no interval closes
+    later_ms = NOW_MS + 1_200_000
+    _, rows, devices = shown(state, later_ms)
+    assert rows["pm-1"]["condition"] == "doubtful"
+    assert rows["pm-1"]["doubts"][0].startswith(
+        "no reading of its register has counted since 2026-11-23 13:00"
+    )
+    (told,) = devices["pm-1"]["findings"]
+    assert (told["code"], told["value"]) == ("unread", None)
+    assert devices["wm-1"]["findings"] == []  # behind a broker a register may come once an hour
+    for language, words in (("en", "main-1: no reading of its register has counted"), ("zh-TW", "無法結算")):
+        assert run_status(feeder.site_file, language, as_json=False, now_ms=later_ms) == 1
+        assert words in " ".join(capsys.readouterr().out.split())
+    feeder.closes()
+    assert shown(state, later_ms + 11_000)[2]["pm-1"]["findings"] == []
+    run_status(feeder.site_file, "en", as_json=False, now_ms=later_ms)
+    assert "main-1: no reading" not in " ".join(capsys.readouterr().out.split())
+    state.close()
+    lock.release()
