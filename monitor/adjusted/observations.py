@@ -23,10 +23,15 @@ from rules.models.day_types import (
     local_dates,
     weekday_cells,
 )
-from rules.models.findings import ModelFinding, refusal, remark
+from rules.models.findings import ModelFinding, refusal, refused, remark
 from rules.models.fitted import Step
 from rules.models.observations import BaselineSeries, Conditions, Floats, Instants, ReportingSeries
-from rules.models.weather import days_between, zero_is_missing
+from rules.models.weather import (
+    PLAUSIBLE_DAY_C,
+    days_between,
+    screened_temperatures_c,
+    zero_is_missing,
+)
 from rules.quality import Quality
 from rules.savings import Days, answered_shares
 
@@ -97,7 +102,10 @@ def observed(subject: Subject, source: WeatherSource, days: Days, book: Book | N
     book : whose adjustments are in the use: those of the base year, where it is that.
     """
     climate = climate_of(source, subject.reader.climate, days, subject.zone, subject.settings.second_driver)
-    findings = [*climate.findings, *_of_calendar(subject, days)]
+    temperature, moisture = climate.by_day(days, subject.zone)
+    means = screened_temperatures_c(temperature, PLAUSIBLE_DAY_C)
+    of_days = () if refused(climate.findings) else means.findings
+    findings = [*climate.findings, *of_days, *_of_calendar(subject, days)]
     if subject.step is Step.HOUR:
         if climate.coarse:
             findings.append(refusal("weather_too_coarse", source=source.name))
@@ -110,10 +118,9 @@ def observed(subject: Subject, source: WeatherSource, days: Days, book: Book | N
         start = np.array(dates, dtype="datetime64[s]")
         use, told = _daily_use(subject, days)
         findings += told
-        temperature, moisture = climate.by_day(days, subject.zone)
         calendar = subject.calendar
         cell = weekday_cells(dates) if calendar is None else day_type_cells(dates, calendar)
-        conditions = Conditions(temperature, cell, moisture)
+        conditions = Conditions(means.values, cell, moisture)
     # Before adjustments: a silent meter with one upon it is no use.
     use, zero = zero_is_missing(use, electricity=subject.commodity is Commodity.ELECTRICITY)
     if book is not None:

@@ -16,6 +16,9 @@ LONGEST_GAP_S = 6 * 3600
 PLAUSIBLE_C = (-60.0, 60.0)
 """Nothing colder or warmer was ever measured in the shade where people live."""
 
+PLAUSIBLE_DAY_C = (-60.0, 50.0)
+"""And no whole day had such a mean; a day of 12 degC has, in Fahrenheit, which an hour may well reach."""
+
 WRONG_UNIT_SHARE = 0.01
 HALF = 0.5
 

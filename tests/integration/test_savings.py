@@ -216,6 +216,19 @@ class TestBadInput:
         assert found["text"] is None
         assert {one["place"] for one in found["findings"] if one["refuses"]} == {"electricity/base/2015"}
 
+    @pytest.mark.parametrize("step", [Step.DAY, Step.HOUR])
+    def test_a_winter_in_fahrenheit_passes_no_more(self, tmp_path, step):
+        """January's 12 degC came as 54: an hour could be so hot, and a day never was."""
+        world = SavingsWorld(tmp_path)
+        world.meter(*BASE)
+        world.meter(*HALF)
+        world.weather(BASE[0], HALF[1])
+        world.weather(date(2015, 1, 1), date(2015, 1, 31), change=lambda _, air: 50.0 + air / 10)
+        found = refused_or_not(world, step)
+        assert list(refusals(found)) == ["temperature_unit_doubtful"]
+        assert found["findings"][0]["facts"]["highest"] == 50.0
+        assert found["findings"][0]["place"] == "electricity/base/2015"
+
     def test_a_base_year_without_enough_weather(self, tmp_path):
         world = SavingsWorld(tmp_path)
         world.meter(*BASE)
