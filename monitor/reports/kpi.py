@@ -143,10 +143,17 @@ def _part(
     return half, sum(use.quantity, Fraction(0)) if use.coverage else None
 
 
-def _use(reader: StoreReader, site: Site, commodity: Commodity, period: ReportingPeriod) -> DailyUse:
+def _use(
+    reader: StoreReader,
+    site: Site,
+    commodity: Commodity,
+    period: ReportingPeriod,
+    *,
+    whole_days: bool = False,
+) -> DailyUse:
     settings = site.commodities.get(commodity, UNKNOWN_SETTINGS)
-    zone = ZoneInfo(site.site.timezone)
-    return days_used(reader, commodity, settings.meters, (period.start, period.end), zone)
+    zone, days = ZoneInfo(site.site.timezone), (period.start, period.end)
+    return days_used(reader, commodity, settings.meters, days, zone, whole_days=whole_days)
 
 
 def _coverage_notes(use: DailyUse) -> list[KpiNote]:
@@ -165,13 +172,14 @@ def _forecast(
     """
     left = (passed.end + ONE_DAY, period.end)
     zone, settings = ZoneInfo(site.site.timezone), site.commodities.get(target.commodity)
-    use = _use(reader, site, target.commodity, passed)
+    use = _use(reader, site, target.commodity, passed, whole_days=True)
     known = [float(q) for q, k in zip(use.quantity, use.known.tolist(), strict=True) if k]
     so_far, days_left = sum(known), (left[1] - left[0]).days + 1 + len(use) - len(known)
     if settings is not None:
         actual, base, compared = known_days(reader, target.commodity, settings, passed, zone)
         twin = ReportingPeriod(f"{left[0]}/{left[1]}", *left).baseline(settings.base_year)
-        rest = days_used(reader, target.commodity, settings.meters, (twin.start, twin.end), zone)
+        days = twin.start, twin.end
+        rest = days_used(reader, target.commodity, settings.meters, days, zone, whole_days=True)
         unknown = base_of_unknown(actual, base, settings.base_year)
         if compared.pairs and rest.known.all() and unknown is not None:
             reference_left = float(sum(rest.quantity, unknown))

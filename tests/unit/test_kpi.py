@@ -287,6 +287,16 @@ def test_a_forecast_leaves_no_hole_where_days_so_far_are_missing(site):
     ]
 
 
+def test_a_forecast_takes_a_part_of_a_day_for_no_saving(site):
+    measured(site, date(2017, 1, 1), 181, lambda day: 24.0)
+    for day in range(90):
+        measured(site, date(2018, 1, 1) + timedelta(days=day), 1, lambda _: 24.0, hours=23)
+    found = state(site, date(2018, 4, 1))
+    assert found.method == "base_year"
+    assert found.so_far == 90 * 23
+    assert found.forecast.expected == pytest.approx(181 * 24.0)
+
+
 def test_a_forecast_by_the_mean_leaves_no_hole_either(site):
     measured(site, date(2017, 1, 1), 45, lambda day: 20.0)
     measured(site, date(2018, 1, 1), 40, lambda day: 40.0)
