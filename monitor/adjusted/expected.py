@@ -195,9 +195,10 @@ def _stamp(subject: Subject, source: WeatherSource | None, days: Days) -> tuple[
 
 
 def _explained(subject: Subject) -> list[date]:
-    """First days of what people have written down: a change on one of them is explained."""
+    """Days on which what people have written down begins, or is over: a change near one is explained."""
     kept = subject.reader.answers.kept(Book.NON_ROUTINE, subject.commodity)
-    return [one.adjustment.start for one in kept if one.withdrawn is None]
+    events = [one.adjustment for one in kept if one.withdrawn is None]
+    return [one.start for one in events] + [one.end + ONE_DAY for one in events if one.end is not None]
 
 
 def held_against(base: BaseModel, seen: Observed, days: Days) -> list[Today]:

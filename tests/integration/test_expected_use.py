@@ -116,14 +116,17 @@ def test_status_shows_the_day_and_asks(stepped):
     assert now.since == date(2016, 7, 1)
 
 
-def test_an_adjustment_near_the_day_answers_the_question(tmp_path):
+@pytest.mark.parametrize(
+    "days", [("--start", "2016-10-05"), ("--start", "2016-08-01", "--end", "2016-10-04")]
+)
+def test_an_adjustment_that_begins_or_ends_near_the_day_answers_the_question(tmp_path, days):
     world = SavingsWorld(tmp_path)
     world.meter(*BASE)
     world.meter(date(2016, 1, 1), LAST, change=since(STEP_DAY, 1.08))
     world.weather(BASE[0], LAST)
     look(world, NOON_AFTER_S)
     code, text = world.command(
-        "adjust", "add", "electricity", "--start", "2016-10-05", "--per-day", "--quantity", "5000",
+        "adjust", "add", "electricity", *days, "--per-day", "--quantity", "5000",
         "--uncertainty", "900", "--reason", "an office moved in", "--evidence", "letter 9", "--author", "Lin",
     )  # fmt: skip
     assert code == 0, text
