@@ -59,9 +59,24 @@ async def _scan(
             count = min(CHUNK, last + 1 - start)
             refused = await _read(driver, table, start, count, words) or refused
             if start not in words:
-                for address in range(start, start + count):
-                    refused = await _read(driver, table, address, 1, words) or refused
+                refused = await _read_small(driver, table, start, start + count, last, words) or refused
     return words, refused
+
+
+async def _read_small(
+    driver: ModbusDriver, table: Table, start: int, end: int, last: int, words: dict[int, int]
+) -> Refused | None:
+    """Each register of [start, end) alone; else with the next one, or the next three.
+
+    Some devices answer for whole values only, or for even counts.
+    """
+    refused: Refused | None = None
+    for address in range(start, end):
+        for count in (1, 2, 4):
+            if address in words or address + count - 1 > last:
+                break
+            refused = await _read(driver, table, address, count, words) or refused
+    return refused
 
 
 async def _read(
