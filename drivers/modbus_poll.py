@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from drivers.contract import Busy, Refused
+from drivers.contract import Busy, NoAnswer, Refused
 from drivers.modbus_device import (
     FIRST_FRUITLESS_S,
     FIRST_REST_S,
@@ -70,6 +70,10 @@ class Poller:
                 except Refused as refused:
                     payloads.append(None)
                     refusals[i] = refused
+                except NoAnswer as silent:
+                    if silent.code != NoAnswer.code or not any(payloads):
+                        raise
+                    raise _block_silent(device, plan.blocks[i], silent) from silent
             if i <= plan.stamp:
                 at_ms = self._clock_ms()
         if not refusals and not device.resting:
@@ -157,6 +161,12 @@ def _is_for_good(device: Device, block: Block, refused: Refused) -> bool:
     return exception == _NO_SUCH_FUNCTION or (
         exception in _FOR_GOOD and len(split_block(block, device.limits)) == 1
     )
+
+
+def _block_silent(device: Device, block: Block, silent: NoAnswer) -> NoAnswer:
+    """A silence told of its block alone: the device has just answered for others."""
+    data = {"points": names([block]), "timeout_s": silent.data["timeout_s"]}
+    return NoAnswer(device.where, "driver.block_silent", **data)
 
 
 def _in_words(device: Device, missing: list[Block], last: Refused | None) -> Refused:

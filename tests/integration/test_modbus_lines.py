@@ -11,6 +11,7 @@ from drivers.contract import DeviceCondition, Garbled
 from rules.quality import Quality
 from tests.modbus_world import (
     PATIENT_S,
+    asked,
     driver,
     profile,
     until,
@@ -143,6 +144,32 @@ def test_a_late_answer_is_counted_and_the_line_goes_on():
             assert {scan.values[0] for scan in inbox.scans} == {0.0}
             assert one.counts.late == 1
             assert len(connections) == 1
+
+    asyncio.run(scene())
+
+
+def test_registers_that_a_device_ignores_are_named():
+    """Some devices do not refuse what they do not have: they say nothing, as if they were not there."""
+    apart = {"voltage_ln_l1": {"address": 0, "type": "u16", "unit": "V"},
+             "frequency": {"address": 90, "type": "u16", "unit": "Hz"}}  # fmt: skip
+
+    async def scene():
+        port = free_port()
+
+        def ignores(frame):
+            wait_for_an_answer(one, 0.3 if asked(frame)[1] == 0 else PATIENT_S)
+            return good_answer(frame) if asked(frame)[1] == 0 else None
+
+        one = driver([{"id": "a"}], profile(apart, limits={"max_gap": 0}), port=port)
+        async with scripted(port, ignores), running(one) as inbox:
+            await inbox.until(lambda box: box.last_news("a"))
+        error = inbox.told[0].error
+        assert error.code == "driver.block_silent"
+        assert inbox.scans == []
+        for language in LANGUAGES:
+            words = say(error.code, language, **error.data)
+            assert "frequency" in words
+            assert "voltage" not in words
 
     asyncio.run(scene())
 
