@@ -92,6 +92,7 @@ class Answers:
     def disagreements(self, book: Book, commodity: str) -> list[Disagreed]:
         """Where a ledger of adjustments, or for the base year's also the locks, is not what the audit has."""
         with self._engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN")  # both as of one instant, whatever is written meanwhile
             found = disagreements_of_adjustments(connection, self._site, book, commodity)
             if book is Book.BASE:
                 found = [*disagreements_of_locks(connection, self._site, commodity), *found]

@@ -1,6 +1,7 @@
 """A locked base year stays as it was: people's rows are refused, late intervals are kept apart."""
 
 import sqlite3
+import threading
 from contextlib import closing
 from dataclasses import replace
 from datetime import date
@@ -327,3 +328,19 @@ def test_adjustments_go_through_the_request_box(store, path):
     with pytest.raises(LedgerRefused):
         box.answer_to(numbers[1])
     box.close()
+
+
+def test_what_is_written_meanwhile_is_no_disagreement(store, path):
+    """Ledger and audit are read as of one instant, while events are written one after the other."""
+    some = [replace(EVENT, book=Book.NON_ROUTINE, quantity=float(number)) for number in range(1, 150)]
+    writer = threading.Thread(target=lambda: [adjust(store, one) for one in some])
+    writer.start()
+    reader, found = StoreReader.open(path, "hall"), []
+    try:
+        while writer.is_alive():
+            found += reader.answers.disagreements(Book.NON_ROUTINE, "electricity")
+        assert len(reader.answers.kept(Book.NON_ROUTINE)) == len(some)
+    finally:
+        writer.join()
+        reader.close()
+    assert found == []
