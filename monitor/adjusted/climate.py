@@ -19,6 +19,9 @@ from rules.models.weather import bridged, daily_means, screened_temperatures_c
 from rules.savings import ONE_DAY, Days
 
 HOUR_S = 3600
+ONE_AND_A_BIT = 1.5
+"""No air over a span of days is so dry: humidity that never passes this is a share and no percentage."""
+
 SATURATED_PCT = 99.0
 """The wet bulb's formula ends here; in fog the wet bulb is the dry bulb, near enough."""
 
@@ -135,6 +138,8 @@ def climate_of(
         humidity = bridged(start, by_hour(rows, rows.humidity_pct, grid_s)).values
         if not np.isfinite(humidity).any():
             findings.append(refusal("no_humidity", source=source.name, driver=second_driver))
+        elif (highest := float(np.nanmax(humidity))) <= ONE_AND_A_BIT:
+            findings.append(refusal("humidity_unit_doubtful", source=source.name, highest=highest))
         moisture = _moisture(second_driver, temperature.values, humidity)
     coarse = bool(len(rows)) and int(rows.duration_s.max()) > HOUR_S
     return Climate(start, temperature.values, moisture, temperature.filled, coarse, tuple(findings))

@@ -187,12 +187,12 @@ def test_weather_that_cannot_be_is_told_by_the_daemon_too(tmp_path):
 
 
 def test_fahrenheit_that_passes_for_heat_is_told_too(tmp_path):
-    """A station whose profile drops what is above 60: winter days of 54 degF stay, as 54 degC."""
+    """A station whose profile drops what is above 60: winter days of 48 degF stay, as 48 degC."""
     world = SavingsWorld(tmp_path)
     world.meter(*BASE)
     world.meter(date(2016, 7, 1), LAST)
     october_s = day_start_s(date(2016, 10, 1), ZONE)
-    world.weather(BASE[0], LAST, change=lambda at_s, air: np.where(at_s < october_s, air, 54.0))
+    world.weather(BASE[0], LAST, change=lambda at_s, air: np.where(at_s < october_s, air, 48.0))
     due = look(world, NOON_AFTER_S)
     assert not [row for row in due.results if row.subject == "electricity"]
     (condition,) = [row for row in due.conditions if row.device == "expected/electricity"]

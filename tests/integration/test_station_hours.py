@@ -231,6 +231,22 @@ class TestClimate:
         reader.close()
         assert [(one.code, one.refuses) for one in found.findings] == [("no_humidity", True)]
 
+    @pytest.mark.parametrize("driver", ["wet_bulb", "enthalpy"])
+    def test_humidity_as_a_share_is_refused(self, tmp_path, driver):
+        world = SavingsWorld(tmp_path, extra=STATION)
+        with writing(world.store) as engine:
+            keep_hours(engine, SITE_ID, POINTS[0], (0, 1), [HourPart(T0, 25.0, 1, 15)])
+            keep_hours(engine, SITE_ID, POINTS[1], (0, 1), [HourPart(T0, 0.7, 1, 15)])
+        loaded = load_site(world.site_file)
+        reader = StoreReader.open(loaded.store_path, SITE_ID)
+        (source,) = sources_of(loaded.site.weather, reader.climate)
+        days = date(2016, 7, 1), date(2016, 7, 1)
+        found = climate_of(source, reader.climate, days, ZONE, driver).findings
+        reader.close()
+        assert [(one.code, one.refuses, one.fact("highest")) for one in found] == [
+            ("humidity_unit_doubtful", True, 0.7)
+        ]
+
     def test_no_source_is_none(self, tmp_path):
         world = SavingsWorld(tmp_path, extra=STATION)
         with writing(world.store):
