@@ -109,7 +109,7 @@ class Schedule:
     Slots are aligned to the wall clock and waited for on the monotonic one: a clock that is set silences
     nobody, and nothing drifts. Devices that answer come first; one that stays silent is asked when none
     of them is due and the budget allows, unless nobody on the line answers: then nobody is kept waiting. On a
-    line so busy that somebody always is due, it is asked once it has waited a whole period of its own.
+    line so busy that somebody always is due, it is asked once it was passed over for a period of its own.
 
     Parameters
     ----------
@@ -134,6 +134,7 @@ class Schedule:
         self._due_s = [0.0] * len(devices)
         self._well: list[tuple[float, int]] = []
         self._suspect: list[tuple[float, int]] = []
+        self._passed_over_s = math.inf  # since when the first of the suspect might have been asked
         for index in range(len(devices)):
             self.to_next_slot(index)
 
@@ -151,6 +152,7 @@ class Schedule:
                 due_s, index = heapq.heappop(self._well)
                 return index, now_s - due_s
             if ready_s <= now_s + TICK_S:
+                self._passed_over_s = math.inf
                 _, index = heapq.heappop(self._suspect)
                 return index, 0.0  # it was put off on purpose
             until_s = min(ready_s, self._well[0][0]) if self._well else ready_s
@@ -165,11 +167,11 @@ class Schedule:
         return max(due_s, self._budget.ready_s(self._devices[index].timeout_s, now_s))
 
     def _has_waited(self, ready_s: float, now_s: float) -> bool:
-        """Whether a silent one has been put off for a whole period although the budget allows it a turn."""
+        """Whether a silent one was passed over for a whole period although the budget allowed it a turn."""
         if ready_s > now_s + TICK_S:
             return False
-        due_s, index = self._suspect[0]
-        return now_s - due_s >= self._devices[index].period_ms / 1000
+        self._passed_over_s = min(self._passed_over_s, now_s)
+        return now_s - self._passed_over_s >= self._devices[self._suspect[0][1]].period_ms / 1000
 
     def again(self, index: int) -> None:
         """Ask a device again in this slot, after the others that are due."""

@@ -108,8 +108,8 @@ def test_a_clock_that_is_set_silences_nobody(step_s):
 @pytest.mark.parametrize("poll_s", [0.3, 0.05], ids=["overloaded", "with time to spare"])
 def test_who_was_silent_gets_a_turn_within_the_budget_however_busy_the_line_is(poll_s):
     """Where polls take longer than their period somebody is always due: nobody would come back."""
-    world, turns = World(), [0] * 9
-    schedule = world.schedule(*[(1000, 100 * n) for n in range(9)])
+    world, turns, in_the_way = World(), [0] * 9, 0
+    schedule = world.schedule(*[(1000, 100 * n if poll_s == 0.3 else 0) for n in range(9)])
     silent, budget = world.devices[8], schedule._budget
     silent.suspect = True
     schedule._well = [(due, index) for due, index in schedule._well if index != 8]
@@ -118,9 +118,11 @@ def test_who_was_silent_gets_a_turn_within_the_budget_however_busy_the_line_is(p
     began_s = world.now_s
 
     async def scene():
+        nonlocal in_the_way
         while world.now_s < began_s + 120.0:
             index, _ = await schedule.turn()
             turns[index] += 1
+            in_the_way += index == 8 and schedule._well[0][0] <= world.now_s
             world.passes(silent.timeout_s if index == 8 else poll_s)
             if index == 8:
                 budget.spent(silent.timeout_s, world.now_s)
@@ -130,6 +132,7 @@ def test_who_was_silent_gets_a_turn_within_the_budget_however_busy_the_line_is(p
     # A second's wait may take a quarter of the time, and what was saved up at the start.
     assert 25 <= turns[8] <= (120.0 * 0.25 + 2.0) / silent.timeout_s + 1
     assert max(turns[:8]) - min(turns[:8]) <= 2
+    assert (in_the_way > 0) == (poll_s == 0.3)  # with time to spare whoever is due goes first
     assert sum(turns[:8]) * poll_s >= (0.7 * 120 if poll_s == 0.3 else 0.9 * 120 * 8 * poll_s)
 
 
