@@ -218,8 +218,8 @@ class Inbox:
             _log.info("%s: %s: its count of messages fell: it began anew", self._address, stream.device)
         if pending is None or is_promised:
             pending = Pending(self._receipts, is_owed=is_owed)
-            if key is not None:
-                stream.remember(key, pending)
+        if key is not None:
+            stream.remember(key, pending, self._counts.messages)
         if receipt is not None:
             # Sent again before the first one was safe, it waits for the same commit.
             pending.wait_for(receipt)

@@ -60,12 +60,17 @@ class Pending:
     Parameters
     ----------
     is_owed : whether it will be called. Nobody does for a scan that came without a delivery to acknowledge.
+
+    Attributes
+    ----------
+    number : of the bus's message that brought it last.
     """
 
-    __slots__ = ("_receipts", "_safe", "_waiting", "is_owed")
+    __slots__ = ("_receipts", "_safe", "_waiting", "is_owed", "number")
 
     def __init__(self, receipts: Receipts, *, is_owed: bool) -> None:
         self.is_owed = is_owed
+        self.number = 0
         self._receipts = receipts
         self._waiting: tuple[Receipt, ...] = ()
         self._safe = False

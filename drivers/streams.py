@@ -21,7 +21,10 @@ from drivers.tally import Tally
 from rules.quality import Quality
 from rules.scan import Layout, Scan
 
-REMEMBERED = 128  # messages a stream keeps to know a duplicate by; a broker's window is shared by many
+REMEMBERED, RECENT = 128, 4096
+"""A duplicate is known among so many messages of its stream, and among so many of its bus: a broker sends its
+whole window again, which one stream may have filled.
+"""
 FULL = -1
 """Which message of a part: the full one, or the position of a delta."""
 
@@ -147,10 +150,14 @@ class Stream:
         """The same message's scan on its way to the disk, when it was here before."""
         return None if key is None else self._seen.get(key)
 
-    def remember(self, key: DuplicateKey, pending: Pending) -> None:
-        """Keep a message's key, and let go of the oldest."""
+    def remember(self, key: DuplicateKey, pending: Pending, number: int) -> None:
+        """Keep the key of the bus's message of this number, come again or not, and let go of the oldest."""
         self._seen[key] = pending
-        if len(self._seen) > REMEMBERED:
+        self._seen.move_to_end(key)
+        pending.number = number
+        while len(self._seen) > REMEMBERED:
+            if next(iter(self._seen.values())).number > number - RECENT:
+                break
             self._seen.popitem(last=False)
 
     def began_anew(self, reading: Reading) -> bool:

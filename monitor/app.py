@@ -297,7 +297,7 @@ class Daemon:
             await asyncio.sleep(0.5)
             self._committed.set()
             await self._tell_sinks()
-            self._writer.call(self._taker.take_up)
+            self._taker.ask()
 
     async def _keep_virtual_meters(self) -> None:
         """Twice a second: sums over meters, wherever all of their parts have closed an interval."""

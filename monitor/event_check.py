@@ -8,7 +8,7 @@ from typing import Any
 
 from monitor.event_bundle import FORMAT, digest_of
 from monitor.event_sums import Fault, sums_again
-from monitor.store.events import NOT_SENT
+from monitor.store.writes import NOT_SENT
 from rules.curtailment import NEXT, RESERVED_WRITES, Life
 
 _BACK = ("obeyed", "already", "dry_run")

@@ -7,7 +7,7 @@ from typing import Any
 from config.words import Spoken
 from monitor.alarms import alarm_result
 from monitor.clock import SteadyClock
-from monitor.store.box_file import BOX_DAMAGED
+from monitor.store.box_file import BOX_DAMAGED, BOX_HELD
 from monitor.store.database import StoreError
 from monitor.store.ledgers import WriterEngine
 from monitor.store.reader import UNREADABLE, StoreReader
@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 
 CONDITION = "store/requests"
 """Under this name page and ``status`` find how the request box is."""
+
+HELD_TURNS = 20
+"""So many times in a row the box may be in somebody's hands before that is a trouble: about ten seconds."""
 
 Trouble = dict[str, Any]
 
@@ -36,16 +39,28 @@ class RequestTaker:
         self._clock = clock
         self._told: Trouble | None = None
         self._has_looked = False
+        self._is_asked = False
+        self._held = 0
+
+    def ask(self) -> None:
+        """Have the writer look into the box, unless it is still to: turns must not pile up before commits."""
+        if not self._is_asked:
+            self._is_asked = True
+            self._writer.call(self.take_up)
 
     def take_up(self, engine: WriterEngine) -> None:
         """Carry out what waits. A trouble is told when it begins, and taken back when it is over."""
+        self._is_asked = False
         try:
             self._know_what_was_told()
             if count := self._box.take_up(engine, self._site):
                 log.info(Spoken("log.requests", count=count))
+            self._held = 0
             self._tell(self._set_aside())
         except StoreError as error:
-            self._tell(self._cured(error))
+            self._held = self._held + 1 if error.code == BOX_HELD else 0
+            if not 0 < self._held < HELD_TURNS:
+                self._tell(self._cured(error))
         except (
             UNREADABLE
         ) as error:  # of the store: what was asked waits, and is carried out once that is over

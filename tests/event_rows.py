@@ -7,7 +7,8 @@ from sqlalchemy import Engine
 
 from config.loading import load_site
 from monitor.dispatch.desk import plans_of
-from monitor.store.events import EventRow, Outcome, Step, WriteRow, add_event, intend, move_event, settle
+from monitor.store.events import EventRow, Step, add_event, move_event
+from monitor.store.writes import Outcome, WriteRow, intend, settle
 from rules.curtailment import OPEN, Life, Mode, Plan, Track
 
 
@@ -52,19 +53,27 @@ class EventRows:
         number = intend(self.engine, self.site, event, action, track, write)
         if standing is not None:
             track = replace(track, standing=standing)
-            settle(self.engine, self.site, event, action, track, number, Outcome("obeyed", standing, at_ms))
+            settle(
+                self.engine,
+                self.site,
+                event,
+                action,
+                track,
+                Outcome("obeyed", standing, at_ms),
+                number=number,
+            )
 
     def failed(self, event: str, action: str, at_ms: int) -> None:
         """An action that the device did not obey."""
         data = {"device": "ch-2", "point": "demand_limit_setpoint", "asked": "60", "shown": "100"}
         error = {"code": "write.not_obeyed", "data": data}
         track = Track(shed_ms=at_ms, back_ms=at_ms + 2000, failed="write.not_obeyed")
-        settle(self.engine, self.site, event, action, track, None, Outcome("", error=error))
+        settle(self.engine, self.site, event, action, track, Outcome("", error=error))
 
     def back(self, event: str, action: str, at_ms: int) -> None:
         """An action that was handed back."""
         track = Track(shed_ms=at_ms - 600_000, back_ms=at_ms)
-        settle(self.engine, self.site, event, action, track, None, Outcome("obeyed"))
+        settle(self.engine, self.site, event, action, track, Outcome("obeyed"))
 
     def becomes(self, event: str, life: Life, at_ms: int) -> None:
         """The event goes on."""

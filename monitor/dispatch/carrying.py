@@ -15,7 +15,8 @@ from drivers.contract import Driver, DriverError, Garbled, NotObeyed, Refused, U
 from monitor.clock import Clock
 from monitor.dispatch.journal import Journal, trouble_of
 from monitor.dispatch.run import TRIES, Run
-from monitor.store.events import DAY_MS, Outcome, Step, WriteRow
+from monitor.store.events import DAY_MS, Step
+from monitor.store.writes import Outcome, WriteRow
 from rules.curtailment import Mode, Track, Wish, release_rest_s, within_budget
 from rules.shedding import Action
 
@@ -90,7 +91,7 @@ class Carrier:
         track = replace(track, standing=None)
         number = await self._journal.intend(run.id, action.id, track, write)
         run.tracks[action.id] = track
-        await self._written(run, action, value, number, own=False)
+        await self._written(run, action, write, number, own=False)
 
     def _check_way_back(self, action: Action, previous: float) -> None:
         """Raise ``NoWayBack`` where the end could not write what it is to write."""
@@ -111,9 +112,11 @@ class Carrier:
         log.info(Spoken("dispatch.log_left_alone", event=run.id, action=action.id, value=f"{stood:g}"))
 
     async def _written(
-        self, run: Run, action: Action, value: float, number: int | None, *, own: bool
+        self, run: Run, action: Action, write: WriteRow, number: int | None, *, own: bool
     ) -> Written:
         """Write, and keep what became of it. Raises ``DriverError`` once that is kept."""
+        value = write.asked
+        assert value is not None  # noqa: S101  whoever is left alone is not written
         try:
             written = await self._driver(action).write(action.device, action.point, value, own=own)
         except DriverError as error:
@@ -121,7 +124,7 @@ class Carrier:
             if isinstance(error, (*_MAY_PASS, NotObeyed)):
                 run.unanswered.add(action.id)  # it may be carried out later than anybody waited
             outcome = Outcome(error.code, _shown(error), None, self._clock.now_ms(), trouble_of(error))
-            await self._kept(run, action, track, number, outcome)
+            await self._kept(run, action, track, outcome, number, write)
             raise
         run.unanswered.discard(action.id)
         now_ms = self._clock.now_ms()
@@ -132,7 +135,7 @@ class Carrier:
             track = replace(track, standing=value)
         run.tracks[action.id] = track
         outcome = Outcome("obeyed", written.shown, written.sent_ms, written.shown_ms)
-        await self._kept(run, action, track, number, outcome)
+        await self._kept(run, action, track, outcome, number, write)
         return written
 
     # -- handing back ---------------------------------------------------------------------------------------
@@ -156,7 +159,7 @@ class Carrier:
         except Exception as error:  # noqa: BLE001  told, and tried again or done without
             self._journal.complain(run.id, error)
         try:
-            await self._written(run, action, value, number, own=True)
+            await self._written(run, action, write, number, own=True)
         except DriverError:
             run.rests(action.id, self._clock.monotonic_s() + rest_s)
             raise
@@ -167,7 +170,7 @@ class Carrier:
         track = run.track(action.id)
         track = Track(shed_ms=track.shed_ms, back_ms=now_ms, failed=track.failed)
         run.tracks[action.id] = track
-        await self._journal.unsent(run.id, track, write, replace(outcome, done_ms=now_ms))
+        await self._kept(run, action, track, replace(outcome, done_ms=now_ms), None, write)
 
     # -- what both need -------------------------------------------------------------------------------------
 
@@ -209,11 +212,17 @@ class Carrier:
             raise BudgetSpent(Where("", action.device), point=action.point, used=used, budget=budget)
 
     async def _kept(
-        self, run: Run, action: Action, track: Track, number: int | None, outcome: Outcome
+        self,
+        run: Run,
+        action: Action,
+        track: Track,
+        outcome: Outcome,
+        number: int | None = None,
+        write: WriteRow | None = None,
     ) -> None:
-        """Keep an outcome; a disk that cannot take it changes nothing of what the device does."""
+        """Keep an outcome; a disk that cannot take it now changes nothing of what the device does."""
         try:
-            await self._journal.settle(run.id, action.id, track, number, outcome)
+            await self._journal.settle(run.id, action.id, track, outcome, number, write)
         except Exception as error:  # noqa: BLE001  told, and tried again or done without
             self._journal.complain(run.id, error)
 
@@ -235,7 +244,7 @@ class Carrier:
         run.tracks[action.id] = track
         log.error(Spoken("dispatch.log_failed", error=trouble_of(error), **told))
         outcome = Outcome("", error=trouble_of(error))
-        await self._kept(run, action, track, None, outcome)
+        await self._kept(run, action, track, outcome)
         await self._noted(run, "failed", action, error)
 
     async def _noted(self, run: Run, kind: str, action: Action, error: DriverError) -> None:

@@ -144,7 +144,7 @@ class Dispatcher:
                     self._is_stale = True
                     self._journal.complain("*", error)
             await self._turn()
-            looks = self._runs or self._is_stale or self._limiter is not None
+            looks = self._runs or self._is_stale or self._limiter is not None or self._journal.owes
             # Not wait_for: up to Python 3.11 it loses a cancellation that comes together with the waking.
             with suppress(TimeoutError):
                 async with asyncio.timeout(TURN_S if looks else None):
@@ -195,6 +195,7 @@ class Dispatcher:
             await self._move(run, Life.ABORTED, {"why": "restart"})
 
     async def _turn(self) -> None:
+        self._journal.pay()
         now_ms = self._clock.now_ms()
         ends = self._ends or self._clock.is_holding
         if self._limiter is not None:
@@ -341,6 +342,7 @@ class Dispatcher:
         for event, action in self._left():
             log.error(Spoken("dispatch.log_left", event=event, action=action))
         await self._end_limiter()
+        self._journal.pay()
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 
 from config.words import Spoken
 from monitor.store import events as store
-from monitor.store import limiting
+from monitor.store import limiting, writes
 from monitor.store.doing import Call, Doing
 from monitor.store.ledgers import WriterEngine
 from monitor.store.reader import UNREADABLE
@@ -19,8 +20,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-ANSWER_S = 15.0
-"""A disk that says nothing for so long holds up no guard and no release."""
+ANSWER_S, SILENT_S = 15.0, 1.0
+"""A disk that says nothing for so long holds up no guard and no release, or so long while it is silent."""
 
 SAY_AGAIN_S = 60.0
 """What goes on failing in the same way is told once a minute: a turn comes twice a second."""
@@ -40,16 +41,39 @@ class Journal:
         self._doing = Doing(call)
         self._site = site
         self._monotonic_s = monotonic_s
+        self._owed: deque[_Owed] = deque()
+        self._is_paying = False
+        self._is_silent = False
         self._complained: dict[str, tuple[str, float]] = {}
         self._is_telling = False
 
     async def _done(self, work: Callable[[WriterEngine], T]) -> T:
         """Have it done; raises TimeoutError where nobody knows whether it was, or will be."""
+
+        def done(engine: WriterEngine) -> T:
+            result = work(engine)
+            self._is_silent = False
+            return result
+
+        patience_s = SILENT_S if self._is_silent else ANSWER_S
         try:
-            async with asyncio.timeout(ANSWER_S):
-                return await self._doing(work)
+            async with asyncio.timeout(patience_s):
+                return await self._doing(done)
         except TimeoutError:
-            raise TimeoutError(f"no answer within {ANSWER_S:g} s") from None
+            self._is_silent = True
+            raise TimeoutError(f"no answer within {patience_s:g} s") from None
+
+    async def _stands(self, event: str, action: str, work: Callable[[WriterEngine], T]) -> T:
+        """Have it done that an action stands otherwise: what was owed of it tells of an earlier one."""
+        earlier = [one for one in self._owed if (one.event, one.action) == (event, action)]
+
+        def done(engine: WriterEngine) -> T:
+            result = work(engine)
+            for one in earlier:
+                one.track = None
+            return result
+
+        return await self._done(done)
 
     async def load(self, now_ms: int | None = None) -> "list[Loaded]":
         """Every event that is open or not handed back, with what became of its actions.
@@ -58,12 +82,13 @@ class Journal:
         ----------
         now_ms : at the start of the daemon: writes without an outcome are marked so.
         """
+        self.pay()  # first, or what was handed back would stand there as if it were not
         site = self._site
 
         def work(engine: WriterEngine) -> list[Loaded]:
             if now_ms is not None:
                 with suppress(*UNREADABLE):  # what is shed is handed back all the same
-                    store.orphaned_writes(engine, site, now_ms)
+                    writes.orphaned_writes(engine, site, now_ms)
             rows = {row.id: row for row in store.events(engine, site, lives=OPEN)}
             shed = store.shed_events(engine, site)
             rows |= {row.id: row for row in store.events(engine, site, ids=shed)}
@@ -93,21 +118,64 @@ class Journal:
 
     async def used(self, device: str, point: str, since_ms: int) -> int:
         """How often a point was written since an instant."""
-        return await self._done(lambda e: store.writes_since(e, self._site, device, point, since_ms))
+        return await self._done(lambda e: writes.writes_since(e, self._site, device, point, since_ms))
 
-    async def intend(self, event: str, action: str, track: Track, write: store.WriteRow | None) -> int | None:
+    async def intend(
+        self, event: str, action: str, track: Track, write: writes.WriteRow | None
+    ) -> int | None:
         """Keep what stood before, and that a write goes out."""
-        return await self._done(lambda e: store.intend(e, self._site, event, action, track, write))
+        site = self._site
+        return await self._stands(
+            event, action, lambda e: writes.intend(e, site, event, action, track, write)
+        )
 
     async def settle(
-        self, event: str, action: str, track: Track, number: int | None, outcome: store.Outcome
+        self,
+        event: str,
+        action: str,
+        track: Track,
+        outcome: writes.Outcome,
+        number: int | None,
+        write: writes.WriteRow | None,
     ) -> None:
-        """Keep what became of a write."""
-        await self._done(lambda e: store.settle(e, self._site, event, action, track, number, outcome))
+        """Keep what became of a write; where it cannot be kept now it is owed. Raises all the same."""
+        owed = _Owed(event, action, track, outcome, number, write)
+        try:
+            await self._stands(event, action, lambda engine: owed.settle(engine, self._site))
+        except Exception:
+            self._owed.append(owed)
+            raise
 
-    async def unsent(self, event: str, track: Track, write: store.WriteRow, outcome: store.Outcome) -> None:
+    async def unsent(self, event: str, track: Track, write: writes.WriteRow, outcome: writes.Outcome) -> None:
         """Keep a decision for which nothing went over the wire."""
-        await self._done(lambda e: store.record_unsent(e, self._site, event, track, write, outcome))
+        owed = _Owed(event, write.action, track, outcome, None, write)
+        await self._stands(event, write.action, lambda engine: owed.settle(engine, self._site))
+
+    @property
+    def owes(self) -> bool:
+        """Whether something became of a write that the store does not know yet."""
+        return bool(self._owed)
+
+    def pay(self) -> None:
+        """Have what is owed put down; nobody waits for it. What the disk does not take is owed on."""
+        if not self._owed or self._is_paying:
+            return
+
+        def work(engine: WriterEngine) -> None:
+            try:
+                while self._owed:
+                    self._owed[0].settle(engine, self._site)
+                    self._owed.popleft()
+            except UNREADABLE:
+                return  # it was told, and is tried again in a moment
+            except Exception:
+                self._owed.popleft()  # it stays so, and must not stand in the way of the others
+                raise
+            finally:
+                self._is_paying = False
+
+        self._is_paying = True
+        self._call(work)
 
     def complain(self, event: str, error: Exception) -> None:
         """Tell that something could not be kept, in words where it is the disk; a defect with all it says."""
@@ -139,6 +207,25 @@ class Journal:
 
         self._is_telling = True
         self._call(work)
+
+
+@dataclass(slots=True)
+class _Owed:
+    """What became of a write, and where the action stood then; None once a newer standing is kept."""
+
+    event: str
+    action: str
+    track: Track | None
+    outcome: writes.Outcome
+    number: int | None
+    write: writes.WriteRow | None
+
+    def settle(self, engine: WriterEngine, site: str) -> None:
+        """Put it down."""
+        writes.settle(
+            engine, site, self.event, self.action, self.track, self.outcome,
+            number=self.number, write=self.write,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from monitor.store.database import StoreError, not_writable, speaks_of_damage
 
 SUFFIX = ".requests"
-BOX_DAMAGED = "box.damaged"
+BOX_DAMAGED, BOX_HELD = "box.damaged", "box.held"
 
 
 def in_words(box: Path, error: DBAPIError) -> StoreError:
@@ -21,6 +21,8 @@ def in_words(box: Path, error: DBAPIError) -> StoreError:
         return StoreError(BOX_DAMAGED, path=str(box), reason=reason)
     if "readonly" in reason or "unable to open" in reason:
         return not_writable(box, PermissionError(errno.EACCES, reason))
+    if "locked" in reason:
+        return StoreError(BOX_HELD, path=str(box))
     return StoreError("box.unusable", path=str(box), reason=reason)
 
 

@@ -1,4 +1,4 @@
-"""Curtailment events in the store: what is asked of them, what became of them, every write with its outcome.
+"""Curtailment events in the store: what is asked of them, and what became of them.
 
 Each function is one transaction of the writer's engine, or a question to a reader's.
 """
@@ -10,19 +10,12 @@ from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from monitor.store.event_results import write_event_result
 from monitor.store.event_tables import curtailment_events, event_actions, event_steps, event_writes
 from rules.curtailment import BY_SCHEDULE, OPEN, Life, Mode, Plan, Signal, Track
 
 DAY_MS = 86_400_000
-
-NOT_SENT = ("already", "sheds_already", "dry_run", "mqtt.broker_lost")
-"""Outcomes of rows for which nothing went over the wire."""
-
-Trouble = dict[str, Any] | None
-"""Code and data of what went wrong."""
 
 _plan_type = TypeAdapter(Plan)
 
@@ -47,31 +40,6 @@ class EventRow:
     note: str = ""
     signal: Signal = BY_SCHEDULE
     bid: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class WriteRow:
-    """A write before it goes out. ``asked`` is what is to be written; None where nothing is."""
-
-    event: str
-    action: str
-    device: str
-    point: str
-    purpose: str
-    asked: float | None
-    previous: float | None
-    at_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a write."""
-
-    outcome: str
-    shown: float | None = None
-    sent_ms: int | None = None
-    done_ms: int | None = None
-    error: Trouble = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,86 +148,6 @@ def write_step(connection: Connection, site: str, step: Step) -> None:
     data = json.dumps(step.data or {}, ensure_ascii=False)
     values = {"event": step.event, "at_ms": step.at_ms, "kind": step.kind, "who": step.who, "data": data}
     connection.execute(insert(event_steps).values(site=site, **values))
-
-
-def intend(
-    engine: Engine, site: str, event: str, action: str, track: Track, write: WriteRow | None
-) -> int | None:
-    """Keep what stood before and that a write goes out, before it does; returns the write's number."""
-    with engine.begin() as connection:
-        _put_track(connection, site, event, action, track, None)
-        if write is None:
-            return None
-        values = {**asdict(write), "site": site, "outcome": "pending"}
-        key = connection.execute(insert(event_writes).values(values)).inserted_primary_key
-    return int(key[0]) if key is not None else None
-
-
-def settle(
-    engine: Engine, site: str, event: str, action: str, track: Track, number: int | None, outcome: Outcome
-) -> None:
-    """Keep what became of a write."""
-    with engine.begin() as connection:
-        _put_track(connection, site, event, action, track, outcome.error)
-        if number is not None:
-            _put_outcome(connection, number, outcome)
-
-
-def record_unsent(
-    engine: Engine, site: str, event: str, track: Track, write: WriteRow, outcome: Outcome
-) -> None:
-    """Keep a decision for which nothing went over the wire."""
-    with engine.begin() as connection:
-        _put_track(connection, site, event, write.action, track, outcome.error)
-        values = {**asdict(write), "site": site, "outcome": "pending"}
-        if key := connection.execute(insert(event_writes).values(values)).inserted_primary_key:
-            _put_outcome(connection, int(key[0]), outcome)
-
-
-def _put_outcome(connection: Connection, number: int, outcome: Outcome) -> None:
-    values = {**asdict(outcome), "error": _dumped(outcome.error)}
-    connection.execute(update(event_writes).where(event_writes.c.id == number).values(values))
-
-
-def _put_track(
-    connection: Connection, site: str, event: str, action: str, track: Track, error: Trouble
-) -> None:
-    values = {**asdict(track), "is_shed": int(track.is_shed), "error": _dumped(error)}
-    statement = upsert(event_actions).values(site=site, event=event, action=action, **values)
-    key = list(event_actions.primary_key.columns)
-    if error is None and track.failed is not None:
-        del values["error"]  # why it failed outlives that it was handed back
-    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values))
-
-
-def _dumped(error: Trouble) -> str | None:
-    return None if error is None else json.dumps(error, ensure_ascii=False)
-
-
-def writes_since(engine: Engine, site: str, device: str, point: str, since_ms: int) -> int:
-    """How often a point was written, or may have been, since an instant."""
-    table = event_writes
-    query = select(func.count()).where(
-        table.c.site == site,
-        table.c.device == device,
-        table.c.point == point,
-        table.c.at_ms > since_ms,
-        table.c.outcome.not_in(NOT_SENT),
-    )
-    with engine.connect() as connection:
-        return int(connection.execute(query).scalar_one())
-
-
-def orphaned_writes(engine: Engine, site: str, at_ms: int) -> int:
-    """Mark the writes whose outcome nobody lived to hear; returns how many there were."""
-    table = event_writes
-    with engine.begin() as connection:
-        done = connection.execute(
-            update(table)
-            .where(table.c.site == site, table.c.outcome == "pending")
-            .values(outcome="unknown", done_ms=at_ms)
-        )
-    return int(done.rowcount)
 
 
 def last_shed_ms(engine: Engine, site: str, plan: str, before_ms: int) -> dict[str, int]:

@@ -12,7 +12,8 @@ from sqlalchemy import Engine, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from monitor.store.event_tables import curtailment_events, event_actions, limiter_records, limiter_standing
-from monitor.store.events import EventRow, Step, add_events, events, writes_since
+from monitor.store.events import EventRow, Step, add_events, events
+from monitor.store.writes import writes_since
 from rules.curtailment import Mode, Plan
 
 LIMITER = "limiter"

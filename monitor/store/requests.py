@@ -104,6 +104,9 @@ IMPORT = "import"
 HISTORY = "history"
 LONGEST_REASON = 120
 
+WRITER_PATIENCE_MS = 100
+"""How long the daemon's writer waits for who uses the box: its commits wait with it."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
@@ -191,10 +194,12 @@ class RequestBox:
     Parameters
     ----------
     store_path : file of the store beside which it lies.
+    patience_ms : how long anybody but the writer waits for who uses it.
     """
 
-    def __init__(self, store_path: Path) -> None:
+    def __init__(self, store_path: Path, patience_ms: int = 10_000) -> None:
         self.path = store_path.with_name(store_path.name + SUFFIX)
+        self._patience_ms = patience_ms
         self._desks: dict[str, CarryOut] = {}
         self._engine = create_engine("sqlite://", creator=self._connect, poolclass=NullPool)
 
@@ -214,10 +219,11 @@ class RequestBox:
         return connection
 
     @contextmanager
-    def _begin(self) -> Iterator[Connection]:
+    def _begin(self, patience_ms: int | None = None) -> Iterator[Connection]:
         """A transaction of the box. Raises ``StoreError`` where the file is damaged, or not to be used."""
         try:
             with self._engine.begin() as connection:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={patience_ms or self._patience_ms}")
                 # In one step: two processes may open the box in one instant, and create_all looks first.
                 connection.execute(CreateTable(_requests, if_not_exists=True))
                 yield connection
@@ -276,7 +282,7 @@ class RequestBox:
 
         Raises
         ------
-        StoreError : the box itself is in trouble.
+        StoreError : the box itself is in trouble; ``box.held`` where somebody else had it all the time.
         """
         if not self.path.exists():
             return 0
@@ -285,8 +291,10 @@ class RequestBox:
             _requests.c.answer.is_(None),
             _requests.c.kind.not_in([name for name in deskless if name not in self._desks]),
         )
-        with self._begin() as connection:
+        with self._begin(WRITER_PATIENCE_MS) as connection:
             waiting = connection.execute(query.order_by(_requests.c.id)).all()
+            if waiting:  # who could keep us from answering keeps us from beginning, too
+                connection.exec_driver_sql("BEGIN EXCLUSIVE")
         for number, kind, payload in waiting:
             answer = self._answer(store, site, kind, payload)
             done = update_of(_requests).where(_requests.c.id == number)

@@ -116,18 +116,20 @@ class Writer:
 
     def acknowledged(self) -> dict[tuple[str, str], int]:
         """Cursors that wait for the disk: their sinks have what lies behind them."""
-        with self._lock:
-            return cursors_of(self._waiting)
+        return cursors_of(self._all_waiting())
 
     def waiting_bytes(self) -> int:
         """About how much room on the disk what waits will take."""
-        with self._lock:
-            return room_for(self._waiting)
+        return room_for(self._all_waiting())
 
     def unwritten_intervals(self) -> list[IntervalRow]:
         """Closed intervals that may not be on disk yet, in the order in which they will be."""
+        return [row for commit in self._all_waiting() for row in commit.intervals]
+
+    def _all_waiting(self) -> list[Commit]:
+        """What waits now, to be walked without the lock: it may be much, and readings come meanwhile."""
         with self._lock:
-            return [row for commit in self._waiting for row in commit.intervals]
+            return list(self._waiting)
 
     def close(self, timeout_s: float = 8.0) -> bool:
         """Write what is waiting and end. Returns whether all of it got to disk."""
@@ -148,12 +150,12 @@ class Writer:
                     self._wake.wait()
                 self._wake.wait_for(lambda: self._awaited or self._calls or self._closing, GATHER_S)
                 self._idle = self._awaited = self._hurried = False
-                if self.last_error is not None:
-                    self._bound_what_waits()
                 group, calls = list(self._waiting), list(self._calls)
                 self._calls.clear()
                 closing = self._closing
             self._do(calls)
+            if self.last_error is not None:
+                group = self._bounded(group)
             if not group:
                 if closing:
                     return
@@ -176,11 +178,16 @@ class Writer:
             self.tries += 1
             _tell_that_safe(group)
 
-    def _bound_what_waits(self) -> None:
-        gone = let_go(self._waiting)
+    def _bounded(self, group: list[Commit]) -> list[Commit]:
+        """What is left of all that waits where too many readings do."""
+        kept = list(group)
+        gone = let_go(kept)
         if gone:
             log.error(Spoken("care.log_let_go", count=len(gone)))
         self._let_go = with_rows(self._let_go, gone)
+        with self._lock:
+            self._waiting[: len(group)] = kept
+        return kept
 
     def _rest(self, delay_s: float) -> None:
         """Wait before the next try, only shortly at the end. Calls are done meanwhile: one may make room."""

@@ -5,6 +5,7 @@ import threading
 import time
 from contextlib import contextmanager
 
+import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -38,6 +39,8 @@ curtailment:
         - {{id: pump, point: pump.enable_setpoint, to: 0, expected_kw: 5}}
 """
 
+DONE = {"shed", "failed", "left_alone", "handed_back"}
+
 
 class Relays:
     """Two plugs behind Zigbee2MQTT and a Shelly, as their makers' documents have them.
@@ -45,12 +48,16 @@ class Relays:
     Attributes
     ----------
     on : what each goes by. commands : what came, in order. stuck : those that take a command and do nothing.
+    spared : how many commands of each are obeyed before one is struck; below zero once one was.
+    late_s : how much later a struck command is obeyed after all; None where it never is.
     """
 
     def __init__(self, broker):
         self.on = {"lamp": True, "sign": False, "pump": True}
         self.commands = []
         self.stuck = set()
+        self.spared = {}
+        self.late_s = None
         self._done = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2, client_id="the-relays")
         self._client.on_message = self._told
@@ -92,9 +99,18 @@ class Relays:
         else:
             name, wanted = message.topic.split("/")[1], {"ON": True, "OFF": False}[body["state"]]
         self.commands.append((name, wanted))
-        if name not in self.stuck:
-            self.on[name] = wanted
-            self.say(name)
+        if name not in self.stuck and not self._strikes(name):
+            self._obey(name, wanted)
+        elif self.late_s is not None:
+            threading.Timer(self.late_s, self._obey, (name, wanted)).start()
+
+    def _strikes(self, name):
+        self.spared[name] = self.spared.get(name, -1) - 1
+        return self.spared[name] == -1
+
+    def _obey(self, name, wanted):
+        self.on[name] = wanted
+        self.say(name)
 
     def close(self):
         self._done.set()
@@ -142,3 +158,31 @@ def test_a_relay_that_takes_the_command_and_does_not_switch_is_found_out_and_han
         assert (pump["error"]["code"], pump["is_shed"]) == ("write.not_obeyed", False)
         assert one.dr("abort", "one")[0] == 0
         wait_for("its end", lambda: far.on == {"lamp": True, "sign": False, "pump": True})
+
+
+@pytest.mark.parametrize(("name", "late_s"), [("pump", None), ("lamp", 1.5)])
+def test_the_n_th_command_is_not_obeyed_or_late_for_every_n_and_all_is_handed_back(
+    mosquitto, tmp_path, name, late_s
+):
+    """The n-th command to a relay is struck, n = 1, 2, 3 ... until an event passes without meeting it."""
+    with relays(tmp_path, mosquitto) as (one, far), one.daemon():
+        before, n, met = dict(far.on), 0, True
+        far.late_s = late_s
+        while met:
+            n += 1
+            far.spared[name] = n - 1
+            event = f"e{n}"
+            code, said = one.dr("trigger", "summer", "--for", "30m", "--id", event, "--operator", "wang")
+            assert code == 0, said
+            wait_for(f"event {event}", lambda event=event: set(one.states(event).values()) <= DONE)
+            assert one.dr("abort", event)[0] == 0
+
+            def is_back(event=event):
+                facts = one.facts(event)
+                return facts["life"] == "aborted" and not any(a["is_shed"] for a in facts["actions"])
+
+            wait_for(f"the release of {event}", is_back)
+            wait_for(f"the relays after {event}", lambda: far.on == before)
+            met = far.spared[name] < 0
+            assert n < 10
+        assert n >= 3  # it struck the shedding and the release at least

@@ -1,9 +1,12 @@
 """The demand limiter over the wire: a real daemon, a meter whose load the test sets, chillers to write to."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
-from tests.dispatch_world import COMMAND, PATIENCE_S, SHED, wait_for
-from tests.limiter_world import LIMITER, STAGES, limited
+from tests.dispatch_world import COMMAND, PATIENCE_S, POINTS, SHED, wait_for
+from tests.limiter_world import LIMITER, STAGED, STAGES, limited
 from tests.servers import run_program
 
 
@@ -70,6 +73,26 @@ def test_a_lost_meter_hands_back(tmp_path):
             one.wait_until_back(before, run)
             assert one.decisions(run)[-1]["why"] == "blind"
             assert one.wait_for_why("unknown")["shed"] == []
+
+
+def test_a_store_that_takes_nothing_keeps_nothing_shed(tmp_path):
+    alone = "\n".join(line for line in STAGED.splitlines() if "limit," not in line and "third," not in line)
+    with limited(tmp_path, f"{alone}\n") as one:
+        one.arm()
+        before = one.plant.registers()
+        one.meter.flows(1200)
+        with one.plant.daemon():
+            wait_for("the shedding", lambda: one.plant.register(*POINTS["warmer"]) == SHED["warmer"])
+            (run,) = one.runs()
+            wait_for("what came of it", lambda: one.plant.states(run) == {"warmer": "shed"})
+            with closing(sqlite3.connect(tmp_path / "energy.db", isolation_level=None, timeout=120)) as other:
+                other.execute("BEGIN IMMEDIATE")  # and nobody else writes
+                one.meter.flows(500)
+                wait_for("the release", lambda: one.plant.registers() == before, 400)
+                other.execute("ROLLBACK")
+            one.wait_until_back(before, run)
+            releases = [w for w in one.plant.facts(run)["writes"] if w["purpose"] == "release"]
+            assert [w["outcome"] for w in releases] == ["obeyed"]
 
 
 def test_an_event_goes_first_and_finds_what_stood_before(tmp_path):

@@ -1,17 +1,20 @@
 """What is shed is handed back: a device that comes late, a store that says nothing, the end of the daemon."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from drivers.contract import DeviceCondition, DeviceNews, Refused, Where
 from monitor.dispatch import journal
 from monitor.dispatch.journal import Journal
 from monitor.store.event_reader import EventReader
-from rules.curtailment import Life, Mode, Plan
+from monitor.store.writes import Outcome, WriteRow
+from rules.curtailment import Life, Mode, Plan, Track
 from rules.limiter import LimiterRules
 from rules.shedding import Action
-from tests.far_dispatch import STOOD, World
+from tests.far_dispatch import BEGIN_MS, STOOD, World
 
 
 def plan_of(*, resumes=False, writes=14):
@@ -121,6 +124,67 @@ def test_a_disk_that_says_nothing_is_waited_for_a_while_only(monkeypatch):
     monkeypatch.setattr(journal, "ANSWER_S", 0.05)
     with pytest.raises(TimeoutError, match=r"no answer within 0\.05 s"):
         asyncio.run(Journal(lambda _work: None, "hall", lambda: 0.0).used("d", "p", 0))
+
+
+def test_what_the_store_could_not_keep_is_kept_once_it_can(world):
+    """Else the next start would write the release again, over whatever somebody has set since."""
+
+    async def lived():
+        await begun(world)
+        abort(world)
+        with world.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA query_only = ON")  # it is read, and takes nothing
+            await world.step()
+            assert world.wire.shown["d0"] == STOOD
+            assert [run for run in world.dispatcher._runs.values() if not run.is_over] == []
+            assert EventReader(world.engine, "hall").shed() == ["event-1"]
+            await world.step()
+            connection.exec_driver_sql("PRAGMA query_only = OFF")
+        await world.step()
+
+    asyncio.run(lived())
+    reader = EventReader(world.engine, "hall")
+    assert reader.shed() == []
+    releases = [one for one in reader.writes("event-1") if one["purpose"] == "release"]
+    assert [one["outcome"] for one in releases] == ["obeyed"]
+    assert [one[1:] for one in world.wire.written] == [("d0", 50.0, False), ("d0", STOOD, True)]
+
+
+def test_a_late_payment_changes_nothing_of_what_was_shed_since(world):
+    async def lived():
+        await begun(world)
+        keeper = world.dispatcher._journal
+        (run,) = world.dispatcher._runs.values()
+        shed, write = run.track("a0"), WriteRow("event-1", "a0", "d0", "p", "release", STOOD, STOOD, BEGIN_MS)
+        with world.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA query_only = ON")
+            with pytest.raises(DBAPIError):
+                await keeper.settle("event-1", "a0", Track(back_ms=BEGIN_MS), Outcome("obeyed"), None, write)
+            connection.exec_driver_sql("PRAGMA query_only = OFF")
+        await keeper.intend("event-1", "a0", shed, replace(write, purpose="shed", at_ms=BEGIN_MS + 1))
+        keeper.pay()
+        assert not keeper.owes
+
+    asyncio.run(lived())
+    reader = EventReader(world.engine, "hall")
+    assert reader.shed() == ["event-1"]
+    assert [one["outcome"] for one in reader.writes("event-1")] == ["obeyed", "pending", "obeyed"]
+
+
+def test_a_disk_that_stays_silent_is_waited_for_shortly_until_it_has_done_something(world, monkeypatch):
+    monkeypatch.setattr(journal, "ANSWER_S", 0.05)
+    monkeypatch.setattr(journal, "SILENT_S", 0.01)
+    calls = []
+    keeper = Journal(calls.append, "hall", lambda: 0.0)
+
+    async def waited():
+        for patience in ("0.05", "0.01", "0.05"):
+            with pytest.raises(TimeoutError, match=f"within {patience} s"):
+                await keeper.used("d", "p", 0)
+            if len(calls) == 2:
+                calls[0](world.engine)
+
+    asyncio.run(waited())
 
 
 def test_the_end_waits_for_no_rest(world):

@@ -10,8 +10,9 @@ from monitor.cli.dr_record import run_check_record
 from monitor.event_bundle import bundle_of, digest_of
 from monitor.event_check import faults_of
 from monitor.store.event_reader import EventReader
-from monitor.store.events import Outcome, Step, WriteRow, intend, move_event, settle
+from monitor.store.events import Step, move_event
 from monitor.store.reader import StoreReader
+from monitor.store.writes import Outcome, WriteRow, intend, settle
 from rules.curtailment import Life, Track
 from tests.unit.test_dispatch_desk import HOUR, NOW, Desk
 
@@ -26,7 +27,8 @@ def bundle(tmp_path):
     for purpose, asked, at_ms in (("shed", 9.0, start), ("release", 7.0, start + 1_200_000)):
         row = WriteRow(event, "warmer", "ch", "chw_setpoint", purpose, asked, 7.0, at_ms)
         number = intend(one.engine, "hall", event, "warmer", shed, row)
-        settle(one.engine, "hall", event, "warmer", shed, number, Outcome("obeyed", asked, at_ms, at_ms + 9))
+        outcome = Outcome("obeyed", asked, at_ms, at_ms + 9)
+        settle(one.engine, "hall", event, "warmer", shed, outcome, number=number)
     assert move_event(
         one.engine, "hall", event, (Life.ACTIVE,), Life.ENDED, Step(event, start + 1_190_000, "ended")
     )

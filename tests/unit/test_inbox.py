@@ -9,10 +9,11 @@ from config.words import LANGUAGES, say
 from drivers.contract import Counts as Counted
 from drivers.contract import DeviceCondition, DeviceNews
 from drivers.inbox import LOG_EVERY_MS, Arrival, Counts, Inbox
+from drivers.mqtt_link import RECEIVE_MAXIMUM
 from drivers.presence import Presence
 from drivers.receipts import Pending, Receipts
 from drivers.settings import MqttDevice
-from drivers.streams import REMEMBERED, directory_of
+from drivers.streams import RECENT, REMEMBERED, directory_of
 from drivers.tally import Tally
 from rules.scan import Scan
 from tests.one_meter import WATER
@@ -181,10 +182,30 @@ def test_a_topic_of_an_earlier_configuration_is_counted_and_acknowledged():
 
 def test_the_memory_for_duplicates_is_bounded():
     bench = Bench()
-    for mid in range(REMEMBERED + 1):
+    for mid in range(RECENT + 1):
         bench.send(mid)
     bench.send(0)
-    assert len(bench.scans) == REMEMBERED + 2
+    assert len(bench.scans) == RECENT + 2
+
+
+def test_a_whole_window_that_is_sent_again_and_again_is_known():
+    bench = Bench()
+    for connection in range(1, 6):
+        for mid in range(RECEIVE_MAXIMUM):
+            bench.send(mid, connection=connection)
+    assert len(bench.scans) == RECEIVE_MAXIMUM
+
+
+def test_a_stream_knows_its_own_last_ones_whatever_else_the_bus_has():
+    bench = Bench("t", "busy")
+    for mid in range(REMEMBERED):
+        bench.send(mid)
+    for mid in range(RECENT + 1):
+        bench.send(mid, topic="busy")
+    before = len(bench.scans)
+    for mid in range(REMEMBERED):
+        bench.send(mid, connection=2)
+    assert len(bench.scans) == before
 
 
 def test_messages_without_a_time_of_their_own_are_all_kept():
