@@ -106,7 +106,7 @@ _STAND_IN = ModbusProfile.model_validate(
 
 def _scan_table(words: Mapping[int, int], language: str) -> Grid:
     """Registers that hold something, with what they would say as each common type."""
-    grid = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    grid = Grid(box=None, pad_edge=False, padding=(0, 1, 0, 0))  # all of it within 80 columns
     for column in ("register", "raw"):
         grid.add_column(say(f"profiles.col_{column}", language))
     for kind in ("u16", "i16", "u32", "f32", "u32 ↔", "f32 ↔"):
@@ -126,4 +126,5 @@ def _as_pair(pair: tuple[int, int]) -> list[str]:
     data = struct.pack(">HH", *pair)
     (whole,), (real,) = struct.unpack(">I", data), struct.unpack(">f", data)
     likely = 1e-3 <= abs(real) < 1e9
-    return [str(whole), f"{real:,.3f}" if likely else "·"]
+    text = f"{real:.7g}" if abs(real) < 1e7 else f"{real:.0f}"  # a float32 holds no more digits
+    return [str(whole), text if likely else "·"]

@@ -1,6 +1,7 @@
 """A range of an unknown device's registers, looked through on a device that does not answer for just any."""
 
 import asyncio
+import struct
 
 from drivers.modbus_profile import Table
 from monitor.cli.dialling import FarEnd
@@ -44,6 +45,16 @@ def test_a_device_that_gives_whole_values_only_is_looked_through(capsys):
     assert "10 of 13 registers answered" in said
     rows = [line.split()[:3] for line in said.splitlines()]
     assert all([str(at), f"{100 + at:04X}", str(100 + at)] in rows for at in range(1, 11)), said
+
+
+def test_every_digit_is_shown_within_eighty_columns(capsys):
+    large = b"".join(struct.pack(">f", value) for value in (-912_345_678.0, 255_705.969, -0.001234567, 4e8))
+    said = said_of(lambda frame: answer_of(frame, large[: 2 * asked(frame)[2]]), "0-7", capsys)
+    assert "8 of 8 registers answered" in said
+    assert "-912345664" in said
+    assert "255706" in said
+    assert "-0.001234567" in said
+    assert "…" not in said
 
 
 def test_a_device_that_answers_even_counts_only_is_looked_through(capsys):
