@@ -1,6 +1,7 @@
 """Events of a utility's VTN, carried out over the wire; openleadr's server is the far end, a process."""
 
 import json
+import signal
 import time
 from datetime import datetime
 
@@ -121,3 +122,32 @@ def test_an_event_is_changed_cancelled_refused_and_ended_by_us(tmp_path):
         wait_for("the release", lambda: one.registers() == before)
         wait_for("the VTN to be told", lambda: utility.opts("moved")[-1] == (1, "optOut"))
         assert [row["life"] for row in map(one.facts, ("off", "moved"))] == ["cancelled", "aborted"]
+
+
+def test_a_reload_keeps_what_the_vtn_asked_for_and_goes_on_hearing_it(tmp_path):
+    resumes = [("mode: live", "mode: live\n      on_restart: resume")]
+    with (
+        vtn() as (utility, _),
+        hall(tmp_path, utility.url, replaced=resumes) as one,
+        one.daemon() as daemon,
+    ):
+        before = one.registers()
+        daemon.wait_for_line("registered with", timeout_s=PATIENCE_S)
+        utility.tell("event", event_id="long", start_s=time.time() + 1, parts=[[1800, 2]])
+        utility.tell("event", event_id="later", start_s=time.time() + 3600, parts=[[1800, 2]])
+        one.wait_until_shed("long")
+        one.site.write_text(one.site.read_text(encoding="utf-8") + "# a remark\n", encoding="utf-8")
+        after = len(daemon.lines)
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for_line("reading 5 devices", after=after, timeout_s=PATIENCE_S)
+        daemon.wait_for_line("registered with", after=after, timeout_s=PATIENCE_S)
+        utility.tell("event", event_id="last", start_s=time.time() + 9000, parts=[[600, 2]])
+        wait_for("what came after the reload", lambda: utility.opts("last") == [(0, "optIn")])
+        assert [one.facts(event)["life"] for event in ("long", "later")] == ["active", "scheduled"]
+        assert one.registers() == SHED
+        utility.tell("cancel", event_id="long")
+        wait_for("the release", lambda: one.registers() == before)
+        wait_for("its end", lambda: one.facts("long")["life"] == "aborted")
+        assert one.facts("later")["life"] == "scheduled"
+        assert set(utility.opts("later")) == {(0, "optIn")}
+        assert daemon.terminate() == 0
