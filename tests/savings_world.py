@@ -23,6 +23,15 @@ from tests.servers import run_program
 
 ZONE = ZoneInfo("Asia/Taipei")
 SITE_ID = "hall"
+BASE = date(2015, 1, 1), date(2015, 12, 31)
+HALF = date(2016, 7, 1), date(2016, 12, 31)
+MEASURE = 0.06
+SAID = {
+    "en": ("1. Plain", "2. Adjusted", "3. With non-routine", "For the report", "chosen"),
+    "zh-TW": ("一、單純差額", "二、經天候", "三、加計非例行", "報告文字", "選用"),
+}
+EVENT = ("--reason", "300 more staff", "--evidence", "payroll 105-9", "--author", "Lin",
+         "--text-en", "About 300 more staff moved back")  # fmt: skip
 SITE = """
 site: {{id: hall, name: {{zh-TW: 市政大樓, en: City Hall}}, timezone: {zone}, language: en}}
 store: {{path: energy.db}}
@@ -147,3 +156,9 @@ def since(day: date, factor: float) -> Change:
     """Quantities times a factor from a day on."""
     begins_s = day_start_s(day, ZONE)
     return lambda at_s, values: np.where(at_s >= begins_s, values * factor, values)
+
+
+def without(first: date, days: int):
+    """What is left when some days are gone."""
+    begins_s = day_start_s(first, ZONE)
+    return lambda at_s, _: (at_s < begins_s) | (at_s >= begins_s + days * 86400)
