@@ -125,7 +125,10 @@ def test_a_running_event_has_its_card_at_every_width(browser, tmp_path, language
         browser.wait_for(left, lambda now: now != before)
         for width in (360, 768, 1440, 1920):
             browser.size(width, 900)
-            assert browser.run("document.documentElement.scrollWidth") <= width
+            # Charts that are drawn follow the width a moment later.
+            browser.wait_for(
+                "document.documentElement.scrollWidth", lambda found, width=width: found <= width
+            )
         browser.leave()
         assert browser.complaints() == []
     feeder.close()
