@@ -32,7 +32,7 @@ from tests.servers.processes import wait_until
 T0 = 1_700_000_000
 SITE = """
 site: {id: hall, name: {zh-TW: 市政大樓, en: City Hall}, timezone: Asia/Taipei, language: en}
-store: {path: energy.db}
+store: {path: energy.db, keep_scans_days: 20000}  # what is fed is of 2023, and no night takes it away
 commodities:
   electricity: {base_year: 2015}
 """
