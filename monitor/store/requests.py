@@ -209,7 +209,7 @@ class RequestBox:
 
     def _connect(self) -> sqlite3.Connection:
         keep_to_ourselves(self.path)
-        connection = sqlite3.connect(self.path, check_same_thread=False, timeout=10.0)
+        connection = sqlite3.connect(self.path, check_same_thread=False, timeout=self._patience_ms / 1000)
         try:
             # What was asked may hold an operator's key: what is emptied leaves nothing in the file.
             connection.execute("PRAGMA secure_delete = ON")
@@ -223,7 +223,8 @@ class RequestBox:
         """A transaction of the box. Raises ``StoreError`` where the file is damaged, or not to be used."""
         try:
             with self._engine.begin() as connection:
-                connection.exec_driver_sql(f"PRAGMA busy_timeout={patience_ms or self._patience_ms}")
+                if patience_ms is not None:
+                    connection.exec_driver_sql(f"PRAGMA busy_timeout={patience_ms}")
                 # In one step: two processes may open the box in one instant, and create_all looks first.
                 connection.execute(CreateTable(_requests, if_not_exists=True))
                 yield connection

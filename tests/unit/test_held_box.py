@@ -20,18 +20,14 @@ ASKED = RetryRequest("city", (), "test", 1)
 
 @pytest.fixture
 def hall(tmp_path):
-    made = House(tmp_path / "energy.db")
-    yield made
-    assert made.writer.close()
-    made.reader.close()
-    made.engine.dispose()
+    with closing(House(tmp_path / "energy.db")) as made:
+        yield made
 
 
 @pytest.fixture
 def box(tmp_path):
-    made = RequestBox(tmp_path / "energy.db")
-    yield made
-    made.close()
+    with closing(RequestBox(tmp_path / "energy.db")) as made:
+        yield made
 
 
 def holder_of(box):

@@ -1,5 +1,6 @@
 """What sinks hear beside figures: alarms as they begin and end, an event's life, the daemon's own health."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +42,16 @@ class House:
     def results(self, kind: str):
         return [one for one in self.reader.changed_results(0, 1000) if one.kind == kind]
 
+    def close(self) -> None:
+        assert self.writer.close()
+        self.reader.close()
+        self.engine.dispose()
+
 
 @pytest.fixture
 def house(tmp_path):
-    made = House(tmp_path / "energy.db")
-    yield made
-    assert made.writer.close()
-    made.reader.close()
-    made.engine.dispose()
+    with closing(House(tmp_path / "energy.db")) as made:
+        yield made
 
 
 def test_an_alarm_has_a_line_when_it_begins_and_when_it_ends(house):
